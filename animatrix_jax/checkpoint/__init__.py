@@ -1,0 +1,1 @@
+"""Training state and model folders on disk."""

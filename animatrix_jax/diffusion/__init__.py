@@ -1,0 +1,1 @@
+"""Noise schedule, guidance and solvers: arrays and callables, no models."""

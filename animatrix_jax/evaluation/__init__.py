@@ -1,0 +1,1 @@
+"""Oracles at work: adherence and its statistics."""

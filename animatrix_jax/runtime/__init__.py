@@ -1,0 +1,1 @@
+"""A model folder brought to life."""

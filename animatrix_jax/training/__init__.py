@@ -1,0 +1,1 @@
+"""State, one step file per objective, the loop, telemetry."""

@@ -1,0 +1,1 @@
+"""The Production Knowledge System (paper section 3): data without jax."""

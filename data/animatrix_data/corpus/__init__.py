@@ -1,0 +1,1 @@
+"""Clips on disk: the catalogue, video in and out, cached latents."""

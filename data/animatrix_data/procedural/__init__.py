@@ -1,0 +1,1 @@
+"""A small animation studio in code: scenes, renderer and oracles whose truth is known."""

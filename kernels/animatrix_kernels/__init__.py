@@ -1,0 +1,1 @@
+"""Accelerator kernels for video diffusion transformers: imports jax and nothing of ours."""

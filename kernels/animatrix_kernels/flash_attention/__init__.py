@@ -1,0 +1,1 @@
+"""Attention over [batch, length, heads, head_dim], one function for every backend."""

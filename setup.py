@@ -1,0 +1,14 @@
+"""Packaging: three import packages, one distribution (metadata and tools: pyproject.toml)."""
+
+from setuptools import find_packages, setup
+
+ROOTS = {"animatrix_kernels": "kernels", "animatrix_data": "data", "animatrix_jax": "."}
+
+setup(
+    packages=[
+        package
+        for name, root in ROOTS.items()
+        for package in find_packages(root, include=[name, f"{name}.*"])
+    ],
+    package_dir={name: f"{root}/{name}".removeprefix("./") for name, root in ROOTS.items()},
+)
