@@ -1,0 +1,61 @@
+# AniMatrix in JAX: `make` alone lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lock pocket bench clean
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+ANIMATRIX := $(VENV)/bin/animatrix
+
+# A machine without an accelerator is told so once, or JAX searches for one aloud.
+ifeq ($(wildcard /dev/nvidia0 /dev/nvidiactl /dev/accel* /dev/vfio/[0-9]* /dev/kfd),)
+export JAX_PLATFORMS ?= cpu
+endif
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
+
+setup:  ## .venv with the locked dependencies (nothing to do when the lock has not changed)
+	@requirements/setup.sh
+
+demo: setup  ## draw, train, generate, measure; then runs/demo/index.html (FOOTAGE=folder adds your own)
+	@$(ANIMATRIX) demo --out runs/demo $(if $(FOOTAGE),--footage "$(FOOTAGE)")
+
+test: setup  ## the test suite (T=tests/path for a part of it)
+	@$(PYTHON) -m pytest $(T)
+
+lint: setup  ## ruff and mypy
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+
+UV ?= uv
+COMPILE := $(UV) pip compile --quiet --python-version 3.12 --generate-hashes --no-emit-index-url --no-annotate
+
+lock:  ## compile requirements/*.in into locks with hashes (needs uv)
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: install it with 'python3 -m pip install uv'." >&2; exit 2; }
+	$(COMPILE) requirements/base.in -o requirements/base.txt
+	$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	@! grep -nE '://|^--(extra-)?index|^--find-links' requirements/base.txt requirements/dev.txt
+
+POCKET := runs/pocket
+
+pocket: setup  ## train the shipped pocket weights again from nothing
+	$(ANIMATRIX) draw --out $(POCKET)/corpus
+	$(ANIMATRIX) train --config configs/pocket/vae.py --workdir $(POCKET)/vae
+	$(ANIMATRIX) train --config configs/pocket/text.py --workdir $(POCKET)/text
+	$(ANIMATRIX) encode --config configs/pocket/encode.py
+	$(ANIMATRIX) train --config configs/pocket/ct.py --workdir $(POCKET)/ct
+	$(ANIMATRIX) train --config configs/pocket/sft.py --workdir $(POCKET)/sft
+	$(ANIMATRIX) train --config configs/pocket/oracle.py --workdir $(POCKET)/oracle
+	$(ANIMATRIX) export --model $(POCKET)/sft
+
+# A benchmark lives beside what it times and prints one table.
+BENCHMARKS = $(sort $(wildcard kernels/benchmarks/[a-z]*.py data/benchmarks/[a-z]*.py benchmarks/[a-z]*.py))
+
+bench: setup  ## every benchmark in turn (B=kernels/benchmarks/attention.py for one)
+	@set -e; for benchmark in $(or $(B),$(BENCHMARKS)); do echo "== $$benchmark"; $(PYTHON) $$benchmark; done
+
+clean:  ## remove caches and build leftovers; .venv and runs/ stay
+	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
