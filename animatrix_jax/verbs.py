@@ -1,0 +1,134 @@
+"""The verbs of the `animatrix` command, one entry each.
+
+A verb's flags are the keyword arguments of `run` in the job of the same name.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+METAVARS = {
+    "text": "TEXT",
+    "model": "MODEL",
+    "file": "FILE",
+    "folder": "DIR",
+    "whole": "N",
+    "number": "X",
+    "pair": "X[,X]",
+    "size": "SIZE",
+    "switch": "",
+}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag of a verb: `--name`, handed to the job's `run` under the same name.
+
+    `kind` is a key of METAVARS; with `choices` the value is one of them. A required flag has no
+    default.
+    """
+
+    name: str
+    help: str
+    kind: str = "text"
+    default: Any = None
+    required: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def metavar(self) -> str:
+        """What stands for the value in help texts."""
+        return "|".join(self.choices) or METAVARS[self.kind]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: the job of the same name, its positional arguments and its flags.
+
+    With `config`, the verb takes `--config FILE[:ARGUMENT]` and `--config.key=value`, and the
+    job's `run` gets the resolved ConfigDict as `config`.
+    """
+
+    name: str
+    help: str
+    example: str
+    flags: tuple[Flag, ...] = ()
+    arguments: tuple[Flag, ...] = ()
+    config: bool = False
+
+
+MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped model)", "model")
+
+VERBS = (
+    Verb(
+        "draw",
+        "Draw a corpus of anime clips in code, with every tag known exactly.",
+        'animatrix draw --out runs/corpus --clips 64 --tags "VFX: Rain"',
+        flags=(
+            Flag("out", "folder of the corpus", "folder", required=True),
+            Flag("clips", "how many clips", "whole", 64),
+            Flag("size", "clip size: pocket, desk or HEIGHTxWIDTHxFRAMES@FPS", "size", "pocket"),
+            Flag("seed", "first seed; the same seed draws the same bytes", "whole", 0),
+            Flag("processes", "processes to draw with", "whole", 2),
+            Flag("tags", "tags that every clip must carry; the others vary"),
+        ),
+    ),
+    Verb(
+        "ingest",
+        "Cut a folder of videos into a corpus of clips; what cannot be used is named.",
+        "animatrix ingest footage --out runs/footage",
+        arguments=(Flag("folder", "videos, with optional JSON beside them", "folder"),),
+        flags=(Flag("out", "folder of the corpus", "folder", required=True),),
+    ),
+    Verb(
+        "encode",
+        "Encode a corpus into cached latents.",
+        "animatrix encode --corpus runs/corpus --model pocket",
+        flags=(
+            Flag("corpus", "folder of the corpus", "folder", required=True),
+            replace(MODEL, required=True),
+        ),
+    ),
+    Verb(
+        "train",
+        "Train as a config file says.",
+        "animatrix train --config configs/pocket/sft.py --config.steps=50 --workdir runs/sft",
+        config=True,
+        flags=(
+            Flag("workdir", "folder of the run; a run in it goes on", "folder", required=True),
+            Flag("dry_run", "build all, check shapes and sharding, and stop", "switch", False),
+        ),
+    ),
+    Verb(
+        "generate",
+        "Generate a clip from a directive, or from tags and a sentence.",
+        'animatrix generate --model pocket --tags "VFX: Rain" --text "a girl waits" --out clip.mp4',
+        flags=(
+            replace(MODEL, required=True),
+            Flag("out", "what to write: .mp4, .gif, or a folder of png", "file", required=True),
+            Flag("directive", "file with <tag>, <summary> and <description>", "file"),
+            Flag("tags", 'production tags: "VideoStyle: Shinkai Style, VFX: Rain"'),
+            Flag("text", "what happens, in a sentence or more"),
+            Flag("negative", "text to steer away from, in place of no text"),
+            Flag("reference", "picture to start from", "file"),
+            Flag("steps", "solver steps", "whole", 40),
+            Flag("guidance_text", "strength of the text; one number, or high,low", "pair", 5.0),
+            Flag("guidance_tag", "strength of the tags; one number, or high,low", "pair", 2.0),
+            Flag("solver", "how to integrate", default="unipc", choices=("unipc", "euler")),
+            Flag("seed", "the same seed writes the same bytes", "whole", 0),
+            Flag("frames", "frames, 4n+1 (default: the model's own)", "whole"),
+            Flag("size", "HEIGHTxWIDTH in pixels (default: the model's own)", "size"),
+        ),
+    ),
+    Verb(
+        "evaluate",
+        "Measure how well clips show what was asked of them.",
+        "animatrix evaluate --clips runs/clips --out report.json",
+        flags=(
+            Flag("clips", "folder of clips with the JSON that `generate` writes", "folder",
+                 required=True),
+            Flag("out", "the report to write, JSON", "file", required=True),
+            Flag("oracles", "which oracles look"),
+            Flag("model", "model whose learned oracles and ceilings are used"),
+        ),
+    ),
+)  # fmt: skip
