@@ -79,7 +79,7 @@ def verb_help(verb: Verb) -> str:
 
 def find_verb(name: str) -> Verb:
     """The verb called `name`; ValueError with the nearest when there is none."""
-    from animatrix_jax.jobs.settings import near
+    from animatrix_data.settings import near
 
     for verb in VERBS:
         if verb.name == name:
