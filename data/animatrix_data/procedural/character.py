@@ -1,0 +1,220 @@
+"""The figure: a jointed body drawn in its own unit (its height), outlined by the style."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import skia
+
+from animatrix_data.procedural.colour import Rgb, fill, mix, rgb, stroke
+from animatrix_data.procedural.content import HAIR_COLOURS, OUTFIT_COLOURS, SKIN, Content
+from animatrix_data.procedural.head import Head
+from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.styles import Style
+from animatrix_data.procedural.timing import Build
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Joints:
+    """Joint positions of one drawing in figure heights (feet of the rest pose at the origin)."""
+
+    hip: Point
+    neck: Point
+    head: Point
+    arm_l: tuple[Point, Point, Point]
+    arm_r: tuple[Point, Point, Point]
+    leg_l: tuple[Point, Point, Point]
+    leg_r: tuple[Point, Point, Point]
+
+    def keypoints(self) -> dict[str, Point]:
+        """Return the named points that a clip's truth records."""
+        named = {"head": self.head, "neck": self.neck, "hip": self.hip}
+        for limb, middle, end in (("arm", "elbow", "hand"), ("leg", "knee", "foot")):
+            for side in "lr":
+                points = getattr(self, f"{limb}_{side}")
+                named[f"{middle}_{side}"], named[f"{end}_{side}"] = points[1], points[2]
+        return named
+
+
+def _reach(start: Point, first: float, length: float, second: float, end: float) -> Point2:
+    middle = (start[0] + length * math.sin(first), start[1] + length * math.cos(first))
+    tip = (middle[0] + end * math.sin(second), middle[1] + end * math.cos(second))
+    return start, middle, tip
+
+
+Point2 = tuple[Point, Point, Point]
+
+
+def joints(pose: Pose, build: Build) -> Joints:
+    """Return the joints of a pose by forward kinematics; the lower foot touches the ground."""
+    spread = build.hips * (0.35 + 0.35 * abs(math.cos(pose.turn)))
+    origin_l, origin_r = (-spread, 0.0), (spread, 0.0)
+    leg_l = _reach(
+        origin_l, pose.leg_l, build.thigh, pose.leg_l - pose.knee_l, build.shin
+    )
+    leg_r = _reach(
+        origin_r, pose.leg_r, build.thigh, pose.leg_r - pose.knee_r, build.shin
+    )
+    drop = max(leg_l[2][1], leg_r[2][1])
+    hip = (pose.x, -drop - pose.lift)
+    torso = build.neck - build.hip
+    sin, cos = math.sin(pose.lean), math.cos(pose.lean)
+    neck = (hip[0] + torso * sin, hip[1] - torso * cos)
+    tilt = pose.lean * 0.6 + pose.head
+    reach = build.head * 0.92
+    head = (neck[0] + reach * math.sin(tilt), neck[1] - reach * math.cos(tilt))
+    wide = build.shoulders * (0.45 + 0.55 * abs(math.cos(pose.turn)))
+    low = 0.045
+    shoulder_l = (neck[0] - wide * cos - low * sin, neck[1] - wide * sin + low * cos)
+    shoulder_r = (neck[0] + wide * cos - low * sin, neck[1] + wide * sin + low * cos)
+
+    def moved(limb: Point2) -> Point2:
+        a, b, c = ((x + hip[0], y + hip[1]) for x, y in limb)
+        return a, b, c
+
+    return Joints(
+        hip=hip,
+        neck=neck,
+        head=head,
+        arm_l=_reach(
+            shoulder_l, pose.arm_l, build.upper_arm, pose.arm_l + pose.elbow_l, build.forearm
+        ),
+        arm_r=_reach(
+            shoulder_r, pose.arm_r, build.upper_arm, pose.arm_r + pose.elbow_r, build.forearm
+        ),
+        leg_l=moved(leg_l),
+        leg_r=moved(leg_r),
+    )
+
+
+class Figure:
+    """A figure of one content, style and build, with its paints made once.
+
+    `outline` is the outline's width in figure heights.
+    """
+
+    def __init__(self, content: Content, style: Style, build: Build, outline: float) -> None:
+        self.build = build
+        self.skirt = content.person == "girl"
+        self.outline = outline
+        outfit = style.figure(OUTFIT_COLOURS[content.outfit_colour])
+        skin = style.figure(SKIN)
+        hair = style.figure(HAIR_COLOURS[content.hair_colour])
+        trousers = skin if self.skirt else style.figure(rgb("4a4f66"))
+        limb = build.limb
+        ink = style.ink
+
+        def line(colour: Rgb, width: float) -> skia.Paint:
+            return stroke(colour, width)
+
+        self.ink_limb = line(ink, limb + 2 * outline)
+        self.ink_body = line(ink, 2 * outline)
+        self.sleeve = line(outfit, limb)
+        self.far_sleeve = line(mix(outfit, style.shadow, 0.3 * style.shade + 0.1), limb)
+        self.skin = line(skin, limb * 0.86)
+        self.leg = line(trousers, limb * 1.05)
+        self.far_leg = line(mix(trousers, style.shadow, 0.3 * style.shade + 0.1), limb * 1.05)
+        self.shoe = line(style.figure(rgb("5a3b3b")), limb * 1.15)
+        self.cloth = fill(outfit)
+        self.cloth_shade = fill(mix(outfit, style.shadow, style.shade)) if style.shade else None
+        self.rim = line(style.rim, 0.028) if style.rim else None
+        self.head = Head(content, style, hair, skin, outline / build.head)
+
+    def draw(self, canvas: skia.Canvas, pose: Pose, j: Joints, smear: Joints | None) -> None:
+        """Draw one drawing; `smear` holds the joints of the drawing before, for a trail."""
+        self.head.draw_back(canvas, j.head, self.build.head, pose)
+        if smear is not None:
+            self._draw_smears(canvas, smear, j)
+        self._draw_arm(canvas, j.arm_l, self.far_sleeve)
+        self._draw_leg(canvas, j.leg_l, self.far_leg)
+        self._draw_leg(canvas, j.leg_r, self.leg)
+        self._draw_torso(canvas, pose, j)
+        self.head.draw(canvas, j.head, self.build.head, pose)
+        self._draw_arm(canvas, j.arm_r, self.sleeve)
+
+    def silhouette(self, canvas: skia.Canvas, j: Joints, pose: Pose, paint: skia.Paint) -> None:
+        """Draw the body's shape, fattened by the paint's stroke width, for a glow behind it."""
+        path = skia.Path()
+        for a, b, c in (j.arm_l, j.arm_r, j.leg_l, j.leg_r, (j.neck, j.hip, j.hip)):
+            path.moveTo(*a).lineTo(*b).lineTo(*c)
+        canvas.drawPath(path, paint)
+        solid = skia.Paint(paint)
+        solid.setStyle(skia.Paint.kStrokeAndFill_Style)
+        canvas.drawCircle(*j.head, self.build.head * 1.05, solid)
+
+    def _draw_arm(self, canvas: skia.Canvas, points: Point2, sleeve: skia.Paint) -> None:
+        a, b, c = points
+        if self.outline:
+            canvas.drawPath(skia.Path().moveTo(*a).lineTo(*b).lineTo(*c), self.ink_limb)
+        canvas.drawLine(*b, *c, self.skin)
+        canvas.drawLine(*a, *b, sleeve)
+
+    def _draw_leg(self, canvas: skia.Canvas, points: Point2, paint: skia.Paint) -> None:
+        a, b, c = points
+        toe = (c[0] + self.build.limb * 0.55, c[1])
+        path = skia.Path().moveTo(*a).lineTo(*b).lineTo(*c)
+        if self.outline:
+            canvas.drawPath(skia.Path(path).lineTo(*toe), self.ink_limb)
+        canvas.drawPath(path, paint)
+        canvas.drawLine(*c, *toe, self.shoe)
+
+    def _draw_torso(self, canvas: skia.Canvas, pose: Pose, j: Joints) -> None:
+        narrow = 0.55 + 0.45 * abs(math.cos(pose.turn))
+        top = self.build.shoulders * narrow
+        low = self.build.hips * narrow * (0.95 if self.skirt else 1.05)
+        sin, cos = math.sin(pose.lean), math.cos(pose.lean)
+        (nx, ny), (hx, hy) = j.neck, j.hip
+
+        def around(base: Point, side: float, down: float) -> Point:
+            return base[0] + side * cos - down * sin, base[1] + side * sin + down * cos
+
+        path = skia.Path().moveTo(*around((nx, ny), -top, 0.025))
+        path.lineTo(*around((nx, ny), top, 0.025))
+        hem = 0.03
+        if self.skirt:
+            path.lineTo(*around((hx, hy), low * 0.8, -0.1))
+            flare = low * 1.55
+            hem = self.build.thigh * 0.55
+            drift = pose.sway * 0.06
+            right = (hx + flare + drift, hy + hem)
+            left = (hx - flare + drift, hy + hem)
+            path.lineTo(*right).quadTo(hx + drift, hy + hem * 1.25, *left)
+            path.lineTo(*around((hx, hy), -low * 0.8, -0.1))
+        else:
+            path.lineTo(*around((hx, hy), low, hem)).lineTo(*around((hx, hy), -low, hem))
+        path.close()
+        if self.outline:
+            canvas.drawPath(path, self.ink_body)
+        canvas.drawPath(path, self.cloth)
+        if self.cloth_shade is not None:
+            shade = skia.Path().moveTo(*around((nx, ny), -top, 0.025))
+            shade.lineTo(*around((nx, ny), -top * 0.15, 0.04))
+            shade.lineTo(hx - low * 0.2, hy + hem)
+            shade.lineTo(hx - low * (1.5 if self.skirt else 1.0), hy + hem)
+            shade.lineTo(*around((hx, hy), -low * 0.85, -0.1)).close()
+            canvas.drawPath(shade, self.cloth_shade)
+        if self.rim is not None:
+            edge = around((nx, ny), top, 0.03), around((hx, hy), low * 0.9, -0.05)
+            canvas.drawLine(*edge[0], *edge[1], self.rim)
+
+    def _draw_smears(self, canvas: skia.Canvas, before: Joints, now: Joints) -> None:
+        """Draw a translucent fan between where a limb was and where it is now."""
+        for limb, paint in (("arm_l", self.sleeve), ("arm_r", self.sleeve),
+                            ("leg_l", self.leg), ("leg_r", self.leg)):
+            a0, _, c0 = getattr(before, limb)
+            _, b1, c1 = getattr(now, limb)
+            if math.dist(c0, c1) < 0.06:
+                continue
+            fan = skia.Path().moveTo(*b1).lineTo(*c1)
+            middle = ((c0[0] + c1[0]) / 2, (c0[1] + c1[1]) / 2)
+            bow = 1.25
+            control = (b1[0] + (middle[0] - b1[0]) * bow, b1[1] + (middle[1] - b1[1]) * bow)
+            fan.quadTo(*control, *c0).close()
+            veil = skia.Paint(paint)
+            veil.setStyle(skia.Paint.kStrokeAndFill_Style)
+            veil.setStrokeWidth(0.03)
+            veil.setAlphaf(0.6)
+            canvas.drawPath(fan, veil)

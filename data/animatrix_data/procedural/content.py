@@ -1,0 +1,65 @@
+"""Content: who is in the clip and where, drawn from the seed and independent of every tag."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from animatrix_data.procedural.colour import Rgb, rgb
+from animatrix_data.procedural.registry import generator
+
+HAIR_COLOURS: dict[str, Rgb] = {
+    "black": rgb("2b2733"),
+    "blonde": rgb("f6cf58"),
+    "red": rgb("cf3a2e"),
+    "blue": rgb("3f6fd6"),
+    "pink": rgb("f48fb6"),
+    "green": rgb("4aa862"),
+}
+OUTFIT_COLOURS: dict[str, Rgb] = {
+    "red": rgb("dd3b3b"),
+    "blue": rgb("3a62d8"),
+    "green": rgb("3aa35a"),
+    "yellow": rgb("f5c836"),
+    "purple": rgb("8a4cc4"),
+    "white": rgb("f4f2ee"),
+}
+SKIN: Rgb = rgb("ffd9bd")
+PEOPLE: dict[str, tuple[str, ...]] = {
+    "girl": ("long", "short", "twin-tailed"),
+    "boy": ("short", "spiky"),
+}
+PLACES = ("seaside", "city", "forest", "meadow", "mountains", "room")
+LIGHTS: dict[str, tuple[Rgb, float]] = {
+    "morning": (rgb("ffe6c0"), 0.12),
+    "noon": (rgb("ffffff"), 0.0),
+    "sunset": (rgb("ff8a4a"), 0.3),
+    "night": (rgb("1c2a66"), 0.55),
+}
+
+
+@dataclass(frozen=True)
+class Content:
+    """The identity of the figure, the place and the light of one clip."""
+
+    person: str
+    hair: str
+    hair_colour: str
+    outfit_colour: str
+    place: str
+    light: str
+    facing: int
+
+
+def sample_content(seed: int) -> Content:
+    """Return the content of a seed; every field uniform and independent of the tags."""
+    rng = generator(seed, "content")
+    person = str(rng.choice(list(PEOPLE)))
+    return Content(
+        person=person,
+        hair=str(rng.choice(PEOPLE[person])),
+        hair_colour=str(rng.choice(list(HAIR_COLOURS))),
+        outfit_colour=str(rng.choice(list(OUTFIT_COLOURS))),
+        place=str(rng.choice(PLACES)),
+        light=str(rng.choice(list(LIGHTS))),
+        facing=int(rng.choice([-1, 1])),
+    )

@@ -1,0 +1,81 @@
+"""Samplers: how the production specs of a corpus are distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from animatrix_data.procedural.camera import MOVEMENTS
+from animatrix_data.procedural.effects import EFFECTS
+from animatrix_data.procedural.framing import ANGLES, SHOTS
+from animatrix_data.procedural.motion import MOTIONS
+from animatrix_data.procedural.registry import Registry, generator
+from animatrix_data.procedural.styles import STYLES
+from animatrix_data.procedural.timing import AMPLITUDES, CYCLES_PER_SECOND, KINETICS
+from animatrix_data.taxonomy.tags import ProductionSpec, Tag
+from animatrix_data.taxonomy.vocabulary import load_vocabulary
+
+Sampler = Callable[[np.random.Generator], ProductionSpec]
+SAMPLERS: Registry[Sampler] = Registry("sampler")
+
+LEVELS = ("low", "medium", "high")
+NO_EFFECT = 1 / 3
+"""The share of balanced clips without an effect."""
+
+DRAWABLE: dict[str, tuple[str, ...]] = {
+    "VideoStyle": STYLES.names(),
+    "MotionStyle": KINETICS.names(),
+    "MotionType": MOTIONS.names(),
+    "MotionAmplitude": tuple(AMPLITUDES),
+    "MotionSpeed": tuple(CYCLES_PER_SECOND),
+    "ShotScale": SHOTS.names(),
+    "ShotAngle": ANGLES,
+    "CameraMotion": MOVEMENTS.names(),
+    "VFX": EFFECTS.names(),
+}
+"""What the studio draws, by field."""
+
+MOVES = tuple((name, d) for name in MOVEMENTS for d in MOVEMENTS[name].directions)
+
+
+def _pick(rng: np.random.Generator, values: tuple[str, ...]) -> str:
+    return values[int(rng.integers(len(values)))]
+
+
+@SAMPLERS.add("balanced")
+def balanced(rng: np.random.Generator) -> ProductionSpec:
+    """Every field uniform and independent; one move of the camera; at most one effect."""
+    single = [f for f in DRAWABLE if f not in ("CameraMotion", "VFX")]
+    tags = [Tag(field, _pick(rng, DRAWABLE[field])) for field in single]
+    name, direction = MOVES[int(rng.integers(len(MOVES)))]
+    amplitude, speed = _pick(rng, LEVELS), _pick(rng, LEVELS)
+    if direction is None:
+        tags.append(Tag("CameraMotion", name))
+    else:
+        tags.append(
+            Tag("CameraMotion", name, direction=direction, amplitude=amplitude, speed=speed)
+        )
+    effect, plain = _pick(rng, EFFECTS.names()), rng.uniform() < NO_EFFECT
+    if not plain:
+        tags.append(Tag("VFX", effect, category=load_vocabulary().lookup("VFX", effect).category))
+    return ProductionSpec(tuple(tags))
+
+
+def sample_spec(seed: int, sampler: str = "balanced") -> ProductionSpec:
+    """Return the production spec of a seed under a named sampler.
+
+    Raises ValueError for an unknown sampler.
+    """
+    if sampler not in SAMPLERS:
+        raise ValueError(f"there is no sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
+    return SAMPLERS[sampler](generator(seed, "spec"))
+
+
+def check_drawable(spec: ProductionSpec) -> None:
+    """Raise ValueError, saying what can be drawn, if the studio cannot draw a tag of the spec."""
+    for tag in spec.tags:
+        names = DRAWABLE.get(tag.field, ())
+        if tag.name not in names:
+            offer = f"it can draw {', '.join(names)}" if names else "leave it out"
+            raise ValueError(f"the studio cannot draw {tag.field}: {tag.name}; {offer}")

@@ -1,0 +1,150 @@
+"""The sky behind every place: gradient, sun or moon, clouds and the style's texture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import skia
+
+from animatrix_data.procedural.colour import WHITE, fill, mix, rgb, vertical
+from animatrix_data.procedural.painter import EXTENT, Painter
+from animatrix_data.procedural.registry import Registry
+
+Draw = Callable[[Painter], None]
+
+CLOUDS: Registry[Draw] = Registry("clouds")
+TEXTURES: Registry[Draw] = Registry("texture")
+
+
+def paint_sky(painter: Painter, indoors: bool) -> None:
+    """Paint the sky (indoors: a wall of its colours) of a style and a light."""
+    style = painter.style
+    top, bottom = style.skies[painter.light]
+    everything = skia.Rect(-EXTENT, -EXTENT, EXTENT, EXTENT)
+    painter.canvas.drawRect(everything, vertical(top, bottom, -0.6, 0.3))
+    if style.texture:
+        TEXTURES[style.texture](painter)
+    if not indoors:
+        if style.texture != "sun":
+            _sun(painter)
+        CLOUDS[style.clouds](painter)
+
+
+def _sun(painter: Painter) -> None:
+    x, y = float(painter.rng.uniform(-0.3, 0.3)), -0.3
+    colour = {"noon": rgb("fff6c8"), "morning": rgb("fff1b8"), "sunset": rgb("ff6a3c")}.get(
+        painter.light, rgb("f4f0d0")
+    )
+    if painter.style.wash:
+        colour = rgb("c8452f") if painter.light == "sunset" else mix(colour, WHITE, 0.2)
+    painter.canvas.drawCircle(x, y, 0.11, fill(colour))
+    if painter.ink:
+        painter.canvas.drawCircle(x, y, 0.11, painter.ink)
+
+
+def _cloud_colour(painter: Painter) -> tuple[float, float, float]:
+    top, bottom = painter.style.skies[painter.light]
+    return mix(bottom, WHITE, 0.35 if painter.light == "night" else 0.75)
+
+
+@CLOUDS.add("none")
+def _none(painter: Painter) -> None:
+    pass
+
+
+@CLOUDS.add("puff")
+def _puff(painter: Painter) -> None:
+    white = fill(_cloud_colour(painter))
+    for x in painter.spots(0.6):
+        y, size = float(painter.rng.uniform(-0.42, -0.18)), float(painter.rng.uniform(0.08, 0.13))
+        for dx, dy, r in ((-1.2, 0.25, 0.75), (0, 0, 1.0), (1.2, 0.3, 0.7)):
+            painter.canvas.drawCircle(x + dx * size, y + dy * size, r * size, white)
+
+
+@CLOUDS.add("cumulus")
+def _cumulus(painter: Painter) -> None:
+    light = _cloud_colour(painter)
+    white, under = fill(light), fill(mix(light, painter.style.skies[painter.light][0], 0.35))
+    lobes = ((-1.5, 0.3, 0.7), (-0.6, -0.25, 0.95), (0.5, -0.5, 1.05), (1.5, 0.2, 0.8))
+    for x in painter.spots(0.9):
+        y, size = float(painter.rng.uniform(-0.25, -0.08)), float(painter.rng.uniform(0.13, 0.19))
+        for paint, drop in ((under, 0.35), (white, 0.0)):
+            for dx, dy, r in lobes:
+                painter.canvas.drawCircle(x + dx * size, y + (dy + drop) * size, r * size, paint)
+
+
+@CLOUDS.add("pill")
+def _pill(painter: Painter) -> None:
+    white = fill(mix(painter.style.skies[painter.light][0], WHITE, 0.7))
+    for x in painter.spots(0.55):
+        y, size = float(painter.rng.uniform(-0.42, -0.12)), float(painter.rng.uniform(0.05, 0.07))
+        for dx, dy in ((0.0, 0.0), (1.4, 1.3)):
+            bar = skia.Rect.MakeXYWH(x + dx * size, y + dy * size, 4.5 * size, 1.4 * size)
+            painter.canvas.drawRoundRect(bar, 0.7 * size, 0.7 * size, white)
+
+
+@CLOUDS.add("streak")
+def _streak(painter: Painter) -> None:
+    top, bottom = painter.style.skies[painter.light]
+    glow, dark = fill(mix(bottom, WHITE, 0.35), 0.85), fill(mix(top, bottom, 0.4), 0.9)
+    for x in painter.spots(0.5):
+        y, size = float(painter.rng.uniform(-0.4, 0.0)), float(painter.rng.uniform(0.05, 0.08))
+        for dx, dy, paint in ((0.0, 0.0, dark), (0.5, 0.55, glow)):
+            wide = 4.0 * size
+            box = skia.Rect.MakeXYWH(x + dx * size - wide, y + dy * size, 2 * wide, 1.2 * size)
+            painter.canvas.drawOval(box, paint)
+
+
+@CLOUDS.add("mist")
+def _mist(painter: Painter) -> None:
+    paper = painter.style.wash or WHITE
+    veil = fill(mix(paper, WHITE, 0.35), 0.9)
+    for x in painter.spots(0.7):
+        y = float(painter.rng.uniform(-0.25, 0.05))
+        painter.canvas.drawOval(skia.Rect.MakeXYWH(x - 0.3, y, 0.6, 0.12), veil)
+
+
+@TEXTURES.add("halftone")
+def _halftone(painter: Painter) -> None:
+    top, _ = painter.style.skies[painter.light]
+    dot, pitch = fill(mix(top, rgb("e0201f"), 0.55)), 0.13
+    path = skia.Path()
+    count = int(EXTENT / pitch)
+    for row in range(-count, 5):
+        size = 0.045 * min(1.0, max(0.45, 0.75 - row * pitch))
+        for column in range(-count, count):
+            path.addCircle((column + 0.5 * (row % 2)) * pitch, row * pitch, size)
+    painter.canvas.drawPath(path, dot)
+
+
+@TEXTURES.add("discs")
+def _discs(painter: Painter) -> None:
+    top, _ = painter.style.skies[painter.light]
+    for x in painter.spots(0.8):
+        y = float(painter.rng.uniform(-0.4, 0.0))
+        for radius, share in ((0.3, 0.25), (0.17, 0.5)):
+            painter.canvas.drawCircle(x, y, radius, fill(mix(top, WHITE, share)))
+
+
+@TEXTURES.add("hills")
+def _hills(painter: Painter) -> None:
+    for x in painter.spots(0.7):
+        painter.canvas.drawCircle(x, 0.62, 0.55, fill(painter.colour(rgb("9fcf7a"))))
+
+
+@TEXTURES.add("seal")
+def _seal(painter: Painter) -> None:
+    wash, ink = painter.style.wash or WHITE, painter.style.ink
+    for x in painter.spots(0.75):
+        tall = float(painter.rng.uniform(0.35, 0.6))
+        peak = skia.Path().moveTo(x - 0.32, 0.35)
+        peak.cubicTo(x - 0.12, 0.3 - tall, x + 0.02, -tall, x + 0.32, 0.35).close()
+        painter.canvas.drawPath(peak, vertical(mix(wash, ink, 0.5), wash, -0.3, 0.25))
+
+
+@TEXTURES.add("sun")
+def _flare(painter: Painter) -> None:
+    _, bottom = painter.style.skies[painter.light]
+    for radius, alpha in ((0.5, 0.25), (0.32, 0.35), (0.17, 0.6)):
+        painter.canvas.drawCircle(-0.22, -0.16, radius, fill(mix(bottom, WHITE, 0.45), alpha))
+    painter.canvas.drawCircle(-0.22, -0.16, 0.08, fill(WHITE))

@@ -1,0 +1,155 @@
+"""VideoStyle: how a clip is painted (outline, palette, shading, sky and light)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from animatrix_data.procedural.colour import Grade, Rgb, rgb
+from animatrix_data.procedural.registry import Registry
+
+
+@dataclass(frozen=True)
+class Style:
+    """One rendering tradition as numbers; widths are fractions of the frame height.
+
+    `skies` gives the (top, bottom) sky colours by light; `texture`, `clouds` and `veil` name
+    the background texture, the cloud form and the screen-space light of `scenery` and `scene`.
+    """
+
+    outline: float
+    ink: Rgb
+    figure: Grade
+    scenery: Grade
+    shade: float
+    shadow: Rgb
+    skies: dict[str, tuple[Rgb, Rgb]] = field(repr=False)
+    scenery_outline: float = 0.0
+    rim: Rgb | None = None
+    wash: Rgb | None = None
+    texture: str = ""
+    clouds: str = "puff"
+    veil: str = ""
+    light_share: float = 1.0
+
+
+def _skies(**codes: str) -> dict[str, tuple[Rgb, Rgb]]:
+    return {light: (rgb(c[:6]), rgb(c[7:])) for light, c in codes.items()}
+
+
+STYLES: Registry[Style] = Registry("VideoStyle")
+
+STYLES.add("2D Japanese Anime")(
+    Style(
+        outline=0.024,
+        ink=rgb("2a1f33"),
+        figure=Grade(saturation=1.05),
+        scenery=Grade(saturation=0.9, tint=rgb("ffffff"), share=0.1),
+        shade=0.38,
+        shadow=rgb("4a3f80"),
+        skies=_skies(
+            morning="8fd0f5-fdeccb",
+            noon="4fa9f0-cfefff",
+            sunset="e07a62-ffd79a",
+            night="16224f-4a5da0",
+        ),
+    )
+)
+STYLES.add("2D Western Comics")(
+    Style(
+        outline=0.05,
+        ink=rgb("000000"),
+        figure=Grade(saturation=1.4, value=1.05),
+        scenery=Grade(saturation=1.7, value=1.0),
+        shade=0.0,
+        shadow=rgb("000000"),
+        skies=_skies(
+            morning="ffd21f-ffe98a",
+            noon="ffd21f-ffd21f",
+            sunset="ff5a1f-ff8a1f",
+            night="2b3fd0-2b3fd0",
+        ),
+        scenery_outline=0.034,
+        texture="halftone",
+        clouds="none",
+        light_share=0.4,
+    )
+)
+STYLES.add("2D Chinese Style")(
+    Style(
+        outline=0.03,
+        ink=rgb("3a3835"),
+        figure=Grade(saturation=0.6, value=0.92, tint=rgb("d8c9a8"), share=0.12),
+        scenery=Grade(saturation=0.22, value=0.62, tint=rgb("8d8572"), share=0.25),
+        shade=0.22,
+        shadow=rgb("3a3835"),
+        skies=_skies(
+            morning="efe3c6-e8dab8",
+            noon="ecdfc0-e6d6b0",
+            sunset="e8cfa4-dfb98c",
+            night="b9b09a-d0c3a2",
+        ),
+        wash=rgb("e9dcba"),
+        texture="seal",
+        clouds="mist",
+        light_share=0.25,
+    )
+)
+STYLES.add("2D Flat Cartoon")(
+    Style(
+        outline=0.0,
+        ink=rgb("5a4a78"),
+        figure=Grade(saturation=0.85, value=1.05, tint=rgb("ffffff"), share=0.18),
+        scenery=Grade(saturation=0.62, value=1.1, tint=rgb("ffe3ee"), share=0.42),
+        shade=0.0,
+        shadow=rgb("8a6fb0"),
+        skies=_skies(
+            morning="ffe2d1-ffe2d1",
+            noon="bfeaf0-bfeaf0",
+            sunset="ffc3b0-ffc3b0",
+            night="a9a4dc-a9a4dc",
+        ),
+        texture="discs",
+        clouds="pill",
+        light_share=0.35,
+    )
+)
+STYLES.add("Miyazaki Style")(
+    Style(
+        outline=0.016,
+        ink=rgb("6b4a33"),
+        figure=Grade(saturation=0.82, value=0.98, tint=rgb("f3e3bd"), share=0.1),
+        scenery=Grade(saturation=0.95, value=0.95, tint=rgb("8fc08a"), share=0.28),
+        shade=0.2,
+        shadow=rgb("5b6d5a"),
+        skies=_skies(
+            morning="9fd6e6-e3f2d8",
+            noon="6fbfe0-d3eedd",
+            sunset="c9b58f-f3deaa",
+            night="33566b-6f9a94",
+        ),
+        texture="hills",
+        clouds="cumulus",
+        light_share=0.6,
+    )
+)
+STYLES.add("Shinkai Style")(
+    Style(
+        outline=0.014,
+        ink=rgb("2b2150"),
+        figure=Grade(saturation=1.0, value=0.86, tint=rgb("6a4a9a"), share=0.14),
+        scenery=Grade(saturation=1.05, value=0.62, tint=rgb("4a3a9a"), share=0.42),
+        shade=0.45,
+        shadow=rgb("35256e"),
+        skies=_skies(
+            morning="3d6fe0-ffb3c8",
+            noon="1650d8-6fd0ff",
+            sunset="4a2fa8-ff8a4a",
+            night="120f4a-8a3fb0",
+        ),
+        rim=rgb("ffd9a0"),
+        texture="sun",
+        clouds="streak",
+        veil="shafts",
+        light_share=0.5,
+    )
+)
