@@ -91,6 +91,8 @@ def _opened(path: Path, limits: DecodeLimits) -> Iterator[Any]:
             raise ValueError(f"{path} is not a video.")
         # Cover art of audio files is a video stream of one picture.
         streams = [s for s in container.streams.video if not _is_cover(s)]
+        if not container.streams:
+            raise ValueError(f"{path} is not a video, or is cut short before its index.")
         if not streams:
             kind = "only audio" if container.streams.audio else "no video"
             raise ValueError(f"{path} holds {kind}.")
@@ -320,7 +322,9 @@ def encode_video(
     ):
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
         stream.height, stream.width, stream.pix_fmt = height, width, pixel_format
-        stream.options = {"crf": str(crf), "preset": preset}
+        # x264's macroblock tree reads past its rows on AVX-512 when frames are small, and the
+        # bytes then differ from run to run.
+        stream.options = {"crf": str(crf), "preset": preset, "x264-params": "no-mbtree=1"}
         context = stream.codec_context
         # One thread: the bytes must not depend on how many cores the machine has.
         context.thread_count = 1
