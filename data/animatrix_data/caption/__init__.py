@@ -1,1 +1,11 @@
-"""Structured captions and their way to tags and directives (section 3.4, appendix A.2)."""
+"""Structured captions and their way to tags and directives (paper 3.4, A.2)."""
+
+from animatrix_data.caption.schema import (
+    StructuredCaption,
+    from_spec,
+    parse_caption,
+    to_directive,
+    to_spec,
+)
+
+__all__ = ["StructuredCaption", "from_spec", "parse_caption", "to_directive", "to_spec"]
