@@ -42,19 +42,21 @@ HAIR_WORDS = {
 }
 OUTFITS = {"girl": ("dress", "outfit"), "boy": ("shirt", "top")}
 
-SUMMARIES = (
-    ("A {person} with {hair} {place}.", "{Pronoun} wears a {outfit}. {Light}."),
-    ("A {person} in a {outfit} {place}.", "{Pronoun} has {hair}. {Light}."),
-    ("{Light}: a {person} with {hair}.", "{Pronoun} is {place} in a {outfit}."),
-    ("{Hair}, a {outfit}: a {person}.", "{Light} {place}."),
-    ("A {person} {place}, {light}.", "{Hair} and a {outfit}."),
+TEMPLATES = (
+    ("A {person} with {hair} {place}.", "{Pronoun} wears a {outfit}.", "{Light}."),
+    ("A {person} in a {outfit} {place}.", "{Pronoun} has {hair}.", "{Light}."),
+    ("{Light}: a {person} with {hair}.", "{Pronoun} wears a {outfit}.", "{Place}."),
+    ("{Hair}, a {outfit}: a {person}.", "", "{Light} {place}."),
+    ("A {person} {place}, {light}.", "{Hair} and a {outfit}.", ""),
+    ("{Hair} and a {outfit}, {place}.", "It is a {person}.", "{Light}."),
 )
+"""Summary, then the subject and the scene of the description, between which tags are named."""
 MENTIONS = {
     "VideoStyle": ("Drawn as {}.", "{} look."),
     "MotionStyle": ("{} animation.", "Animated as {}."),
     "MotionType": ("Action: {}.", "The action is {}."),
-    "MotionAmplitude": ("{} amplitude.",),
-    "MotionSpeed": ("{} speed.",),
+    "MotionAmplitude": ("Amplitude: {}.",),
+    "MotionSpeed": ("Speed: {}.",),
     "ShotScale": ("A {}.", "Framed as a {}."),
     "ShotAngle": ("{}.",),
     "CameraMotion": ("Camera: {}.", "The camera: {}."),
@@ -113,12 +115,12 @@ def write_directive(
     """
     rng = generator(seed, "directive")
     words = _words(content, rng)
-    opening, rest = SUMMARIES[int(rng.integers(len(SUMMARIES)))]
-    summary, scene = opening.format(**words), _capital(rest.format(**words))
+    template = TEMPLATES[int(rng.integers(len(TEMPLATES)))]
+    summary, subject, scene = (part.format(**words) for part in template)
     named = _mentions(spec, rng, mention)
 
     def described() -> str:
-        return " ".join([*named, scene])
+        return " ".join(part for part in (subject, *named, scene) if part)
 
     while named and len(f"{summary} {described()}".encode()) > TEXT_LIMIT:
         named.pop(int(rng.integers(len(named))))

@@ -120,8 +120,8 @@ class Figure:
         self.shoe = line(style.figure(rgb("5a3b3b")), limb * 1.15)
         self.cloth = fill(outfit)
         self.cloth_shade = fill(mix(outfit, style.shadow, style.shade)) if style.shade else None
-        self.rim = line(style.rim, 0.028) if style.rim else None
-        self.head = Head(content, style, hair, skin, outline / build.head)
+        self.rim = line(style.rim, 0.022) if style.rim else None
+        self.head = Head(content, style, hair, skin, outline / build.head, 0.135 / build.head + 0.08 * (build.head > 0.2))
 
     def draw(self, canvas: skia.Canvas, pose: Pose, j: Joints, smear: Joints | None) -> None:
         """Draw one drawing; `smear` holds the joints of the drawing before, for a trail."""
@@ -132,8 +132,12 @@ class Figure:
         self._draw_leg(canvas, j.leg_l, self.far_leg)
         self._draw_leg(canvas, j.leg_r, self.leg)
         self._draw_torso(canvas, pose, j)
+        raised = j.arm_r[2][1] < j.arm_r[0][1]
+        if not raised:
+            self._draw_arm(canvas, j.arm_r, self.sleeve)
         self.head.draw(canvas, j.head, self.build.head, pose)
-        self._draw_arm(canvas, j.arm_r, self.sleeve)
+        if raised:
+            self._draw_arm(canvas, j.arm_r, self.sleeve)
 
     def silhouette(self, canvas: skia.Canvas, j: Joints, pose: Pose, paint: skia.Paint) -> None:
         """Draw the body's shape, fattened by the paint's stroke width, for a glow behind it."""
@@ -215,6 +219,6 @@ class Figure:
             fan.quadTo(*control, *c0).close()
             veil = skia.Paint(paint)
             veil.setStyle(skia.Paint.kStrokeAndFill_Style)
-            veil.setStrokeWidth(0.03)
-            veil.setAlphaf(0.6)
+            veil.setStrokeWidth(0.035)
+            veil.setAlphaf(0.75)
             canvas.drawPath(fan, veil)

@@ -61,10 +61,10 @@ def _drops(setting: Setting, count: int) -> tuple[np.ndarray, np.ndarray]:
 def rain(setting: Setting) -> Effect:
     """Slanted streaks under a cool veil."""
     xs, ys = _drops(setting, 18)
-    paint = stroke(rgb("d6ecff"), 0.026, 0.85)
+    paint = stroke(rgb("d6ecff"), 0.03, 0.9)
 
     def front(canvas: skia.Canvas, frame: int) -> None:
-        setting.veil(canvas, rgb("3a5078"), 0.28)
+        setting.veil(canvas, rgb("3a5078"), 0.22)
         fallen = (ys + 0.085 * setting.time(frame)) % 1.0
         path = skia.Path()
         for x, y in zip((xs * (0.5 * setting.aspect + 0.2)).tolist(), fallen.tolist(), strict=True):
@@ -84,7 +84,7 @@ def snow(setting: Setting) -> Effect:
 
     def front(canvas: skia.Canvas, frame: int) -> None:
         time = setting.time(frame)
-        setting.veil(canvas, rgb("dfe8f5"), 0.22)
+        setting.veil(canvas, rgb("dfe8f5"), 0.14)
         fallen = ((ys + 0.03 * time) % 1.0) * 1.2 - 0.6
         drift = xs * 0.55 * setting.aspect + 0.04 * np.sin(0.5 * time + 9 * ys)
         path = skia.Path()
@@ -117,9 +117,7 @@ def petals(setting: Setting) -> Effect:
 
 
 def _star(size: float) -> skia.Path:
-    path, waist = skia.Path().moveTo(0, -size), 0.16 * size
-    for x, y in ((size, 0.0), (0.0, size), (-size, 0.0), (0.0, -size)):
-        path.quadTo(waist * (x + (0 if x else 0)), waist * y, x, y) if not waist else None
+    path, waist = skia.Path().moveTo(0, -size), 0.2 * size
     corners = [(waist, -waist), (waist, waist), (-waist, waist), (-waist, -waist)]
     tips = [(size, 0.0), (0.0, size), (-size, 0.0), (0.0, -size)]
     for corner, tip in zip(corners, tips, strict=True):
@@ -169,18 +167,18 @@ def aura(setting: Setting) -> Effect:
 @EFFECTS.add("Linear Speed Lines")
 def linear_lines(setting: Setting) -> Effect:
     """Thick horizontal streaks rushing across the frame."""
-    count = 9
+    count = 8
     ys = ((np.arange(count) + setting.rng.uniform(0.3, 0.7, count)) / count - 0.5).tolist()
     xs = setting.rng.uniform(0, 1, count).tolist()
-    wide = [0.045 if k % 2 else 0.028 for k in range(count)]
+    wide = [0.06 if k % 2 else 0.038 for k in range(count)]
     light, dark = rgb("ffffff"), rgb("30384f")
-    paints = [stroke(dark if k % 3 == 2 else light, w, 0.9) for k, w in enumerate(wide)]
+    paints = [stroke(dark if k % 3 == 0 else light, w, 0.9) for k, w in enumerate(wide)]
 
     def lines(canvas: skia.Canvas, frame: int, parity: int) -> None:
         span = setting.aspect + 1.0
         for k in range(parity, count, 3):
             x = (0.5 - (xs[k] + 0.17 * setting.time(frame)) % 1.0) * span
-            canvas.drawLine(x - 0.3, ys[k], x + 0.3, ys[k], paints[k])
+            canvas.drawLine(x - 0.35, ys[k], x + 0.35, ys[k], paints[k])
 
     def behind(canvas: skia.Canvas, frame: int) -> None:
         lines(canvas, frame, 0)
@@ -192,17 +190,16 @@ def linear_lines(setting: Setting) -> Effect:
 @EFFECTS.add("Radial Speed Lines")
 def radial_lines(setting: Setting) -> Effect:
     """Wedges that converge from the border on the middle of the frame."""
-    count, sets = 16, 3
+    count, sets = 14, 3
     noise = setting.rng.uniform(-0.5, 0.5, (sets, count, 2))
-    light, dark = skia.Path(), skia.Path()
     drawn = []
     for chosen in noise:
         light, dark = skia.Path(), skia.Path()
         for k, (turn, reach) in enumerate(chosen.tolist()):
-            angle, inner = 2 * math.pi * (k + 0.5 * turn) / count, 0.4 + 0.12 * reach
+            angle, inner = 2 * math.pi * (k + 0.5 * turn) / count, 0.36 + 0.12 * reach
             path = dark if k % 2 else light
             path.moveTo(inner * math.cos(angle), inner * math.sin(angle))
-            for side in (-0.085, 0.085):
+            for side in (-0.12, 0.12):
                 path.lineTo(1.4 * math.cos(angle + side), 1.4 * math.sin(angle + side))
             path.close()
         drawn.append((light, dark))

@@ -64,31 +64,41 @@ def _face() -> skia.Path:
 def _bangs() -> skia.Path:
     path = skia.Path().moveTo(-1.12, 0.25)
     path.cubicTo(-1.3, -1.55, 1.3, -1.55, 1.12, 0.25)
-    path.lineTo(0.82, -0.3).lineTo(0.5, 0.02).lineTo(0.2, -0.38).lineTo(-0.2, 0.02)
-    return path.lineTo(-0.5, -0.36).lineTo(-0.85, 0.0).close()
+    path.lineTo(0.84, -0.4).lineTo(0.48, -0.14).lineTo(0.2, -0.46).lineTo(-0.18, -0.1)
+    return path.lineTo(-0.5, -0.46).lineTo(-0.86, -0.1).close()
 
 
+CROWN = -1.2
 FACE, BANGS = _face(), _bangs()
 SHINE = skia.Path().moveTo(-0.62, -0.72).quadTo(0.0, -1.0, 0.62, -0.72)
 
 
 class Head:
-    """A head of one content and style; `outline` is in head radii."""
+    """A head of one content and style; `outline` is in head radii.
+
+    `length` scales long hair, which a chibi wears shorter.
+    """
 
     def __init__(
-        self, content: Content, style: Style, hair: Rgb, skin: Rgb, outline: float
+        self,
+        content: Content,
+        style: Style,
+        hair: Rgb,
+        skin: Rgb,
+        outline: float,
+        length: float,
     ) -> None:
+        self.length = length
         self.back = BACK_HAIR[content.hair]
         self.long = content.hair in ("long", "twin-tailed")
         self.ink = stroke(style.ink, 2 * outline) if outline else None
-        self.fine = stroke(style.ink, max(0.09, outline))
         self.hair = fill(hair)
         self.hair_back = fill(mix(hair, style.shadow, 0.25 if style.shade else 0.12))
         self.skin = fill(skin)
-        self.skin_shade = fill(mix(skin, style.shadow, 0.3 * style.shade))
         self.shine = stroke(mix(hair, WHITE, 0.55), 0.16) if style.shade else None
-        self.rim = stroke(style.rim, 0.2) if style.rim else None
+        self.rim = stroke(style.rim, 0.14) if style.rim else None
         self.eye = fill(style.ink)
+        self.iris = fill(mix(hair, rgb("6a7ab8"), 0.6))
         self.glint = fill(WHITE)
         self.blush = fill(rgb("f2707a"), 0.35)
         self.mouth = fill(mix(style.ink, rgb("c0404a"), 0.6))
@@ -142,7 +152,10 @@ class Head:
         canvas.save()
         self._place(canvas, at, radius, pose)
         if self.long:
-            canvas.skew(pose.sway * 0.8, 0)
+            canvas.skew(pose.sway * 0.8 * self.length, 0)
+            canvas.translate(0, CROWN)
+            canvas.scale(1, self.length)
+            canvas.translate(0, -CROWN)
         canvas.translate(-0.1 * math.sin(pose.turn), 0)
         if self.ink:
             canvas.drawPath(self.back, self.ink)
@@ -159,7 +172,8 @@ class Head:
             if abs(x) > 0.86:
                 continue
             canvas.drawOval(skia.Rect(x - 0.17 * away, 0.0, x + 0.17 * away, 0.5), self.eye)
-            canvas.drawCircle(x - 0.04, 0.13, 0.075, self.glint)
+            canvas.drawOval(skia.Rect(x - 0.1 * away, 0.22, x + 0.1 * away, 0.46), self.iris)
+            canvas.drawCircle(x - 0.04, 0.13, 0.085, self.glint)
             canvas.drawCircle(x + sign * 0.1, 0.6, 0.14, self.blush)
         wide, tall = 0.13 + 0.06 * pose.mouth, 0.05 + 0.16 * pose.mouth
         x = shift * 1.05

@@ -116,7 +116,7 @@ def jump(phase: Track, gain: float) -> dict[str, Track | float]:
     bend = crouch * (0.35 + 0.3 * gain)
     raise_ = 0.5 + 2.2 * arc - 0.5 * crouch
     return {
-        "lift": 0.3 * gain * arc,
+        "lift": 0.27 * gain * arc,
         "leg_l": -0.12 - 0.3 * arc - 0.55 * bend,
         "leg_r": 0.12 + 0.3 * arc + 1.1 * bend,
         "knee_l": -0.9 * bend - 0.5 * arc,
@@ -135,8 +135,8 @@ def wave(phase: Track, gain: float) -> dict[str, Track | float]:
     swing = np.sin(phase)
     return {
         "turn": 0.1,
-        "arm_r": 2.55 + 0.15 * gain * swing,
-        "elbow_r": 0.1 + 0.75 * gain * swing,
+        "arm_r": 2.2 + 0.12 * gain * swing,
+        "elbow_r": 0.3 + 0.8 * gain * swing,
         "arm_l": -0.2,
         "lean": 0.03 * gain * swing,
         "head": 0.08 * gain * swing,
@@ -147,8 +147,8 @@ def wave(phase: Track, gain: float) -> dict[str, Track | float]:
 
 @MOTIONS.add("turn")
 def turn(phase: Track, gain: float) -> dict[str, Track | float]:
-    """A turn on the spot: the figure looks around, at high amplitude all the way to its back."""
-    angle = 1.8 * gain * np.sin(phase)
+    """A turn on the spot: from a look around (low) to a full turn to the back (high)."""
+    angle = np.minimum(2.2 * gain, np.pi) * np.sin(phase)
     return {
         "turn": angle,
         "arm_l": -0.35 - 0.15 * gain * np.abs(np.cos(phase)),

@@ -78,8 +78,8 @@ def city(stage: Stage) -> None:
     for x in ground.spots(0.5, 0.0):
         ground.box(x, GROUND + 0.1, x + 0.25, GROUND + 0.15, rgb("f0ead8"))
     for x in stage.near.spots(1.1, 0.05):
-        stage.near.box(x + 0.5, -0.6, x + 0.56, 1.0, rgb("3d4250"))
-        stage.near.disc(x + 0.53, -0.5, 0.08, rgb("ffe9a0"))
+        stage.near.box(x + 0.45, 0.38, x + 0.62, 1.0, rgb("c8352f"))
+        stage.near.box(x + 0.42, 0.34, x + 0.65, 0.42, rgb("a82a26"))
 
 
 @PLACES.add("forest")

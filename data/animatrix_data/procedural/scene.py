@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 PIVOT = 0.12
 """The height in the frame about which a shot scale enlarges the background (the horizon)."""
+FIGURE_SHARE = 0.6
+"""The figure's share of a pan or tilt: the camera keeps it in the frame."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ class Scene:
         )
         self.poses = _poses(spec, self.kinetics, self.framing, seed, size)
         self.layers, self.near = _background(self.style, content, seed)
-        outline = self.style.outline / self.framing.height
+        outline = self.style.outline * min(1.2, self.framing.height**0.5 + 0.1)
+        outline /= self.framing.height
         self.figure = Figure(content, self.style, self.kinetics.build, outline)
         setting = Setting(
             size.width / size.height,
@@ -174,7 +177,7 @@ class Scene:
         """Draw the figure and return its keypoints in pixels."""
         pose, now = self.poses[t], skeleton[t]
         canvas.save()
-        canvas.translate(*self._offset(0.75, t))
+        canvas.translate(*self._offset(FIGURE_SHARE, t))
         canvas.scale(scale, scale)
         canvas.translate(0, self.framing.feet)
         wide = self.framing.height / (1 + pose.stretch)
@@ -211,15 +214,14 @@ class Scene:
 
 def _shafts(canvas: skia.Canvas) -> None:
     """Draw shafts of light from the upper left, and their flare."""
-    for angle, share in ((20, 0.22), (41, 0.28), (62, 0.2)):
+    for angle, share in ((20, 0.16), (41, 0.22), (62, 0.14)):
         canvas.save()
         canvas.translate(-0.6, -0.62)
         canvas.rotate(angle)
         beam = skia.Path().moveTo(0, 0).lineTo(2, -0.13).lineTo(2, 0.13).close()
         canvas.drawPath(beam, fill((1.0, 0.9, 0.7), share, skia.BlendMode.kScreen))
         canvas.restore()
-    for x, radius, alpha in ((0.1, 0.07, 0.3), (0.3, 0.045, 0.35)):
-        canvas.drawCircle(x, x, radius, fill((0.7, 1.0, 0.85), alpha, skia.BlendMode.kScreen))
+    canvas.drawCircle(0.34, 0.34, 0.07, fill((0.7, 1.0, 0.85), 0.35, skia.BlendMode.kScreen))
 
 
 def _poses(

@@ -56,7 +56,7 @@ STYLES.add("2D Japanese Anime")(
 )
 STYLES.add("2D Western Comics")(
     Style(
-        outline=0.05,
+        outline=0.044,
         ink=rgb("000000"),
         figure=Grade(saturation=1.4, value=1.05),
         scenery=Grade(saturation=1.7, value=1.0),
@@ -98,8 +98,8 @@ STYLES.add("2D Flat Cartoon")(
     Style(
         outline=0.0,
         ink=rgb("5a4a78"),
-        figure=Grade(saturation=0.85, value=1.05, tint=rgb("ffffff"), share=0.18),
-        scenery=Grade(saturation=0.62, value=1.1, tint=rgb("ffe3ee"), share=0.42),
+        figure=Grade(saturation=0.95, value=1.03, tint=rgb("ffffff"), share=0.1),
+        scenery=Grade(saturation=0.62, value=1.1, tint=rgb("ffe3ee"), share=0.32),
         shade=0.0,
         shadow=rgb("8a6fb0"),
         skies=_skies(
@@ -136,8 +136,8 @@ STYLES.add("Shinkai Style")(
     Style(
         outline=0.014,
         ink=rgb("2b2150"),
-        figure=Grade(saturation=1.0, value=0.86, tint=rgb("6a4a9a"), share=0.14),
-        scenery=Grade(saturation=1.05, value=0.62, tint=rgb("4a3a9a"), share=0.42),
+        figure=Grade(saturation=1.1, value=0.95, tint=rgb("5a4ab0"), share=0.1),
+        scenery=Grade(saturation=1.25, value=0.72, tint=rgb("3a3aa8"), share=0.3),
         shade=0.45,
         shadow=rgb("35256e"),
         skies=_skies(
