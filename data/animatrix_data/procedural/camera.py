@@ -9,14 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from animatrix_data.procedural.registry import Registry, generator
-if TYPE_CHECKING:
-    from animatrix_data.taxonomy.tags import Tag
+from animatrix_data.taxonomy.tags import Tag
 
 Path1 = NDArray[np.float64]
 

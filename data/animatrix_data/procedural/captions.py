@@ -6,10 +6,15 @@ section's business and are named in the text only now and then, in the vocabular
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from animatrix_data.caption.schema import (
+    MotionEvent,
+    StructuredCaption,
+    Subject,
+    SubjectTypes,
+    from_spec,
+)
 from animatrix_data.procedural.content import Content
 from animatrix_data.procedural.registry import generator
 from animatrix_data.taxonomy.directive import Directive
@@ -127,73 +132,24 @@ def write_directive(
     return Directive(spec, summary, described())
 
 
-def _level(spec: ProductionSpec, field: str) -> str | None:
-    tags = spec.get(field)
-    return tags[0].name if tags else None
-
-
-def _camera_text(spec: ProductionSpec) -> str:
-    moves = []
-    for tag in spec.get("CameraMotion"):
-        text = f"{tag.name} {tag.direction}".lower() if tag.direction else tag.name.lower()
-        speed = {"low": "slow", "medium": "medium", "high": "fast"}.get(tag.speed or "")
-        amount = {"low": "small", "medium": "medium", "high": "large"}.get(tag.amplitude or "")
-        detail = ", ".join(word for word in (speed, amount) if word)
-        moves.append(f"{text} ({detail})" if detail else text)
-    return " -> ".join(moves)
-
-
-def structured_caption(spec: ProductionSpec, content: Content) -> dict[str, Any]:
-    """Return the clip's structured caption as a JSON-able dict (paper A.2.2)."""
+def structured_caption(spec: ProductionSpec, content: Content) -> StructuredCaption:
+    """Return the clip's structured caption (paper A.2.2)."""
     hair = HAIR_WORDS[content.hair].format(content.hair_colour)
-    actions = [tag.name for tag in spec.get("MotionType")]
-    effects = []
-    for index, tag in enumerate(spec.get("VFX")):
-        term = load_vocabulary().lookup("VFX", tag.name, tag.category)
-        effects.append(
-            {
-                "idx": index,
-                "TYPES": {
-                    "type": term.category,
-                    "sub_type": term.subcategory,
-                    "sub_sub_type": term.name,
-                },
-                "position": "around the figure" if term.name == "Aura" else "across the frame",
-                "description": term.description,
-            }
+    subject = Subject(
+        idx=0,
+        types=SubjectTypes(type="Human", sub_type="Woman" if content.person == "girl" else "Man"),
+        appearance=f"{hair}, a {content.outfit_colour} {OUTFITS[content.person][0]}",
+        position="Centrally positioned in the frame.",
+    )
+    amplitude = spec.get("MotionAmplitude")
+    motion = [
+        MotionEvent(
+            idx=index,
+            action=f"<subject_0>: {tag.name}",
+            expression="neutral",
+            amplitude=amplitude[0].name if amplitude else "",
         )
+        for index, tag in enumerate(spec.get("MotionType"))
+    ]
     place = PLACE_WORDS[content.place][0]
-    amplitude = _level(spec, "MotionAmplitude")
-    return {
-        "subjects": [
-            {
-                "idx": 0,
-                "TYPES": {
-                    "type": "Human",
-                    "sub_type": "Woman" if content.person == "girl" else "Man",
-                },
-                "appearance": f"{hair}, a {content.outfit_colour} {OUTFITS[content.person][0]}",
-                "position": "Centrally positioned in the frame.",
-            }
-        ],
-        "motion": [
-            {"idx": i, "action": f"<subject_0>: {a}", "expression": "neutral",
-             "amplitude": amplitude}
-            for i, a in enumerate(actions)
-        ],
-        "AnimeVisualEffects": {
-            "HasAnimeVisualEffects": bool(effects),
-            "AnimeVisualEffectsDescription": " ".join(e["description"] for e in effects),
-            "AnimeVisualEffectsStructure": effects,
-        },
-        "MotionAmplitude": amplitude,
-        "MotionSpeed": _level(spec, "MotionSpeed"),
-        "MotionType": actions,
-        "MotionStyle": _level(spec, "MotionStyle"),
-        "VideoStyle": _level(spec, "VideoStyle"),
-        "shot_type": _level(spec, "ShotScale"),
-        "shot_angle": _level(spec, "ShotAngle"),
-        "camera_motion": _camera_text(spec),
-        "environment": _capital(place),
-        "lighting": content.light,
-    }
+    return from_spec(spec, [subject], motion, _capital(place), content.light)

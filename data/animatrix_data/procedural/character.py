@@ -15,6 +15,7 @@ from animatrix_data.procedural.styles import Style
 from animatrix_data.procedural.timing import Build
 
 Point = tuple[float, float]
+Limb = tuple[Point, Point, Point]
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class Joints:
     hip: Point
     neck: Point
     head: Point
-    arm_l: tuple[Point, Point, Point]
-    arm_r: tuple[Point, Point, Point]
-    leg_l: tuple[Point, Point, Point]
-    leg_r: tuple[Point, Point, Point]
+    arm_l: Limb
+    arm_r: Limb
+    leg_l: Limb
+    leg_r: Limb
 
     def keypoints(self) -> dict[str, Point]:
         """Return the named points that a clip's truth records."""
@@ -39,25 +40,18 @@ class Joints:
         return named
 
 
-def _reach(start: Point, first: float, length: float, second: float, end: float) -> Point2:
+def _reach(start: Point, first: float, length: float, second: float, end: float) -> Limb:
     middle = (start[0] + length * math.sin(first), start[1] + length * math.cos(first))
     tip = (middle[0] + end * math.sin(second), middle[1] + end * math.cos(second))
     return start, middle, tip
-
-
-Point2 = tuple[Point, Point, Point]
 
 
 def joints(pose: Pose, build: Build) -> Joints:
     """Return the joints of a pose by forward kinematics; the lower foot touches the ground."""
     spread = build.hips * (0.35 + 0.35 * abs(math.cos(pose.turn)))
     origin_l, origin_r = (-spread, 0.0), (spread, 0.0)
-    leg_l = _reach(
-        origin_l, pose.leg_l, build.thigh, pose.leg_l - pose.knee_l, build.shin
-    )
-    leg_r = _reach(
-        origin_r, pose.leg_r, build.thigh, pose.leg_r - pose.knee_r, build.shin
-    )
+    leg_l = _reach(origin_l, pose.leg_l, build.thigh, pose.leg_l - pose.knee_l, build.shin)
+    leg_r = _reach(origin_r, pose.leg_r, build.thigh, pose.leg_r - pose.knee_r, build.shin)
     drop = max(leg_l[2][1], leg_r[2][1])
     hip = (pose.x, -drop - pose.lift)
     torso = build.neck - build.hip
@@ -71,7 +65,7 @@ def joints(pose: Pose, build: Build) -> Joints:
     shoulder_l = (neck[0] - wide * cos - low * sin, neck[1] - wide * sin + low * cos)
     shoulder_r = (neck[0] + wide * cos - low * sin, neck[1] + wide * sin + low * cos)
 
-    def moved(limb: Point2) -> Point2:
+    def moved(limb: Limb) -> Limb:
         a, b, c = ((x + hip[0], y + hip[1]) for x, y in limb)
         return a, b, c
 
@@ -121,7 +115,14 @@ class Figure:
         self.cloth = fill(outfit)
         self.cloth_shade = fill(mix(outfit, style.shadow, style.shade)) if style.shade else None
         self.rim = line(style.rim, 0.022) if style.rim else None
-        self.head = Head(content, style, hair, skin, outline / build.head, 0.135 / build.head + 0.08 * (build.head > 0.2))
+        self.head = Head(
+            content,
+            style,
+            hair,
+            skin,
+            outline / build.head,
+            build.hair_length,
+        )
 
     def draw(self, canvas: skia.Canvas, pose: Pose, j: Joints, smear: Joints | None) -> None:
         """Draw one drawing; `smear` holds the joints of the drawing before, for a trail."""
@@ -149,14 +150,14 @@ class Figure:
         solid.setStyle(skia.Paint.kStrokeAndFill_Style)
         canvas.drawCircle(*j.head, self.build.head * 1.05, solid)
 
-    def _draw_arm(self, canvas: skia.Canvas, points: Point2, sleeve: skia.Paint) -> None:
+    def _draw_arm(self, canvas: skia.Canvas, points: Limb, sleeve: skia.Paint) -> None:
         a, b, c = points
         if self.outline:
             canvas.drawPath(skia.Path().moveTo(*a).lineTo(*b).lineTo(*c), self.ink_limb)
         canvas.drawLine(*b, *c, self.skin)
         canvas.drawLine(*a, *b, sleeve)
 
-    def _draw_leg(self, canvas: skia.Canvas, points: Point2, paint: skia.Paint) -> None:
+    def _draw_leg(self, canvas: skia.Canvas, points: Limb, paint: skia.Paint) -> None:
         a, b, c = points
         toe = (c[0] + self.build.limb * 0.55, c[1])
         path = skia.Path().moveTo(*a).lineTo(*b).lineTo(*c)
@@ -206,9 +207,13 @@ class Figure:
 
     def _draw_smears(self, canvas: skia.Canvas, before: Joints, now: Joints) -> None:
         """Draw a translucent fan between where a limb was and where it is now."""
-        for limb, paint in (("arm_l", self.sleeve), ("arm_r", self.sleeve),
-                            ("leg_l", self.leg), ("leg_r", self.leg)):
-            a0, _, c0 = getattr(before, limb)
+        for limb, paint in (
+            ("arm_l", self.sleeve),
+            ("arm_r", self.sleeve),
+            ("leg_l", self.leg),
+            ("leg_r", self.leg),
+        ):
+            c0 = getattr(before, limb)[2]
             _, b1, c1 = getattr(now, limb)
             if math.dist(c0, c1) < 0.06:
                 continue

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from animatrix_data.caption.schema import StructuredCaption
 from animatrix_data.procedural.captions import structured_caption, write_directive
 from animatrix_data.procedural.content import sample_content
 from animatrix_data.procedural.sampler import check_drawable
@@ -30,7 +31,7 @@ class DrawnClip:
     frames: NDArray[np.uint8]
     truth: dict[str, Any]
     content: str
-    caption: dict[str, Any]
+    caption: StructuredCaption
     directive: Directive
 
 

@@ -26,9 +26,12 @@ def _long() -> skia.Path:
 def _short() -> skia.Path:
     path = skia.Path().moveTo(-1.12, -0.2)
     path.cubicTo(-1.2, -1.5, 1.2, -1.5, 1.12, -0.2)
-    return path.cubicTo(1.3, 0.3, 1.3, 0.7, 0.95, 0.95).lineTo(-0.95, 0.95).cubicTo(
-        -1.3, 0.7, -1.3, 0.3, -1.12, -0.2
-    ).close()
+    return (
+        path.cubicTo(1.3, 0.3, 1.3, 0.7, 0.95, 0.95)
+        .lineTo(-0.95, 0.95)
+        .cubicTo(-1.3, 0.7, -1.3, 0.3, -1.12, -0.2)
+        .close()
+    )
 
 
 def _twin_tails() -> skia.Path:
@@ -110,9 +113,7 @@ class Head:
         if math.cos(pose.turn) > -0.2:
             self._draw_hair(canvas, at, radius, pose)
 
-    def draw(
-        self, canvas: skia.Canvas, at: tuple[float, float], radius: float, pose: Pose
-    ) -> None:
+    def draw(self, canvas: skia.Canvas, at: tuple[float, float], radius: float, pose: Pose) -> None:
         """Draw the face and the fringe, or the back of the head."""
         if math.cos(pose.turn) <= -0.2:
             self._draw_hair(canvas, at, radius, pose)
@@ -162,9 +163,7 @@ class Head:
         canvas.drawPath(self.back, self.hair_back)
         canvas.restore()
 
-    def _draw_features(
-        self, canvas: skia.Canvas, side: float, front: float, pose: Pose
-    ) -> None:
+    def _draw_features(self, canvas: skia.Canvas, side: float, front: float, pose: Pose) -> None:
         shift = 0.42 * side
         for sign in (-1, 1):
             away = max(0.35, 1 - 0.55 * max(0.0, sign * side))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import skia
@@ -28,12 +28,12 @@ from animatrix_data.procedural.timing import (
     Kinetics,
     drawing_times,
 )
-
-if TYPE_CHECKING:
-    from animatrix_data.taxonomy.tags import ProductionSpec
+from animatrix_data.taxonomy.tags import ProductionSpec
 
 PIVOT = 0.12
 """The height in the frame about which a shot scale enlarges the background (the horizon)."""
+REACH = 0.27
+"""How far a figure may travel or leap, in frame heights, before its path is scaled down."""
 FIGURE_SHARE = 0.6
 """The figure's share of a pan or tilt: the camera keeps it in the frame."""
 
@@ -98,9 +98,7 @@ class Scene:
         if spec.get("Emotion"):
             raise ValueError("the procedural studio draws no Emotion tags yet; leave them out")
         self.facing = content.facing
-        self.camera: CameraPath = camera_path(
-            spec.get("CameraMotion"), size.frames, size.fps, seed
-        )
+        self.camera: CameraPath = camera_path(spec.get("CameraMotion"), size.frames, size.fps, seed)
         self.poses = _poses(spec, self.kinetics, self.framing, seed, size)
         self.layers, self.near = _background(self.style, content, seed)
         outline = self.style.outline * min(1.2, self.framing.height**0.5 + 0.1)
@@ -238,7 +236,8 @@ def _poses(
     which = np.arange(size.frames) * len(names) // size.frames
     joined = {j: np.choose(which, [part[j] for part in parts]) for j in JOINTS}
     joined["stretch"] = joined["stretch"] + kinetics.bounce * amplitude * np.sin(phase + 0.5)
-    limit = 0.26 / max(framing.height * float(np.abs(joined["x"]).max()), 0.26)
-    joined["x"] = joined["x"] * limit
+    for name in ("x", "lift"):
+        reach = framing.height * float(np.abs(joined[name]).max())
+        joined[name] = joined[name] * (REACH / max(reach, REACH))
     columns = [joined[name].tolist() for name in JOINTS]
     return [Pose(*values) for values in zip(*columns, strict=True)]

@@ -43,7 +43,7 @@ def _sun(painter: Painter) -> None:
 
 
 def _cloud_colour(painter: Painter) -> tuple[float, float, float]:
-    top, bottom = painter.style.skies[painter.light]
+    bottom = painter.style.skies[painter.light][1]
     return mix(bottom, WHITE, 0.35 if painter.light == "night" else 0.75)
 
 

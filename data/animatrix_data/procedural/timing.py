@@ -27,6 +27,7 @@ class Build:
     shoulders: float = 0.095
     hips: float = 0.075
     limb: float = 0.062
+    hair_length: float = 1.0
 
 
 CHIBI = Build(
@@ -40,6 +41,7 @@ CHIBI = Build(
     shoulders=0.1,
     hips=0.09,
     limb=0.085,
+    hair_length=0.58,
 )
 
 
