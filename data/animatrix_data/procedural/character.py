@@ -115,6 +115,9 @@ class Figure:
         self.cloth = fill(outfit)
         self.cloth_shade = fill(mix(outfit, style.shadow, style.shade)) if style.shade else None
         self.rim = line(style.rim, 0.022) if style.rim else None
+        self.trail_head = stroke(hair, 1.9 * build.head, 0.6)
+        self.trail_body = stroke(outfit, 0.1, 0.6)
+        self.trail_body.setStyle(skia.Paint.kStrokeAndFill_Style)
         self.head = Head(
             content,
             style,
@@ -206,7 +209,15 @@ class Figure:
             canvas.drawLine(*edge[0], *edge[1], self.rim)
 
     def _draw_smears(self, canvas: skia.Canvas, before: Joints, now: Joints) -> None:
-        """Draw a translucent fan between where a limb was and where it is now."""
+        """Draw translucent trails from where the head, body and limbs were to where they are."""
+        if max(math.dist(before.head, now.head), math.dist(before.hip, now.hip)) > 0.03:
+            canvas.drawLine(*before.head, *now.head, self.trail_head)
+            canvas.drawPath(
+                skia.Path.Polygon(
+                    [skia.Point(*p) for p in (before.neck, before.hip, now.hip, now.neck)], True
+                ),
+                self.trail_body,
+            )
         for limb, paint in (
             ("arm_l", self.sleeve),
             ("arm_r", self.sleeve),
@@ -215,7 +226,7 @@ class Figure:
         ):
             c0 = getattr(before, limb)[2]
             _, b1, c1 = getattr(now, limb)
-            if math.dist(c0, c1) < 0.06:
+            if math.dist(c0, c1) < 0.05:
                 continue
             fan = skia.Path().moveTo(*b1).lineTo(*c1)
             middle = ((c0[0] + c1[0]) / 2, (c0[1] + c1[1]) / 2)

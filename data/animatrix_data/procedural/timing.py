@@ -66,7 +66,7 @@ KINETICS: Registry[Kinetics] = Registry("MotionStyle")
 KINETICS.add("2D Daily")(Kinetics())
 KINETICS.add("2D Limited")(Kinetics(hold=3, gain=0.9, rate=0.7))
 KINETICS.add("2D Gag")(Kinetics(bounce=0.1, gain=1.1, build=CHIBI))
-KINETICS.add("2D Sakuga")(Kinetics(gain=1.35, smear=1.0, bounce=0.06))
+KINETICS.add("2D Sakuga")(Kinetics(gain=1.5, smear=1.0, bounce=0.06))
 
 
 def drawing_times(kinetics: Kinetics, frames: int, fps: float) -> NDArray[np.float64]:
