@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
-from animatrix_data.settings import near
 from ml_collections import ConfigDict, config_dict, config_flags
 from ml_collections.config_flags import config_path
 
+from animatrix_data.settings import near
 from animatrix_jax.verbs import Flag, Verb
 
 KIND_WORDS = {

@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from animatrix_data.settings import build, near
 from hypothesis import given
 from hypothesis import strategies as st
 from ml_collections import ConfigDict, config_dict
+
+from animatrix_data.settings import build, near
 
 
 class Precision(enum.Enum):
