@@ -1,7 +1,7 @@
-"""Video in and out: decoding under limits, deterministic encoding, gif, png folders, images."""
+"""Video in and out: decoding under limits, deterministic encoding, output by extension."""
 
-import shutil
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from av.video.reformatter import Colorspace, Interpolation
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from animatrix_data.files import whole_file, whole_folder
-
-type Frames = np.ndarray
-"""uint8 [T, H, W, 3], RGB."""
+from animatrix_data.corpus.images import (
+    Frames,
+    check_frames,
+    upscale,
+    write_gif,
+    write_png_folder,
+)
+from animatrix_data.corpus.images import read_image as read_image
+from animatrix_data.files import whole_file
 
 _EXACT = (
     Interpolation.BICUBIC
@@ -162,8 +165,10 @@ def probe_video(path: str | Path, limits: DecodeLimits | None = None) -> VideoIn
 
 def stream_video(
     path: str | Path, limits: DecodeLimits | None = None, deinterlace: str = "never"
-) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield (seconds from the first frame, uint8 [H, W, 3] RGB frame) of a video in order.
+) -> Iterator[tuple[float, Callable[[], np.ndarray]]]:
+    """Yield (seconds from the first frame, a call that gives the frame) of a video in order.
+
+    The call returns uint8 [H, W, 3] RGB; a frame that is never asked for costs no conversion.
 
     `deinterlace` is "never", "flagged" (bwdif on the frames whose interlaced flag is set) or
     "always". Rotation that the file asks for is applied. Raises ValueError as `probe_video`
@@ -187,7 +192,7 @@ def stream_video(
                 if shape is not None and shape != (frame.height, frame.width):
                     raise _Refusal(f"{path} changes its frame size at frame {count}.")
                 shape = (frame.height, frame.width)
-                yield seconds, _to_rgb(frame)
+                yield seconds, functools.partial(_to_rgb, frame)
         except _Refusal:
             raise
         except av.FFmpegError as error:
@@ -264,32 +269,14 @@ def decode_video(
     limits = limits or DecodeLimits()
     info = probe_video(path, limits)
     frames: list[np.ndarray] = []
-    for _, frame in stream_video(path, limits, deinterlace):
-        frames.append(frame)
-        if len(frames) * frame.nbytes > limits.max_decoded_bytes:
+    for _, convert in stream_video(path, limits, deinterlace):
+        frames.append(convert())
+        if len(frames) * frames[0].nbytes > limits.max_decoded_bytes:
             raise ValueError(
                 f"{path} is too large to decode whole: its frames fill more than "
                 f"{limits.max_decoded_bytes} bytes."
             )
     return DecodedVideo(np.stack(frames), info.fps, info)
-
-
-def _checked(frames: Frames, fps: float) -> Frames:
-    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
-        raise ValueError(f"Frames are uint8 [T, H, W, 3], not {frames.dtype} {list(frames.shape)}.")
-    if not fps > 0:
-        raise ValueError(f"The frame rate must be positive, not {fps:g}.")
-    return frames
-
-
-def upscale(frames: Frames, scale: int) -> Frames:
-    """Enlarge frames [T, H, W, 3] `scale` times by Lanczos, for looking at."""
-    if scale < 1:
-        raise ValueError(f"The scale must be 1 or more, not {scale}.")
-    if scale == 1:
-        return frames
-    size = (frames.shape[2] * scale, frames.shape[1] * scale)
-    return np.stack([cv2.resize(f, size, interpolation=cv2.INTER_LANCZOS4) for f in frames])
 
 
 def encode_video(
@@ -308,7 +295,7 @@ def encode_video(
     everywhere; both sides even); `scale` enlarges for looking at. Raises ValueError for wrong
     frames or numbers, OSError when the place cannot be written.
     """
-    frames = upscale(_checked(frames, fps), scale)
+    frames = upscale(check_frames(frames, fps), scale)
     height, width = frames.shape[1:3]
     if not 0 <= crf <= 51:
         raise ValueError(f"crf goes from 0 to 51, not {crf}.")
@@ -344,39 +331,6 @@ def encode_video(
         container.mux(stream.encode())
 
 
-def write_gif(path: str | Path, frames: Frames, fps: float, scale: int = 1) -> None:
-    """Write frames uint8 [T, H, W, 3] as a looping gif of the right length in time."""
-    frames = upscale(_checked(frames, fps), scale)
-    # Gif counts hundredths of a second: round the running time, not each frame.
-    ticks = np.round(np.arange(len(frames) + 1) * 100 / fps).astype(int)
-    images = [Image.fromarray(f).quantize(256, dither=Image.Dither.NONE) for f in frames]
-    with whole_file(path) as temporary:
-        images[0].save(
-            temporary,
-            format="GIF",
-            save_all=True,
-            append_images=images[1:],
-            duration=[int(10 * d) for d in np.maximum(np.diff(ticks), 2)],
-            loop=0,
-        )
-
-
-def write_png_folder(folder: str | Path, frames: Frames) -> None:
-    """Write frames uint8 [T, H, W, 3] as `folder`/frame_0000.png and on.
-
-    A folder that holds only such frames is replaced; ValueError if it holds anything else.
-    """
-    folder, frames = Path(folder), _checked(frames, 1.0)
-    if folder.is_dir():
-        others = [p.name for p in folder.iterdir() if not p.match("frame_*.png")]
-        if others:
-            raise ValueError(f"{folder} holds other files ({others[0]}): not overwritten.")
-        shutil.rmtree(folder)
-    with whole_folder(folder) as temporary:
-        for index, frame in enumerate(frames):
-            Image.fromarray(frame).save(temporary / f"frame_{index:04d}.png")
-
-
 def write_frames(path: str | Path, frames: Frames, fps: float, scale: int = 1) -> None:
     """Write frames by the extension of `path`: .mp4, .gif, or none for a folder of png.
 
@@ -393,7 +347,7 @@ def write_frames(path: str | Path, frames: Frames, fps: float, scale: int = 1) -
     elif suffix == ".gif":
         write_gif(path, frames, fps, scale)
     else:
-        write_png_folder(path, upscale(_checked(frames, fps), scale))
+        write_png_folder(path, upscale(check_frames(frames, fps), scale))
 
 
 def check_output(path: str | Path) -> None:
@@ -404,29 +358,3 @@ def check_output(path: str | Path) -> None:
             f"Cannot write {path}: frames go to .mp4, .gif or a folder (no extension), "
             f"not {suffix}."
         )
-
-
-def read_image(path: str | Path, max_pixels: int = 8192 * 8192) -> np.ndarray:
-    """Read an image as uint8 [H, W, 3] RGB (transparency over white, rotation applied).
-
-    Raises ValueError for a file that is absent, no image, damaged, or past `max_pixels`.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file.")
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > max_pixels:
-                raise _Refusal(
-                    f"{path} is too large: {image.width}x{image.height} pixels, the limit is "
-                    f"{max_pixels}."
-                )
-            upright = ImageOps.exif_transpose(image).convert("RGBA")
-    except _Refusal:
-        raise
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{path} is too large an image.") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"{path} cannot be read as an image.") from error
-    white = Image.new("RGBA", upright.size, "white")
-    return np.asarray(Image.alpha_composite(white, upright).convert("RGB"))

@@ -89,7 +89,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path, scale: int) -> None:
 
 def test_stream_agrees_with_decoding_and_counts_seconds(clip: Path) -> None:
     timed = list(stream_video(clip))
-    assert np.array_equal(np.stack([frame for _, frame in timed]), decode_video(clip).frames)
+    assert np.array_equal(np.stack([convert() for _, convert in timed]), decode_video(clip).frames)
     assert [seconds for seconds, _ in timed] == pytest.approx([k / 8 for k in range(25)])
 
 
