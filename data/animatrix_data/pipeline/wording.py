@@ -1,0 +1,174 @@
+"""How prose names a tag: finding a tag's wording in free text and putting another in its place.
+
+Synonym and conflict training (paper 4.2) rewrite the text channel; both need to know where the
+text speaks of a tag. A single-word action is found in its -s and -ing forms too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+
+from animatrix_data.taxonomy import Tag, Term, load_vocabulary
+
+_AS_WRITTEN = ("VideoStyle", "MotionStyle")
+_LEVELLED = {"MotionAmplitude": "amplitude", "MotionSpeed": "speed"}
+_VERBS = ("MotionType", "CameraMotion")
+_FORMS = ("", "s", "ing")
+_NOUNS = "arc crowd dialogue flight gait instrument melee pursuit roundhouse zolly".split()
+_UNSAID = ("Other",)
+_DIRECTION_PHRASES = {"cw": "clockwise", "ccw": "counterclockwise"}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wordings:
+    """`phrases` a writer may use for a tag; `found` maps folded surfaces to (phrase, form)."""
+
+    phrases: tuple[str, ...]
+    found: dict[str, tuple[str, str]]
+    pattern: re.Pattern[str] | None
+
+
+def phrases(tag: Tag) -> tuple[str, ...]:
+    """Return every way to name `tag` in a sentence that says no more than the tag does."""
+    return _wordings(tag).phrases
+
+
+def mentions(text: str, tag: Tag) -> bool:
+    """Whether `text` names `tag` by its name or an alias."""
+    pattern = _wordings(tag).pattern
+    return pattern is not None and pattern.search(text) is not None
+
+
+def replace_mentions(text: str, tag: Tag, choices: tuple[str, ...]) -> str:
+    """Return `text` with every mention of `tag` replaced by the first fitting phrase of `choices`.
+
+    A mention keeps its verb form and its capital; one that no choice fits stays.
+    """
+    wordings = _wordings(tag)
+    if wordings.pattern is None:
+        return text
+
+    def rewritten(match: re.Match[str]) -> str:
+        said, form = wordings.found[_squeeze(match[0])]
+        for choice in choices:
+            if choice != said and (form == "" or _is_verb(choice)):
+                new = _inflect(choice, form)
+                capital = match[0][:1].isupper() and not match[0].isupper()
+                return new[:1].upper() + new[1:] if capital else new
+        return match[0]
+
+    return wordings.pattern.sub(rewritten, text)
+
+
+@functools.lru_cache(maxsize=8192)
+def _wordings(tag: Tag) -> _Wordings:
+    term = tag.term
+    said = tuple(dict.fromkeys(_phrases(tag, term)))
+    found: dict[str, tuple[str, str]] = {}
+    surfaces = [(phrase, form) for phrase in said for form in _FORMS if _fits(tag, phrase, form)]
+    for phrase, form in surfaces:
+        found.setdefault(_squeeze(_inflect(phrase, form)), (phrase, form))
+    if tag.field in _LEVELLED:
+        found[f"{_LEVELLED[tag.field]}: {tag.name}"] = ("", "")
+    return _Wordings(said, found, _pattern(found, said) if found else None)
+
+
+def _phrases(tag: Tag, term: Term) -> list[str]:
+    if tag.field == "CameraMotion":
+        return _camera_phrases(tag, term)
+    if tag.name in _UNSAID:
+        return []
+    if tag.field in _LEVELLED:
+        return list(term.aliases)
+    return [term.name if tag.field in _AS_WRITTEN else term.name.lower(), *term.aliases]
+
+
+def _camera_phrases(tag: Tag, term: Term) -> list[str]:
+    direction = _DIRECTION_PHRASES.get(tag.direction or "", tag.direction)
+    result = []
+    for wording in (term.name.lower(), *term.aliases):
+        implied = {a: v for alias, a, v in term.implied if alias == wording}
+        if any(getattr(tag, attribute) != value for attribute, value in implied.items()):
+            continue
+        whole = direction is None or "direction" in implied
+        result.append(wording if whole else f"{wording} {direction}")
+    return result
+
+
+def _fits(tag: Tag, phrase: str, form: str) -> bool:
+    return form == "" or (tag.field in _VERBS and _is_verb(phrase))
+
+
+@functools.cache
+def _verbs() -> frozenset[str]:
+    """Single words that name an action or a directed movement, and so take -s and -ing."""
+    vocabulary = load_vocabulary()
+    terms = [*vocabulary.of_field("MotionType"), *vocabulary.of_field("CameraMotion")]
+    return frozenset(
+        wording.lower()
+        for term in terms
+        if term.name not in ("Static", "Shake")
+        for wording in term.wordings
+        if wording not in _NOUNS and re.fullmatch(r"[A-Za-z]+", wording) and not wording.isupper()
+    )
+
+
+def _is_verb(phrase: str) -> bool:
+    first, *rest = phrase.split()
+    directions = {"left", "right", "up", "down", "in", "out", *_DIRECTION_PHRASES.values()}
+    if first not in _verbs():
+        return first in ("pull", "truck") and bool(rest)
+    return not rest or (len(rest) == 1 and rest[0] in directions)
+
+
+def _inflect(phrase: str, form: str) -> str:
+    if not form:
+        return phrase
+    word, space, rest = phrase.partition(" ")
+    if form == "s":
+        if re.search(r"(s|x|z|ch|sh|o)$", word):
+            word += "es"
+        elif re.search(r"[^aeiou]y$", word):
+            word = word[:-1] + "ies"
+        else:
+            word += "s"
+    else:
+        if re.search(r"[^aeioy]e$", word):
+            word = word[:-1]
+        elif re.fullmatch(r"[^aeiou]*[aeiou][^aeiouwxy]", word):
+            word += word[-1]
+        word += "ing"
+    return word + space + rest
+
+
+def _squeeze(text: str) -> str:
+    return re.sub(r"[\s-]+", " ", text).casefold()
+
+
+def _pattern(found: dict[str, tuple[str, str]], said: tuple[str, ...]) -> re.Pattern[str]:
+    """Longest surface first; abbreviations such as CU only in capitals."""
+    capitals = {_squeeze(phrase): phrase for phrase in said if phrase.isupper()}
+    pieces = []
+    for surface in sorted(found, key=len, reverse=True):
+        words = [re.escape(word) for word in capitals.get(surface, surface).split(" ")]
+        piece = r"[\s-]+".join(words)
+        pieces.append(f"(?-i:{piece})" if surface in capitals else piece)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(pieces)})(?!\w)", re.IGNORECASE)
+
+
+@functools.lru_cache(maxsize=8192)
+def rivals(tag: Tag) -> tuple[Tag, ...]:
+    """Return the tags that contradict `tag`: other values of its sub-field, other movements.
+
+    An emotion's rivals are of its level, a movement's include its own other directions.
+    """
+    found: list[Tag] = []
+    for term in load_vocabulary().of_field(tag.field):
+        if term.name in _UNSAID or (tag.field == "Emotion" and term.category != tag.term.category):
+            continue
+        for direction in term.directions or (None,):
+            found.append(Tag(tag.field, term.name, term.key[1], direction))
+    plain = dataclasses.replace(tag, amplitude=None, speed=None)
+    return tuple(other for other in found if other != plain)
