@@ -56,7 +56,7 @@ def attention(
         v = jnp.where(counts[:, :, None, None], v, 0)
     chunk = chunk or _fitting_chunk(batch * heads * q_length, kv_length)
     if chunk >= kv_length:
-        return _finish(_add_keys(_nothing_yet(q), q, k, v, counts, scale), q.dtype)
+        return _at_once(q, k, v, counts, scale)
     if kv_lengths is None:
         kv_lengths = jnp.full(batch, kv_length)
     return _chunked(q, k, v, jnp.minimum(kv_lengths, kv_length), scale, chunk)
@@ -88,6 +88,20 @@ def _columns(statistics: Statistics) -> Float[Array, "B H Lq"]:
     return statistics.transpose(0, 2, 1)
 
 
+def _at_once(
+    q: Queries, k: Keys, v: Keys, counts: Bool[Array, "B Lk"] | None, scale: float
+) -> tuple[Queries, Statistics]:
+    logits = _logits(q, k, scale)
+    if counts is None:
+        weights = jax.nn.softmax(logits)
+        return _weighted(weights, v).astype(q.dtype), _rows(jax.nn.logsumexp(logits, -1))
+    counts = counts[:, None, None, :]
+    logits = jnp.where(counts, logits, MASKED)
+    weights = jnp.where(counts, jax.nn.softmax(logits), 0.0)
+    lse = jnp.where(counts.any(-1), jax.nn.logsumexp(logits, -1), -jnp.inf)
+    return _weighted(weights, v).astype(q.dtype), _rows(lse)
+
+
 class _Running(NamedTuple):
     """The softmax so far: the largest logit, the sum of exponentials below it, their values."""
 
@@ -97,16 +111,13 @@ class _Running(NamedTuple):
 
 
 def _add_keys(
-    so_far: _Running, q: Queries, k: Keys, v: Keys, counts: Bool[Array, "B Lk"] | None, scale: float
+    so_far: _Running, q: Queries, k: Keys, v: Keys, counts: Bool[Array, "B Lk"], scale: float
 ) -> _Running:
-    """Takes further keys into the running softmax; `counts` says which of them (None: all)."""
-    logits = _logits(q, k, scale)
-    if counts is not None:
-        logits = jnp.where(counts[:, None, None, :], logits, MASKED)
-    top = jnp.maximum(so_far.top, _rows(jax.lax.stop_gradient(logits.max(-1))))
-    weights = jnp.exp(logits - _columns(top)[..., None])
-    if counts is not None:
-        weights = jnp.where(counts[:, None, None, :], weights, 0.0)
+    """Takes further keys into the running softmax."""
+    counts = counts[:, None, None, :]
+    logits = jnp.where(counts, _logits(q, k, scale), MASKED)
+    top = jnp.maximum(so_far.top, _rows(logits.max(-1)))
+    weights = jnp.where(counts, jnp.exp(logits - _columns(top)[..., None]), 0.0)
     shrink = jnp.exp(so_far.top - top)
     return _Running(
         top=top,
