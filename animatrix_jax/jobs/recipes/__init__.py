@@ -1,0 +1,1 @@
+"""What `train` composes for each objective: data, network, step, measurement, export."""

@@ -1,0 +1,96 @@
+"""Recipe `vae`: train the causal VAE on random crops of a corpus."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from animatrix_data.corpus.catalogue import read_catalogue
+from animatrix_data.pipeline.crops import CropStage, crop_batches
+from animatrix_data.pipeline.frames import read_frames
+from animatrix_jax.checkpoint.folder import ModelCard, save_part, write_card
+from animatrix_jax.jobs.recipes.recipe import Recipe
+from animatrix_jax.models.linear_path import principal_maps
+from animatrix_jax.models.vae import VAE, VAEConfig
+from animatrix_jax.objectives.reconstruction import Reconstruction
+from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
+from animatrix_jax.training.state import TrainState, new_state
+from animatrix_jax.training.vae import latent_statistics, measure_vae, vae_step
+
+
+@dataclass(frozen=True)
+class VAESettings:
+    """What a VAE experiment fixes; `held_out` clips at the corpus' end are only measured on."""
+
+    corpus: Path
+    model: VAEConfig
+    stages: tuple[CropStage, ...]
+    optimizer: OptimizerSettings = OptimizerSettings()
+    loss: Reconstruction = Reconstruction()
+    held_out: int = 64
+    export_dtype: str = "float32"
+
+
+def prepare(settings: VAESettings, seed: int) -> Recipe:
+    """Build the run; the whole corpus is decoded into memory."""
+    catalogue = read_catalogue(settings.corpus)
+    frames = read_frames(catalogue)
+    if not 0 < settings.held_out < len(frames):
+        raise ValueError(
+            f"held_out {settings.held_out} leaves nothing of the {len(frames)} clips of "
+            f"{settings.corpus} to train on"
+        )
+    train, held_out = frames[: -settings.held_out], frames[-settings.held_out :]
+    vae = VAE(settings.model)
+    total = sum(stage.steps for stage in settings.stages)
+    transform, _ = make_optimizer(settings.optimizer, total)
+    maps = _start_of_linear_path(settings.model, train, seed)
+
+    def init(key: jax.Array) -> TrainState:
+        latents = jnp.zeros((1, *settings.model.latent_shape(*train.shape[1:4])))
+        clip = jnp.zeros((1, *train.shape[1:]))
+        params = vae.init(key, clip, latents, method="reconstruct")
+        if maps is not None:
+            params = {"params": {**params["params"], "linear": jax.tree.map(jnp.asarray, maps)}}
+        return new_state(params, transform.init(params))
+
+    measure = measure_vae(vae)
+
+    def evaluate(state: TrainState) -> dict[str, float]:
+        values = [measure(state.average, chunk) for chunk in _chunks(held_out, 8)]
+        return {"held_out_psnr": float(np.mean(np.concatenate(values)))}
+
+    def export(state: TrainState, folder: Path) -> None:
+        some = train[:: max(1, len(train) // 256)][:256]
+        mean, std = latent_statistics(vae, state.average, _chunks(some, 8))
+        config = replace(settings.model, latents_mean=mean, latents_std=std)
+        save_part(folder, "vae", state.average["params"], jnp.dtype(settings.export_dtype))
+        write_card(folder, ModelCard(vae=config))
+
+    return Recipe(
+        state=jax.jit(init)(jax.random.key(seed)),
+        step=vae_step(vae, settings.loss, transform, settings.optimizer.ema_decay, seed),
+        batches=lambda start: crop_batches(train, settings.stages, seed, start),
+        evaluate=evaluate,
+        export=export,
+        total_steps=total,
+        parents={"corpus": catalogue.digest},
+    )
+
+
+def _start_of_linear_path(
+    config: VAEConfig, frames: np.ndarray, seed: int
+) -> dict[str, np.ndarray] | None:
+    if not config.linear_path:
+        return None
+    some = frames[:: max(1, len(frames) // 256)][:256].astype(np.float32) / 127.5 - 1.0
+    maps = principal_maps(some, config.time_stride, config.space_stride, config.z_dim, seed)
+    return {name: leaf.astype(np.float32) for name, leaf in maps.items()}
+
+
+def _chunks(frames: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(frames) - len(frames) % size, size):
+        yield frames[start : start + size]

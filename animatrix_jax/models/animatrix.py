@@ -1,0 +1,85 @@
+"""AniMatrix: Wan's transformer with the tag encoder, nulls and reference channels around it."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from flax import struct
+from jaxtyping import Array, Bool, Float
+
+from animatrix_jax.models.conditioning import (
+    ConditioningConfig,
+    TagEncoder,
+    TagNulls,
+    Tags,
+)
+from animatrix_jax.models.dit import Attend, DiT, DiTConfig
+
+
+@dataclass(frozen=True)
+class AniMatrixConfig:
+    """One expert's sizes: the transformer and, unless None, the tag channel beside the text."""
+
+    dit: DiTConfig
+    conditioning: ConditioningConfig | None
+
+
+@struct.dataclass
+class Conditions:
+    """Everything a velocity depends on besides latents and time.
+
+    `text` [B, N, text_dim] is the text encoder's zero-padded output; `text_given` and `tags_given`
+    [B] say which channel is used and which is replaced by its null (eq. 12). `reference`
+    [B, t, h, w, z] is the VAE's encoding of the given pixel frames, zeros elsewhere (all zeros
+    where none is given), and `reference_mask` [B, t, 4] marks the given frames, folded by the
+    VAE's time stride: Wan's I2V condition. Both are None for a text-to-video transformer.
+    """
+
+    text: Float[Array, "B N text_dim"]
+    text_given: Bool[Array, "B"]
+    tags: Tags | None = None
+    tags_given: Bool[Array, "B"] | None = None
+    reference: Float[Array, "B t h w z"] | None = None
+    reference_mask: Float[Array, "B t 4"] | None = None
+
+
+class AniMatrix(nn.Module):
+    """Velocity of one noise expert under the dual-channel condition (section 4.1)."""
+
+    config: AniMatrixConfig
+    attend: Attend
+
+    @nn.compact
+    def __call__(
+        self,
+        latents: Float[Array, "B t h w z"],
+        timestep: Float[Array, "B"],
+        conditions: Conditions,
+    ) -> Float[Array, "B t h w z"]:
+        """Return the velocity dz/dsigma = noise − clean; timestep = 1000·sigma."""
+        c = self.config
+        shape = (c.dit.text_length, c.dit.text_dim)
+        null_text = self.param("null_text", nn.initializers.zeros, shape)
+        text = jnp.where(conditions.text_given[:, None, None], conditions.text, null_text)
+        states = None
+        if c.conditioning is not None:
+            if conditions.tags is None or conditions.tags_given is None:
+                raise ValueError("a model with a tag encoder needs tags (or tags_given all False)")
+            states = TagEncoder(c.conditioning, c.dit.dim, name="tag_encoder")(conditions.tags)
+            states = TagNulls(c.dit.dim, name="tag_nulls")(states, conditions.tags_given)
+        inputs = latents
+        if conditions.reference is not None:
+            inputs = jnp.concatenate([latents, *_reference_channels(conditions)], axis=-1)
+        return DiT(c.dit, c.conditioning, self.attend, name="dit")(inputs, timestep, text, states)
+
+
+def _reference_channels(conditions: Conditions) -> tuple[jax.Array, jax.Array]:
+    reference, mask = conditions.reference, conditions.reference_mask
+    assert reference is not None
+    if mask is None:
+        raise ValueError("a reference needs its mask: which pixel frames are given")
+    wide = jnp.broadcast_to(
+        mask[:, :, None, None, :], (*reference.shape[:-1], mask.shape[-1])
+    )
+    return wide.astype(reference.dtype), reference

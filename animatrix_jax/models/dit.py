@@ -1,0 +1,227 @@
+"""Wan's video diffusion transformer, with the paper's two tag pathways on its block.
+
+Shapes: B batch, L latent tokens, N text tokens, d width. Layers are stacked on a leading dim and
+scanned. Attention is handed in as `attend(q, k, v, kv_lengths)` on [B, L, H, D].
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from animatrix_jax.models.conditioning import ConditioningConfig, TagModulation, TagStates, compact
+from animatrix_jax.models.embeddings import (
+    fold_tokens,
+    rotary_table,
+    rotate,
+    timestep_sinusoid,
+    unfold_tokens,
+)
+
+Attend = Callable[[jax.Array, jax.Array, jax.Array, jax.Array | None], jax.Array]
+
+
+@dataclass(frozen=True)
+class DiTConfig:
+    """Sizes of one expert; Wan's names.
+
+    `in_channels` counts what is concatenated (noisy latents, reference mask, reference latents),
+    `patch` is (frames, rows, columns), `dtype` the compute type of the linear layers; the residual
+    stream and modulation stay float32. `remat` recomputes blocks in the backward pass.
+    """
+
+    dim: int
+    ffn_dim: int
+    heads: int
+    layers: int
+    in_channels: int
+    out_channels: int
+    text_dim: int
+    text_length: int
+    patch: tuple[int, int, int] = (1, 2, 2)
+    freq_dim: int = 256
+    eps: float = 1e-6
+    dtype: str = "float32"
+    remat: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that heads divide the width into even parts."""
+        if self.dim % self.heads or (self.dim // self.heads) % 2:
+            raise ValueError(f"dim {self.dim} does not split into {self.heads} heads of even size")
+
+    @property
+    def head_dim(self) -> int:
+        """Channels of one attention head."""
+        return self.dim // self.heads
+
+
+class WidthNorm(nn.Module):
+    """RMS norm over the whole width, before the heads are split (Wan's q/k norm)."""
+
+    eps: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Normalise the last dim in float32."""
+        gain = self.param("gain", nn.initializers.ones, (x.shape[-1],))
+        wide = x.astype(jnp.float32)
+        out = wide * jax.lax.rsqrt(jnp.mean(wide * wide, axis=-1, keepdims=True) + self.eps)
+        return (out * gain).astype(x.dtype)
+
+
+class SelfAttention(nn.Module):
+    """Full self-attention over latent tokens with q/k norm and 3D rotary positions."""
+
+    config: DiTConfig
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B L d"], rope: tuple[jax.Array, jax.Array], attend: Attend
+    ) -> Float[Array, "B L d"]:
+        """Return the attended values, projected."""
+        c = self.config
+        heads = (*x.shape[:2], c.heads, c.head_dim)
+        dense = lambda name: nn.Dense(c.dim, dtype=c.dtype, name=name)  # noqa: E731
+        q = rotate(WidthNorm(c.eps, name="q_norm")(dense("q")(x)).reshape(heads), *rope)
+        k = rotate(WidthNorm(c.eps, name="k_norm")(dense("k")(x)).reshape(heads), *rope)
+        out = attend(q, k, dense("v")(x).reshape(heads), None)
+        return dense("o")(out.reshape(x.shape))
+
+
+class CrossAttention(nn.Module):
+    """Cross-attention to text, and through a gate to text and tags together (eqs. 6, 11).
+
+    With A(·) attention over a context, the result is A(text) + g·(A([text + τ_text; tags + τ_tag])
+    − A(text)); g starts at 0, so Wan's own output comes first (decision 2). With `tag_gate` off
+    it is A([text + τ_text; tags + τ_tag]), eq. 6 as printed.
+    """
+
+    config: DiTConfig
+    conditioning: ConditioningConfig | None
+
+    def setup(self) -> None:
+        """Build the projections, shared by both contexts."""
+        c = self.config
+        self.q, self.k, self.v, self.o = (nn.Dense(c.dim, dtype=c.dtype) for _ in range(4))
+        self.q_norm, self.k_norm = WidthNorm(c.eps), WidthNorm(c.eps)
+        if self.conditioning is not None:
+            zeros, normal = nn.initializers.zeros, nn.initializers.normal(0.02)
+            self.text_type = self.param("text_type", zeros, (c.dim,))
+            self.tag_type = self.param("tag_type", normal, (c.dim,))
+            if self.conditioning.tag_gate:
+                self.gate = self.param("gate", zeros, ())
+
+    def __call__(
+        self, x: jax.Array, text: Float[Array, "B N d"], tags: TagStates | None, attend: Attend
+    ) -> jax.Array:
+        """Attend from x [B, L, d] to the condition tokens."""
+        c = self.config
+        q = self._heads(self.q_norm(self.q(x)))
+
+        def over(context: jax.Array, lengths: jax.Array | None) -> jax.Array:
+            k, v = self._heads(self.k_norm(self.k(context))), self._heads(self.v(context))
+            return attend(q, k, v, lengths).reshape(*x.shape[:2], c.dim)
+
+        if self.conditioning is None or tags is None:
+            return self.o(over(text, None))
+        both = jnp.concatenate([text + self.text_type, tags.sequence + self.tag_type], axis=1)
+        given = jnp.concatenate([jnp.ones(text.shape[:2], bool), tags.mask], axis=1)
+        mixed = over(*compact(both, given))
+        if not self.conditioning.tag_gate:
+            return self.o(mixed)
+        plain = over(text, None)
+        return self.o(plain + self.gate * (mixed - plain))
+
+    def _heads(self, x: jax.Array) -> jax.Array:
+        return x.reshape(*x.shape[:2], self.config.heads, self.config.head_dim)
+
+
+class Block(nn.Module):
+    """Wan's block: modulated self-attention, cross-attention, modulated FFN (eq. 10)."""
+
+    config: DiTConfig
+    conditioning: ConditioningConfig | None
+    attend: Attend
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "B L d"],
+        modulation: Float[Array, "B 6 d"],
+        time: Float[Array, "B d"],
+        text: Float[Array, "B N d"],
+        tags: TagStates | None,
+        rope: tuple[jax.Array, jax.Array],
+    ) -> tuple[jax.Array, None]:
+        """Return the next residual stream, in the form `nn.scan` carries."""
+        c = self.config
+        table = self.param("modulation", nn.initializers.normal(c.dim**-0.5), (6, c.dim))
+        shift1, scale1, gate1, shift2, scale2, gate2 = jnp.split(modulation + table, 6, axis=1)
+        own = [(jnp.ones(()), jnp.zeros(()))] * 3
+        if self.conditioning is not None and tags is not None:
+            modulator = TagModulation(c.dim, self.conditioning.adaln_rank, name="tag_modulation")
+            own = modulator(time, tags.summary)
+        norm = nn.LayerNorm(c.eps, use_bias=False, use_scale=False, name="norm1")
+
+        h = own[0][0] * (norm(x) * (1 + scale1) + shift1) + own[0][1]
+        x = x + gate1 * SelfAttention(c, name="self_attention")(h, rope, self.attend)
+        h = own[1][0] * nn.LayerNorm(c.eps, name="cross_norm")(x) + own[1][1]
+        cross = CrossAttention(c, self.conditioning, name="cross_attention")
+        x = x + cross(h, text, tags, self.attend)
+        norm = nn.LayerNorm(c.eps, use_bias=False, use_scale=False, name="norm2")
+        h = own[2][0] * (norm(x) * (1 + scale2) + shift2) + own[2][1]
+        h = nn.Dense(c.ffn_dim, dtype=c.dtype, name="ffn_up")(h)
+        h = nn.Dense(c.dim, dtype=c.dtype, name="ffn_down")(nn.gelu(h, approximate=True))
+        return x + gate2 * h, None
+
+
+class DiT(nn.Module):
+    """One noise expert: latents and conditions to velocity."""
+
+    config: DiTConfig
+    conditioning: ConditioningConfig | None
+    attend: Attend
+
+    @nn.compact
+    def __call__(
+        self,
+        inputs: Float[Array, "B T H W C"],
+        timestep: Float[Array, "B"],
+        text: Float[Array, "B N text_dim"],
+        tags: TagStates | None = None,
+    ) -> Float[Array, "B T H W out"]:
+        """Return the velocity; timestep = 1000·sigma, text as the text encoder gives it, padded."""
+        c = self.config
+        frames, height, width = inputs.shape[1:4]
+        grid = tuple(n // p for n, p in zip((frames, height, width), c.patch, strict=True))
+        rope = rotary_table(*grid, c.head_dim)
+
+        dense = lambda features, name: nn.Dense(features, dtype=c.dtype, name=name)  # noqa: E731
+        x = dense(c.dim, "patch_embedding")(fold_tokens(inputs, c.patch)).astype(jnp.float32)
+        time = nn.Dense(c.dim, name="time_in")(timestep_sinusoid(timestep, c.freq_dim))
+        time = nn.Dense(c.dim, name="time_out")(nn.silu(time))
+        modulation = nn.Dense(6 * c.dim, name="time_projection")(nn.silu(time))
+        modulation = modulation.reshape(-1, 6, c.dim)
+        text = nn.gelu(dense(c.dim, "text_in")(text), approximate=True)
+        text = dense(c.dim, "text_out")(text)
+
+        block = nn.remat(Block, prevent_cse=False) if c.remat else Block
+        stack = nn.scan(
+            block,
+            variable_axes={"params": 0},
+            split_rngs={"params": True},
+            in_axes=(nn.broadcast,) * 5,
+            length=c.layers,
+        )(c, self.conditioning, self.attend, name="blocks")
+        x, _ = stack(x, modulation, time, text, tags, (jnp.asarray(rope[0]), jnp.asarray(rope[1])))
+
+        table = self.param("head_modulation", nn.initializers.normal(c.dim**-0.5), (2, c.dim))
+        shift, scale = jnp.split(table + time[:, None], 2, axis=1)
+        norm = nn.LayerNorm(c.eps, use_bias=False, use_scale=False, name="head_norm")
+        x = norm(x) * (1 + scale) + shift
+        features = c.patch[0] * c.patch[1] * c.patch[2] * c.out_channels
+        x = nn.Dense(features, kernel_init=nn.initializers.zeros, name="head")(x)
+        return unfold_tokens(x, c.patch, (frames, height, width))

@@ -1,0 +1,224 @@
+"""A model folder brought to life: encode text and video, decode, predict velocity."""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+import animatrix_jax
+from animatrix_jax.checkpoint.folder import (
+    CARD,
+    ModelCard,
+    load_experts,
+    load_part,
+    part_digest,
+    read_card,
+)
+from animatrix_jax.models.animatrix import AniMatrix, AniMatrixConfig, Conditions
+from animatrix_jax.models.conditioning import ORDERS, Tags
+from animatrix_jax.models.umt5 import UMT5Config, UMT5Encoder
+from animatrix_jax.models.vae import VAE, VAEConfig
+from animatrix_jax.runtime.attention import attend
+from animatrix_jax.runtime.tokenizer import make_tokenizer
+
+SHIPPED = Path(animatrix_jax.__file__).parent / "weights"
+
+
+def find_model(name: str | Path) -> Path:
+    """Return the model folder that `--model` names: a shipped model, a folder, or a run's workdir.
+
+    Raises ValueError when there is none.
+    """
+    path, shipped = Path(name), SHIPPED / str(name)
+    if not path.exists() and (shipped / CARD).is_file():
+        return shipped
+    if not (path / CARD).is_file() and (path / "model" / CARD).is_file():
+        return path / "model"
+    if not path.exists():
+        known = sorted(p.name for p in SHIPPED.glob("*") if (p / CARD).is_file())
+        raise ValueError(f"there is no model {str(name)!r}; shipped with the package: {known}")
+    return path
+
+
+def video_latents(vae: VAE, params: Any, frames: jax.Array) -> jax.Array:
+    """Encode frames uint8 [B, T, H, W, 3] into normalised latents [B, t, h, w, z]."""
+    return vae.apply(params, frames.astype(jnp.float32) / 127.5 - 1.0, method="encode")
+
+
+def reference_frames(frames: UInt8[Array, "B T H W 3"]) -> Float[Array, "B T H W 3"]:
+    """Return frames in [−1, 1] with all but the first set to 0, as Wan's I2V condition has them."""
+    first = frames[:, :1].astype(jnp.float32) / 127.5 - 1.0
+    return jnp.pad(first, ((0, 0), (0, frames.shape[1] - 1), (0, 0), (0, 0), (0, 0)))
+
+
+@dataclass(frozen=True)
+class Model:
+    """The parts of one model folder; weights load when they are first used."""
+
+    folder: Path
+    card: ModelCard
+
+    @property
+    def vae_config(self) -> VAEConfig:
+        """The VAE's sizes; ValueError where the folder has no VAE."""
+        return _present(self.card.vae, "vae", self.folder)
+
+    @property
+    def text_config(self) -> UMT5Config:
+        """The text encoder's sizes; ValueError where the folder has none."""
+        return _present(self.card.text_encoder, "text_encoder", self.folder)
+
+    @property
+    def transformer_config(self) -> AniMatrixConfig:
+        """The experts' sizes; ValueError where the folder has no transformer."""
+        return _present(self.card.transformer, "transformer", self.folder)
+
+    @property
+    def vae(self) -> VAE:
+        """The VAE as a network."""
+        return VAE(self.vae_config)
+
+    @property
+    def transformer(self) -> AniMatrix:
+        """One expert as a network."""
+        return AniMatrix(self.transformer_config, attend)
+
+    @cached_property
+    def vae_params(self) -> Any:
+        """The VAE's parameters, float32."""
+        return {"params": load_part(self.folder, "vae", _vae_shapes(self.vae_config))}
+
+    @cached_property
+    def text_params(self) -> Any:
+        """The text encoder's parameters, float32."""
+        return {"params": load_part(self.folder, "text_encoder", _text_shapes(self.text_config))}
+
+    @cached_property
+    def expert_params(self) -> Any:
+        """Both experts' parameters, float32, with the leading expert dim."""
+        shapes = transformer_shapes(self.transformer, self.vae_config.z_dim, self.card.reference)
+        return {"params": load_experts(self.folder, shapes)}
+
+    @property
+    def vae_digest(self) -> str:
+        """SHA-256 of the VAE's sizes and weights: the key of a latent cache."""
+        return part_digest(self.folder, "vae")
+
+    def encode_text(self, texts: list[str]) -> Float[Array, "B L d"]:
+        """Return the text encoder's states, zero where a text is padded."""
+        length = self.transformer_config.dit.text_length
+        return self.encode_ids(make_tokenizer(self.card.tokenizer, length)(texts))
+
+    def encode_ids(self, text_ids: np.ndarray) -> Float[Array, "... L d"]:
+        """Return the states of token ids [..., L]."""
+        flat = self._encode_ids(self.text_params, text_ids.reshape(-1, text_ids.shape[-1]))
+        return flat.reshape(*text_ids.shape, -1)
+
+    def encode_video(self, frames: UInt8[Array, "B T H W 3"]) -> Float[Array, "B t h w z"]:
+        """Return normalised latents of clips; T is time_stride·n + 1.
+
+        Raises ValueError for a frame count or size that the VAE cannot take.
+        """
+        self.vae_config.latent_shape(*frames.shape[1:4])
+        return self._encode_video(self.vae_params, jnp.asarray(frames))
+
+    def encode_reference(self, frames: UInt8[Array, "B T H W 3"]) -> Float[Array, "B t h w z"]:
+        """Return the encoding of each clip's first frame followed by zeros (decision 5)."""
+        self.vae_config.latent_shape(*frames.shape[1:4])
+        return self._encode_floats(self.vae_params, reference_frames(jnp.asarray(frames)))
+
+    def blank_reference(self, frames: int, height: int, width: int) -> Float[Array, "t h w z"]:
+        """Return the encoding of all-zero frames: the reference of a clip that has none."""
+        return self._encode_floats(self.vae_params, jnp.zeros((1, frames, height, width, 3)))[0]
+
+    def decode(self, latents: Float[Array, "B t h w z"]) -> UInt8[np.ndarray, "B T H W 3"]:
+        """Return the frames of normalised latents."""
+        return np.asarray(self._decode(self.vae_params, latents))
+
+    def velocity(
+        self, expert: int, latents: jax.Array, timestep: jax.Array, conditions: Conditions
+    ) -> Float[Array, "B t h w z"]:
+        """Return one expert's velocity; timestep [B] = 1000·sigma."""
+        params = jax.tree.map(lambda leaf: leaf[expert], self.expert_params)
+        return self._velocity(params, latents, timestep, conditions)
+
+    @cached_property
+    def _encode_ids(self) -> Any:
+        return jax.jit(UMT5Encoder(self.text_config).apply)
+
+    @cached_property
+    def _encode_video(self) -> Any:
+        return jax.jit(partial(video_latents, self.vae))
+
+    @cached_property
+    def _encode_floats(self) -> Any:
+        return jax.jit(partial(self.vae.apply, method="encode"))
+
+    @cached_property
+    def _decode(self) -> Any:
+        def decode(params: Any, latents: jax.Array) -> jax.Array:
+            frames = self.vae.apply(params, latents, method="decode")
+            return jnp.clip(jnp.round((frames + 1.0) * 127.5), 0, 255).astype(jnp.uint8)
+
+        return jax.jit(decode)
+
+    @cached_property
+    def _velocity(self) -> Any:
+        return jax.jit(self.transformer.apply)
+
+
+def load_model(name: str | Path) -> Model:
+    """Return the model that `name` says (see `find_model`); raises ValueError where there is none."""
+    folder = find_model(name)
+    return Model(folder, read_card(folder))
+
+
+def transformer_shapes(transformer: AniMatrix, z_dim: int, reference: str | None) -> Any:
+    """Return one expert's parameter tree as shapes."""
+    c = transformer.config
+    grid = c.dit.patch
+    latents = jnp.zeros((1, *grid, z_dim))
+    conditions = Conditions(
+        text=jnp.zeros((1, c.dit.text_length, c.dit.text_dim)),
+        text_given=jnp.ones(1, bool),
+        tags=empty_tags(1),
+        tags_given=jnp.ones(1, bool),
+        reference=latents if reference == "channels" else None,
+        reference_mask=jnp.zeros((1, grid[0], 4)) if reference == "channels" else None,
+    )
+    init = partial(transformer.init, jax.random.key(0))
+    return jax.eval_shape(init, latents, jnp.zeros(1), conditions)["params"]
+
+
+def empty_tags(batch: int) -> Tags:
+    """Return tag arrays of `batch` samples with no tag given."""
+    return Tags(
+        jnp.zeros((batch, ORDERS, 5), jnp.int32),
+        jnp.zeros((batch, ORDERS), jnp.int32),
+        jnp.zeros((batch, ORDERS), bool),
+    )
+
+
+def _vae_shapes(config: VAEConfig) -> Any:
+    frames = config.time_stride + 1
+    edge = config.space_stride
+    clip = jnp.zeros((1, frames, edge, edge, 3))
+    latents = jnp.zeros((1, *config.latent_shape(frames, edge, edge)))
+    init = partial(VAE(config).init, method="reconstruct")
+    return jax.eval_shape(init, jax.random.key(0), clip, latents)["params"]
+
+
+def _text_shapes(config: UMT5Config) -> Any:
+    init = UMT5Encoder(config).init
+    return jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, 2), jnp.int32))["params"]
+
+
+def _present[Part](part: Part | None, name: str, folder: Path) -> Part:
+    if part is None:
+        raise ValueError(f"the model folder {folder} has no {name}")
+    return part

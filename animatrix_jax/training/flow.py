@@ -1,0 +1,101 @@
+"""Flow matching of both noise experts in one step (sections 4.2, 5.1; decision 6)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from animatrix_jax.diffusion.schedule import Schedule, draw_noise, draw_sigma, draw_uniform
+from animatrix_jax.models.animatrix import AniMatrix, Conditions
+from animatrix_jax.models.conditioning import Tags
+from animatrix_jax.models.experts import EXPERT_NAMES
+from animatrix_jax.objectives.flow_matching import flow_matching_losses
+from animatrix_jax.training.optimizer import update_average
+from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
+
+SIGMA, NOISE = 3, 4
+HYBRID, TAG_ONLY, TEXT_ONLY, UNCONDITIONAL = range(4)
+
+
+def batch_conditions(batch: Batch) -> Conditions:
+    """Return the conditions of one expert's part of a batch, its modes told apart (eq. 12)."""
+    mode, tags = batch["mode"], batch["tags"]
+    return Conditions(
+        text=batch["text"],
+        text_given=(mode == HYBRID) | (mode == TEXT_ONLY),
+        tags=Tags(tags["values"], tags["order"], tags["mask"]),
+        tags_given=(mode == HYBRID) | (mode == TAG_ONLY),
+        reference=batch["reference"],
+        reference_mask=batch["reference_mask"],
+    )
+
+
+def expert_losses(
+    model: AniMatrix, schedule: Schedule, seed: int
+) -> Callable[[Any, Batch, Float[Array, "2"]], Float[Array, "B"]]:
+    """Return a function of (one expert's params, its batch, its sigma window) to sample losses.
+
+    Sigma and noise depend on (seed, sample index) alone.
+    """
+
+    def losses(params: Any, batch: Batch, window: jax.Array) -> jax.Array:
+        key, index, latents = jax.random.key(seed), batch["sample_index"], batch["latents"]
+        sigma = draw_sigma(draw_uniform(key, index, SIGMA), window, schedule.shift)
+        noise = draw_noise(key, index, NOISE, latents.shape[1:])
+        conditions = batch_conditions(batch)
+
+        def velocity(noisy: jax.Array, timestep: jax.Array) -> jax.Array:
+            return model.apply(params, noisy, timestep, conditions)
+
+        return flow_matching_losses(velocity, latents, noise, sigma)
+
+    return losses
+
+
+def flow_step(
+    model: AniMatrix,
+    schedule: Schedule,
+    optimizer: optax.GradientTransformation,
+    ema_decay: float,
+    seed: int,
+) -> Step:
+    """Return the step on a batch laid out [expert, batch/expert, …]; each half trains its expert.
+
+    Clipping and the optimiser's statistics are per expert, since the optimiser is mapped over the
+    expert dim.
+    """
+    sample_losses = expert_losses(model, schedule, seed)
+    windows = jnp.asarray(schedule.windows())
+
+    def loss_fn(params: Any, batch: Batch, window: jax.Array) -> jax.Array:
+        return jnp.mean(sample_losses(params, batch, window))
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        losses, grads = jax.vmap(jax.value_and_grad(loss_fn))(state.params, batch, windows)
+        update = jax.vmap(optimizer.update)
+        updates, optimizer_state = update(grads, state.optimizer, state.params)
+        params = optax.apply_updates(state.params, updates)
+        average = update_average(state.average, params, state.step, ema_decay)
+        norms = jax.vmap(optax.global_norm)(grads)
+        metrics = {"loss": jnp.mean(losses)}
+        for index, name in enumerate(EXPERT_NAMES):
+            metrics |= {f"loss_{name}": losses[index], f"gradient_norm_{name}": norms[index]}
+        return TrainState(state.step + 1, params, average, optimizer_state), metrics
+
+    return jax.jit(step, donate_argnums=0)
+
+
+def measure_flow(
+    model: AniMatrix, schedule: Schedule, seed: int
+) -> Callable[[Any, Batch], Float[Array, "2"]]:
+    """Return a function of (params, batch) to each expert's mean loss."""
+    sample_losses = expert_losses(model, schedule, seed)
+    windows = jnp.asarray(schedule.windows())
+
+    def measure(params: Any, batch: Batch) -> jax.Array:
+        return jnp.mean(jax.vmap(sample_losses)(params, batch, windows), axis=1)
+
+    return jax.jit(measure)
