@@ -16,6 +16,8 @@ from animatrix_data.procedural.scene import Scene, Size
 from animatrix_data.taxonomy.directive import Directive
 from animatrix_data.taxonomy.tags import ProductionSpec
 
+STUDIO_VERSION = 1
+"""Raised whenever the same spec, seed and size come to give other frames."""
 RATINGS = ("r_face", "r_limb", "r_line", "r_motion")
 
 

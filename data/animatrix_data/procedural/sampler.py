@@ -79,3 +79,15 @@ def check_drawable(spec: ProductionSpec) -> None:
         if tag.name not in names:
             offer = f"it can draw {', '.join(names)}" if names else "leave it out"
             raise ValueError(f"the studio cannot draw {tag.field}: {tag.name}; {offer}")
+
+
+def style_index(spec: ProductionSpec) -> int:
+    """Return the number of a spec's VideoStyle among those drawn (0 where it has none)."""
+    tags = spec.get("VideoStyle")
+    return DRAWABLE["VideoStyle"].index(tags[0].name) if tags else 0
+
+
+def amplitude_score(spec: ProductionSpec) -> float:
+    """Return a spec's MotionAmplitude as a score in [0, 1] (1 = the widest swing drawn)."""
+    tags = spec.get("MotionAmplitude")
+    return AMPLITUDES[tags[0].name if tags else "medium"] / max(AMPLITUDES.values())

@@ -54,6 +54,7 @@ class Size:
                 raise ValueError(
                     f"a clip's {name} is {getattr(self, name)}, below the minimum of {least}"
                 )
+        object.__setattr__(self, "fps", float(self.fps))
 
 
 @dataclass(frozen=True)

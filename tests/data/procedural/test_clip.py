@@ -1,0 +1,118 @@
+"""A drawn clip is a pure function of spec, seed and size, and every tag shows in its pixels."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from animatrix_data.procedural import DRAWABLE, Size, draw_clip, sample_spec
+from animatrix_data.taxonomy import ProductionSpec, Tag, parse_tags
+
+SIZE = Size(64, 64, 17, 8)
+BASE = parse_tags(
+    "VideoStyle: 2D Japanese Anime, MotionStyle: 2D Daily, MotionType: wave, MotionAmplitude: "
+    "medium, MotionSpeed: medium, shot_type: full shot, shot_angle: eye level, camera_motion: "
+    "static"
+)
+
+
+def frames_of(spec: ProductionSpec, seed: int = 3, size: Size = SIZE) -> np.ndarray:
+    return draw_clip(spec, seed, size).frames
+
+
+def test_the_same_spec_seed_and_size_give_the_same_clip() -> None:
+    for seed in range(4):
+        spec = sample_spec(seed)
+        first, second = draw_clip(spec, seed, SIZE), draw_clip(spec, seed, SIZE)
+        assert np.array_equal(first.frames, second.frames)
+        assert first.truth == second.truth
+        assert first.directive == second.directive
+        assert not np.array_equal(first.frames, draw_clip(spec, seed + 1, SIZE).frames)
+
+
+@pytest.mark.parametrize("size", [Size(48, 80, 5, 12), Size(96, 64, 1, 8), Size(128, 128, 9, 16)])
+def test_any_size_is_drawn_by_the_same_code(size: Size) -> None:
+    frames = frames_of(sample_spec(5), size=size)
+    assert frames.shape == (size.frames, size.height, size.width, 3)
+    assert frames.dtype == np.uint8
+    assert frames.std() > 10
+
+
+def test_a_larger_frame_shows_the_same_picture() -> None:
+    small = frames_of(BASE)[0].astype(float)
+    large = frames_of(BASE, size=Size(128, 128, 17, 8))[0].astype(float)
+    halved = large.reshape(64, 2, 64, 2, 3).mean((1, 3))
+    assert np.abs(halved - small).mean() < 6
+
+
+@pytest.mark.parametrize("field", [f for f in DRAWABLE if f not in ("ShotAngle", "CameraMotion")])
+def test_every_tag_value_changes_the_pixels(field: str) -> None:
+    clips = [BASE.replace(field, [])] if field == "VFX" else []
+    clips += [BASE.replace(field, [Tag(field, name)]) for name in DRAWABLE[field]]
+    drawn = [frames_of(spec).astype(float) for spec in clips]
+    for i, one in enumerate(drawn):
+        for other in drawn[:i]:
+            assert np.abs(one - other).mean() > 0.5
+
+
+@pytest.mark.parametrize("movement", ["pan left", "tilt up", "push in", "zoom in"])
+def test_amplitude_and_speed_of_a_move_change_the_pixels(movement: str) -> None:
+    levels = ("slow, small", "slow, large", "fast, small", "fast, large")
+    drawn = [
+        frames_of(BASE.replace("CameraMotion", parse_tags(f"camera_motion: {movement} ({x})").tags))
+        for x in levels
+    ]
+    for i, one in enumerate(drawn):
+        for other in drawn[:i]:
+            assert np.abs(one.astype(float) - other).mean() > 0.5
+
+
+def changes(frames: np.ndarray) -> list[bool]:
+    return [bool((before != after).any()) for before, after in pairwise(frames)]
+
+
+def test_limited_animation_holds_its_drawings() -> None:
+    spec = BASE.replace("MotionStyle", [Tag("MotionStyle", "2D Limited")])
+    assert changes(frames_of(spec)) == [t % 3 == 2 for t in range(16)]
+    assert all(changes(frames_of(BASE)))
+
+
+def test_truth_is_json_and_complete() -> None:
+    clip = draw_clip(sample_spec(9), 9, SIZE)
+    truth = json.loads(json.dumps(clip.truth))
+    assert truth["faults"] == [] and truth["r_face"] == truth["r_motion"] == 5.0
+    assert truth["seed"] == 9 and truth["size"]["frames"] == 17
+    assert 0 <= truth["deformation"] <= 1
+    assert all(len(track) == 17 for track in truth["keypoints"].values())
+    assert all(len(track) == 17 for track in truth["camera"].values())
+    assert clip.content == truth["content"]["place"]
+
+
+def test_the_head_is_where_the_truth_says() -> None:
+    spec = BASE.replace("MotionType", [Tag("MotionType", "jump")])
+    with_aura = frames_of(spec.replace("VFX", [Tag("VFX", "Aura")])).astype(float)
+    glow = np.abs(with_aura - frames_of(spec)).sum(-1)
+    head = draw_clip(spec, 3, SIZE).truth["keypoints"]["head"]
+    for t in range(0, 17, 4):
+        across = np.nonzero(glow[t].sum(0) > 100)[0]
+        assert across.min() < head[t][0] < across.max()
+
+
+@pytest.mark.parametrize(
+    ("tags", "sentence"),
+    [
+        ("MotionType: swim", "cannot draw MotionType: swim; it can draw stand"),
+        ("camera_motion: orbit cw", "cannot draw CameraMotion: Orbit; it can draw Static"),
+        ("shot_angle: dutch angle", "it can draw Eye Level"),
+        ("Emotion: anger", "cannot draw Emotion"),
+    ],
+)
+def test_tags_that_cannot_be_drawn_are_refused(tags: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        draw_clip(parse_tags(tags), 0, SIZE)
+
+
+def test_a_size_below_the_minimum_is_refused() -> None:
+    with pytest.raises(ValueError, match="height is 16, below the minimum of 32"):
+        Size(16, 64, 17, 8)

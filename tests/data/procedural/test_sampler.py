@@ -1,0 +1,44 @@
+"""The balanced sampler covers every value of every field, evenly and repeatably."""
+
+from collections import Counter
+
+import pytest
+
+from animatrix_data.procedural import DRAWABLE, check_drawable, sample_spec
+from animatrix_data.procedural.sampler import MOVES
+from animatrix_data.taxonomy import parse_tags, print_tags
+
+COUNT = 600
+SPECS = [sample_spec(seed) for seed in range(COUNT)]
+
+
+@pytest.mark.parametrize("field", [f for f in DRAWABLE if f not in ("CameraMotion", "VFX")])
+def test_single_fields_are_uniform(field: str) -> None:
+    seen = Counter(tag.name for spec in SPECS for tag in spec.get(field))
+    expected = COUNT / len(DRAWABLE[field])
+    assert set(seen) == set(DRAWABLE[field])
+    assert all(0.65 * expected < count < 1.35 * expected for count in seen.values())
+
+
+def test_camera_is_uniform_over_movement_and_direction() -> None:
+    seen = Counter((tag.name, tag.direction) for s in SPECS for tag in s.get("CameraMotion"))
+    assert set(seen) == set(MOVES) and sum(seen.values()) == COUNT
+    assert min(seen.values()) > 0.55 * COUNT / len(MOVES)
+
+
+def test_a_third_of_the_clips_have_no_effect() -> None:
+    seen = Counter(tag.name for spec in SPECS for tag in spec.get("VFX"))
+    assert set(seen) == set(DRAWABLE["VFX"])
+    assert 0.26 < 1 - sum(seen.values()) / COUNT < 0.41
+
+
+def test_specs_are_complete_drawable_and_repeatable() -> None:
+    for seed, spec in enumerate(SPECS[:50]):
+        assert spec.complete and sample_spec(seed) == spec
+        assert parse_tags(print_tags(spec)) == spec
+        check_drawable(spec)
+
+
+def test_an_unknown_sampler_is_named() -> None:
+    with pytest.raises(ValueError, match="no sampler 'even': choose from balanced"):
+        sample_spec(0, "even")
