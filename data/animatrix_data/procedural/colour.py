@@ -10,7 +10,6 @@ import skia
 Rgb = tuple[float, float, float]
 
 WHITE: Rgb = (1.0, 1.0, 1.0)
-BLACK: Rgb = (0.0, 0.0, 0.0)
 
 
 def rgb(code: str) -> Rgb:
