@@ -56,8 +56,8 @@ def verb_help(verb: Verb) -> str:
     """The text of `animatrix VERB --help`."""
     rows = [(flag.name.upper(), flag) for flag in verb.arguments]
     if verb.config:
-        help_text = "experiment to run; what follows ':' goes to its get_config"
-        rows.append(("--config FILE[:ARGUMENT]", Flag("config", help_text, required=True)))
+        row = Flag("config", verb.config.help, required=verb.config.required)
+        rows.append(("--config FILE[:ARGUMENT]", row))
         rows.append(("--config.KEY=VALUE", Flag("override", "another value for one of its keys")))
     rows += [(f"--{flag.name} {flag.metavar}".rstrip(), flag) for flag in verb.flags]
     width = max(len(left) for left, _ in rows)

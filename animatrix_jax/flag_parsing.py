@@ -3,6 +3,7 @@
 Their errors are told again in one sentence each, with what is near.
 """
 
+import importlib
 import importlib.util
 import inspect
 import re
@@ -14,8 +15,8 @@ from absl import flags
 from ml_collections import ConfigDict, config_dict, config_flags
 from ml_collections.config_flags import config_path
 
-from animatrix_data.settings import near
-from animatrix_jax.verbs import Flag, Verb
+from animatrix_data.settings import build, near
+from animatrix_jax.verbs import Config, Flag, Verb
 
 KIND_WORDS = {
     "whole": "a whole number",
@@ -58,11 +59,12 @@ def parse(verb: Verb, arguments: Sequence[str]) -> dict[str, Any]:
     known.set_gnu_getopt(True)
     for flag in verb.flags:
         _define(flag, known)
-    config, words = None, {flag.name: _words(flag) for flag in verb.flags}
-    remaining = list(arguments)
+    words = {flag.name: _words(flag) for flag in verb.flags}
+    config, path, remaining = ConfigDict(), None, list(arguments)
     if verb.config:
         path, remaining = _take_config(verb, remaining)
-        config = load_config(path)
+        if path is not None:
+            config = load_config(path)
         words |= _define_overrides(config, remaining, known)
     rest = _parse(verb, known, words, remaining)
     values = {flag.name: known[flag.name].value for flag in verb.flags}
@@ -71,7 +73,17 @@ def parse(verb: Verb, arguments: Sequence[str]) -> dict[str, Any]:
         if flag.required and values[flag.name] is None:
             raise ValueError(f"--{flag.name} is missing: {flag.help}")
     flags.FLAGS.mark_as_parsed()
-    return values | ({"config": config} if verb.config else {})
+    if verb.config:
+        values[verb.config.argument] = None if path is None else _settings(verb.config, config)
+    return values
+
+
+def _settings(config: Config, values: ConfigDict) -> Any:
+    """The config as the job wants it."""
+    if config.becomes is None:
+        return values
+    module, _, name = config.becomes.rpartition(".")
+    return build(getattr(importlib.import_module(module), name), values)
 
 
 def load_config(path: str) -> ConfigDict:
@@ -146,8 +158,8 @@ def _words(flag: Flag) -> str:
     return KIND_WORDS.get(flag.kind, "a text")
 
 
-def _take_config(verb: Verb, arguments: list[str]) -> tuple[str, list[str]]:
-    """The value of --config, and the arguments without it."""
+def _take_config(verb: Verb, arguments: list[str]) -> tuple[str | None, list[str]]:
+    """The value of --config (None when it may be left out and is), and the other arguments."""
     path, rest = None, []
     waiting = iter(arguments)
     for argument in waiting:
@@ -158,8 +170,9 @@ def _take_config(verb: Verb, arguments: list[str]) -> tuple[str, list[str]]:
                 raise ValueError("--config needs a value")
         else:
             rest.append(argument)
-    if path is None:
-        raise ValueError(f"--config is missing: the experiment to run, as in '{verb.example}'")
+    assert verb.config is not None
+    if path is None and (verb.config.required or any("config." in other for other in rest)):
+        raise ValueError(f"--config is missing, as in '{verb.example}'")
     return path, rest
 
 

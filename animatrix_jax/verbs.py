@@ -41,19 +41,29 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Verb:
-    """One verb: the job of the same name, its positional arguments and its flags.
+class Config:
+    """`--config FILE[:ARGUMENT]` and `--config.key=value`, handed to the job's `run`.
 
-    With `config`, the verb takes `--config FILE[:ARGUMENT]` and `--config.key=value`, and the
-    job's `run` gets the resolved ConfigDict as `config`.
+    `argument` is the name it is handed over under; `becomes` the dotted name of the dataclass
+    made of it, or None where `run` takes the ConfigDict itself.
     """
+
+    help: str
+    argument: str = "config"
+    becomes: str | None = None
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: the job of the same name, its positional arguments, its flags, its config."""
 
     name: str
     help: str
     example: str
     flags: tuple[Flag, ...] = ()
     arguments: tuple[Flag, ...] = ()
-    config: bool = False
+    config: Config | None = None
 
 
 MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped model)", "model")
@@ -68,31 +78,45 @@ VERBS = (
             Flag("clips", "how many clips", "whole", 64),
             Flag("size", "clip size: pocket, desk or HEIGHTxWIDTHxFRAMES@FPS", "size", "pocket"),
             Flag("seed", "first seed; the same seed draws the same bytes", "whole", 0),
-            Flag("processes", "processes to draw with", "whole", 2),
             Flag("tags", "tags that every clip must carry; the others vary"),
+            Flag("sampler", "how the other tags vary", default="balanced"),
+            Flag("crf", "H.264 quality, 0 is lossless", "whole", 16),
+            Flag("pixel_format", "H.264 colours", default="yuv444p"),
+            Flag("processes", "processes to draw with, 0 for one per core", "whole", 2),
         ),
     ),
     Verb(
         "ingest",
         "Cut a folder of videos into a corpus of clips; what cannot be used is named.",
-        "animatrix ingest footage --out runs/footage",
+        "animatrix ingest footage --config configs/pocket/ingest.py --out runs/footage",
         arguments=(Flag("folder", "videos, with optional JSON beside them", "folder"),),
-        flags=(Flag("out", "folder of the corpus", "folder", required=True),),
+        flags=(
+            Flag("out", "folder of the corpus", "folder", required=True),
+            Flag("workers", "videos read at once, 0 for one per core", "whole", 0),
+        ),
+        config=Config(
+            "what a video must be and what its clips become (default: studio sizes)",
+            argument="settings",
+            becomes="animatrix_data.corpus.ingest.IngestSettings",
+            required=False,
+        ),
     ),
     Verb(
         "encode",
         "Encode a corpus into cached latents.",
-        "animatrix encode --corpus runs/corpus --model pocket",
+        "animatrix encode --corpus runs/corpus --model pocket --out runs/latents",
         flags=(
             Flag("corpus", "folder of the corpus", "folder", required=True),
             replace(MODEL, required=True),
+            Flag("out", "folder of the latents", "folder", required=True),
+            Flag("batch", "clips encoded at once", "whole", 16),
         ),
     ),
     Verb(
         "train",
         "Train as a config file says.",
         "animatrix train --config configs/pocket/sft.py --config.steps=50 --workdir runs/sft",
-        config=True,
+        config=Config("experiment to run; what follows ':' goes to its get_config"),
         flags=(
             Flag("workdir", "folder of the run; a run in it goes on", "folder", required=True),
             Flag("dry_run", "build all, check shapes and sharding, and stop", "switch", False),

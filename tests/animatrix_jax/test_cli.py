@@ -4,6 +4,7 @@ import inspect
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -83,6 +84,33 @@ def test_positional_arguments_may_stand_before_or_after_flags(calls: list[dict[s
     assert cli.main(["ingest", "--out", "corpus", "videos"]) == 0
     assert calls[0] == calls[1]
     assert (calls[0]["folder"], calls[0]["out"]) == ("videos", "corpus")
+
+
+def test_a_config_may_become_a_dataclass_or_be_left_out(
+    calls: list[dict[str, Any]], config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dataclass(frozen=True)
+    class Floor:
+        steps: int
+        optimizer: Any = None
+        size: str = ""
+        stages: tuple[dict[str, int], ...] = ()
+
+    home = ModuleType("home_of_settings")
+    home.Floor = Floor  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "home_of_settings", home)
+    verb = cli.find_verb("ingest")
+    assert verb.config is not None and verb.config.argument == "settings"
+    config = replace(verb.config, becomes="home_of_settings.Floor")
+    monkeypatch.setattr(cli, "VERBS", (replace(verb, config=config),))
+    assert cli.main(["ingest", "videos", "--out", "corpus"]) == 0
+    assert cli.main(
+        ["ingest", "videos", "--out", "o", "--config", str(config_file), "--config.steps=3"]
+    ) == 0  # fmt: skip
+    assert cli.main(["ingest", "videos", "--out", "corpus", "--config.steps=3"]) == 2
+    assert calls[0]["settings"] is None
+    assert isinstance(calls[1]["settings"], Floor)
+    assert (calls[1]["settings"].steps, calls[1]["settings"].stages) == (3, ({"steps": 1},))
 
 
 def test_config_with_overrides(calls: list[dict[str, Any]], config_file: Path) -> None:
@@ -248,10 +276,10 @@ def test_a_verb_says_what_its_job_takes(verb: Verb) -> None:
         importlib.import_module(f"animatrix_jax.jobs.{verb.name}").run
     ).parameters
     declared = {flag.name: flag for flag in (*verb.arguments, *verb.flags)}
-    wanted = set(declared) | ({"config"} if verb.config else set())
+    wanted = set(declared) | ({verb.config.argument} if verb.config else set())
     assert wanted <= set(parameters)
     for name in set(parameters) - wanted:
-        assert parameters[name].default is None, f"{name} is neither a flag nor None"
+        assert parameters[name].default is not inspect.Parameter.empty, name
     for name, flag in declared.items():
         default = parameters[name].default
         if flag.required or flag in verb.arguments:
