@@ -16,7 +16,7 @@ _AS_WRITTEN = ("VideoStyle", "MotionStyle")
 _LEVELLED = {"MotionAmplitude": "amplitude", "MotionSpeed": "speed"}
 _VERBS = ("MotionType", "CameraMotion")
 _FORMS = ("", "s", "ing")
-_NOUNS = "arc crowd dialogue flight gait instrument melee pursuit roundhouse zolly".split()
+_NOUNS = ("arc", "crowd", "dialogue", "flight", "gait", "instrument", "melee", "pursuit", "zolly")
 _UNSAID = ("Other",)
 _DIRECTION_PHRASES = {"cw": "clockwise", "ccw": "counterclockwise"}
 
