@@ -6,15 +6,22 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from animatrix_data.corpus.catalogue import ClipRow, write_catalogue
-from animatrix_data.corpus.ingest import IngestSettings, ingest_video
+from animatrix_data.corpus.ingest import IngestSettings, ingest_video, small_settings
 from animatrix_data.corpus.sidecar import find_sidecar, is_sidecar, read_sidecar
 from animatrix_data.files import whole_folder
 from animatrix_data.progress import ticking
-from rich.console import Console
+
+if TYPE_CHECKING:
+    from animatrix_data.procedural import Size
 
 REPORT_NAME = "ingest_report.json"
+MOST_WORKERS = 8
+"""Videos read at once unless asked otherwise: each holds up to two clips in memory."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class _Outcome:
 def run(
     folder: str | os.PathLike[str],
     out: str | os.PathLike[str],
+    size: "str | Size | None" = None,
     settings: IngestSettings | None = None,
     workers: int = 0,
     quiet: bool = False,
@@ -45,11 +53,13 @@ def run(
 
     A file that cannot be used is refused in one sentence and the others still go in;
     `out`/ingest_report.json keeps the sentences. The corpus appears whole or not at all.
-    `workers` is the number of videos read at once (0: one per core). Raises ValueError when
-    `folder` holds nothing usable or `out` is not free.
+    `size` ("pocket", "desk", "studio" or HEIGHTxWIDTHxFRAMES@FPS) makes every clip of that size
+    and lowers the entry floor to it; without it the paper's buckets and floor hold, and
+    `settings` says everything itself. `workers` is the number of videos read at once (0: one per
+    core, eight at most). Raises ValueError when `folder` holds nothing usable or `out` is not free.
     """
     folder, out = Path(folder), Path(out)
-    settings = settings or IngestSettings()
+    settings = _settings(size, settings)
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder.")
     files = _files(folder, out)
@@ -70,12 +80,25 @@ def run(
         report = IngestReport(
             out, len(rows), {o.name: len(o.rows) for o in outcomes if o.rows}, refused
         )
-        record = asdict(report) | {"corpus": None, "settings": asdict(settings)}
+        record = asdict(report) | {"settings": asdict(settings)}
+        # Where the corpus lies is not a fact about it: the folder may move.
         del record["corpus"]
         (corpus / REPORT_NAME).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     if not quiet:
         _print(report)
     return report
+
+
+def _settings(size: "str | Size | None", settings: IngestSettings | None) -> IngestSettings:
+    if size is None:
+        return settings or IngestSettings()
+    if settings is not None:
+        raise ValueError("ingest takes a size or settings, not both.")
+    # Only here is the drawing studio needed, and it is slow to load.
+    from animatrix_jax.jobs.draw import parse_size
+
+    clip = parse_size(size)
+    return small_settings(clip.height, clip.width, clip.frames, clip.fps)
 
 
 def _files(folder: Path, out: Path) -> list[Path]:
@@ -95,7 +118,7 @@ def _ingest_all(
 ) -> list[_Outcome]:
     with (
         ticking("Ingesting", len(files)) as ticker,
-        ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
+        ThreadPoolExecutor(workers or min(MOST_WORKERS, os.cpu_count() or 1)) as pool,
     ):
 
         def one(path: Path) -> _Outcome:

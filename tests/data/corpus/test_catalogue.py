@@ -7,6 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from animatrix_data.corpus.catalogue import (
     CATALOGUE_NAME,
     Catalogue,
@@ -14,8 +17,6 @@ from animatrix_data.corpus.catalogue import (
     read_catalogue,
     write_catalogue,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from animatrix_data.corpus.latents import DONE_NAME, META_NAME, LatentCache, LatentMeta
 
 WIDE, TALL = (3, 2, 4), (2, 4, 2)

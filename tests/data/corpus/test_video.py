@@ -6,6 +6,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
+
 from animatrix_data.corpus.video import (
     DecodeLimits,
     check_output,
@@ -19,7 +21,6 @@ from animatrix_data.corpus.video import (
     write_gif,
     write_png_folder,
 )
-from PIL import Image
 
 
 def moving_bars(count: int = 9, height: int = 48, width: int = 64) -> np.ndarray:
@@ -222,3 +223,18 @@ def test_read_image_flattens_and_refuses(tmp_path: Path) -> None:
             read_image(tmp_path / name)
     with pytest.raises(ValueError, match="is not a file"):
         read_image(tmp_path)
+
+
+def test_the_turn_that_a_phone_asks_for_is_made(tmp_path: Path) -> None:
+    frames = np.zeros((2, 48, 64, 3), np.uint8)
+    frames[:, :16, :16] = 255
+    encode_video(tmp_path / "a.mp4", frames, 8.0, crf=0)
+    content = bytearray((tmp_path / "a.mp4").read_bytes())
+    # The track header's matrix (40 bytes after its version) for a quarter turn clockwise.
+    start = content.index(b"tkhd") + 4 + 40
+    quarter = (0, 1 << 16, 0, -(1 << 16), 0, 0, 48 << 16, 0, 1 << 30)
+    content[start : start + 36] = b"".join(n.to_bytes(4, "big", signed=True) for n in quarter)
+    (tmp_path / "a.mp4").write_bytes(content)
+    turned = decode_video(tmp_path / "a.mp4").frames
+    assert turned.shape == (2, 64, 48, 3)
+    assert np.abs(turned - np.rot90(frames, -1, (1, 2)).astype(float)).max() <= 4
