@@ -63,6 +63,7 @@ LEVELS = ("low", "medium", "high")
 _VFX_METADATA = ("category", "subcategory", "meaning", "appearance", "dynamics", "scenes")
 _CATEGORISED = ("MotionType", "Emotion")
 _EMOTION_CATEGORIES = ("basic", "complex")
+_FRAMING_NOUNS = {"ShotScale": ("shot",), "ShotAngle": ("angle", "view", "shot")}
 _RESERVED = re.compile(r"[,;:()<>]|->")
 
 
@@ -165,11 +166,15 @@ class Vocabulary:
         """Return the terms of `field` whose name or alias `text` is, maybe none, maybe several.
 
         VFX may be written with their category, 'Character Performance/Electric Flash', or with
-        category and subcategory; a category may be shortened to its first words.
+        category and subcategory; a category may be shortened to its first words. Framing may be
+        written without its noun: 'wide', 'bird's-eye'.
         """
         if field == "VFX" and "/" in text:
             category, _, text = (part.strip() for part in _split_path(text))
-        found = self._index[field].get(fold(text), ())
+        index, key = self._index[field], fold(text)
+        found = index.get(key, ())
+        for noun in _FRAMING_NOUNS.get(field, ()):
+            found = found or index.get(key + noun, ())
         if category:
             found = tuple(t for t in found if fold(t.category or "").startswith(fold(category)))
         return found
@@ -250,6 +255,8 @@ def _read_file(name: str, text: str) -> list[Term]:
     for field, entries in data.items():
         if FIELDS.get(field) != axis:
             raise ValueError(f"vocabulary file {name}: axis {axis} has no sub-field {field!r}")
+        if not isinstance(entries, list):
+            raise ValueError(f"vocabulary file {name}: terms are written under [[{field}]]")
         terms += [_read_term(name, axis, field, category, entry) for entry in entries]
     return terms
 
@@ -259,6 +266,7 @@ def _read_term(file: str, axis: str, field: str, category: str | None, entry: An
     known = {f.name for f in dataclasses.fields(Term)} - {"axis", "field"}
     if unknown := sorted(set(entry) - known):
         raise ValueError(f"{where}: unknown key {unknown[0]!r}")
+    _check_kinds(where, entry)
     values = {"category": category} | entry
     for plural in ("aliases", "directions"):
         values[plural] = tuple(values.get(plural, ()))
@@ -276,6 +284,18 @@ def _read_term(file: str, axis: str, field: str, category: str | None, entry: An
     term = Term(axis=axis, field=field, **values)
     _check_term(where, term)
     return term
+
+
+def _check_kinds(where: str, entry: Mapping[str, Any]) -> None:
+    for key, value in entry.items():
+        if key in ("aliases", "directions"):
+            if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+                raise ValueError(f"{where}: {key} must be a list of texts")
+        elif key == "implied":
+            if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
+                raise ValueError(f"{where}: implied must be tables by alias")
+        elif type(value) is not (int if key == "id" else str):
+            raise ValueError(f"{where}: {key} must be {'a number' if key == 'id' else 'a text'}")
 
 
 def _check_term(where: str, term: Term) -> None:
