@@ -23,10 +23,14 @@ _DIRECTION_PHRASES = {"cw": "clockwise", "ccw": "counterclockwise"}
 
 @dataclasses.dataclass(frozen=True)
 class _Wordings:
-    """`phrases` a writer may use for a tag; `found` maps folded surfaces to (phrase, form)."""
+    """`phrases` a writer may use for a tag; `found` maps folded surfaces to (phrase, form).
+
+    `pattern` also matches wordings of other values that contain one of these ("dolly zoom in" for
+    "zoom in"), which are in `found` as None and are no mention.
+    """
 
     phrases: tuple[str, ...]
-    found: dict[str, tuple[str, str]]
+    found: dict[str, tuple[str, str] | None]
     pattern: re.Pattern[str] | None
 
 
@@ -37,27 +41,33 @@ def phrases(tag: Tag) -> tuple[str, ...]:
 
 def mentions(text: str, tag: Tag) -> bool:
     """Whether `text` names `tag` by its name or an alias."""
-    pattern = _wordings(tag).pattern
-    return pattern is not None and pattern.search(text) is not None
+    wordings = _wordings(tag)
+    if wordings.pattern is None:
+        return False
+    return any(wordings.found[_squeeze(m["said"])] for m in wordings.pattern.finditer(text))
 
 
 def replace_mentions(text: str, tag: Tag, choices: tuple[str, ...]) -> str:
     """Return `text` with every mention of `tag` replaced by the first fitting phrase of `choices`.
 
-    A mention keeps its verb form and its capital; one that no choice fits stays.
+    A mention keeps its verb form and its capital, and the article before it is mended; one that no
+    choice fits stays.
     """
     wordings = _wordings(tag)
     if wordings.pattern is None:
         return text
 
     def rewritten(match: re.Match[str]) -> str:
-        said, form = wordings.found[_squeeze(match[0])]
-        for choice in choices:
-            if choice != said and (form == "" or _is_verb(choice)):
-                new = _inflect(choice, form)
-                capital = match[0][:1].isupper() and not match[0].isupper()
-                return new[:1].upper() + new[1:] if capital else new
-        return match[0]
+        said = match["said"]
+        phrase, form = wordings.found[_squeeze(said)] or (None, "")
+        fitting = (c for c in choices if c != phrase and (form == "" or _is_verb(c)))
+        choice = next(fitting, None)
+        if phrase is None or choice is None:
+            return match[0]
+        new = _inflect(choice, form)
+        if said[:1].isupper() and not said.isupper():
+            new = new[:1].upper() + new[1:]
+        return _article(match["article"], new) + new
 
     return wordings.pattern.sub(rewritten, text)
 
@@ -66,13 +76,39 @@ def replace_mentions(text: str, tag: Tag, choices: tuple[str, ...]) -> str:
 def _wordings(tag: Tag) -> _Wordings:
     term = tag.term
     said = tuple(dict.fromkeys(_phrases(tag, term)))
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, tuple[str, str] | None] = {}
     surfaces = [(phrase, form) for phrase in said for form in _FORMS if _fits(tag, phrase, form)]
     for phrase, form in surfaces:
         found.setdefault(_squeeze(_inflect(phrase, form)), (phrase, form))
     if tag.field in _LEVELLED:
         found[f"{_LEVELLED[tag.field]}: {tag.name}"] = ("", "")
+    for other in _surfaces(tag.field):
+        if other not in found and any(f" {own} " in f" {other} " for own in found):
+            found[other] = None
     return _Wordings(said, found, _pattern(found, said) if found else None)
+
+
+@functools.cache
+def _surfaces(field: str) -> tuple[str, ...]:
+    """Every wording of a sub-field, movements with each of their directions."""
+    return tuple(
+        _squeeze(f"{wording} {_DIRECTION_PHRASES.get(direction, direction)}".strip())
+        for term in load_vocabulary().of_field(field)
+        for wording in term.wordings
+        for direction in (*term.directions, "")
+    )
+
+
+def _article(article: str | None, noun: str) -> str:
+    """Return the article that stood before a mention as `noun` needs it, with its space."""
+    if not article:
+        return ""
+    initials = noun.split()[0]
+    if initials.isupper():
+        vowel = initials[0] in "AEFHILMNORSX"
+    else:
+        vowel = noun[0].lower() in "aeiou" and not re.match(r"one|uni|eu", noun, re.IGNORECASE)
+    return f"{article[0]}n " if vowel else f"{article[0]} "
 
 
 def _phrases(tag: Tag, term: Term) -> list[str]:
@@ -147,7 +183,7 @@ def _squeeze(text: str) -> str:
     return re.sub(r"[\s-]+", " ", text).casefold()
 
 
-def _pattern(found: dict[str, tuple[str, str]], said: tuple[str, ...]) -> re.Pattern[str]:
+def _pattern(found: dict[str, tuple[str, str] | None], said: tuple[str, ...]) -> re.Pattern[str]:
     """Longest surface first; abbreviations such as CU only in capitals."""
     capitals = {_squeeze(phrase): phrase for phrase in said if phrase.isupper()}
     pieces = []
@@ -155,7 +191,10 @@ def _pattern(found: dict[str, tuple[str, str]], said: tuple[str, ...]) -> re.Pat
         words = [re.escape(word) for word in capitals.get(surface, surface).split(" ")]
         piece = r"[\s-]+".join(words)
         pieces.append(f"(?-i:{piece})" if surface in capitals else piece)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(pieces)})(?!\w)", re.IGNORECASE)
+    said_pattern = "|".join(pieces)
+    return re.compile(
+        rf"(?<!\w)(?:(?P<article>an?)\s+)?(?P<said>{said_pattern})(?!\w)", re.IGNORECASE
+    )
 
 
 @functools.lru_cache(maxsize=8192)
