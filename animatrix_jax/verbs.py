@@ -115,7 +115,7 @@ VERBS = (
     Verb(
         "train",
         "Train as a config file says.",
-        "animatrix train --config configs/pocket/sft.py --config.steps=50 --workdir runs/sft",
+        "animatrix train --config configs/pocket/tune.py:runs/rain --workdir runs/tune",
         config=Config("experiment to run; what follows ':' goes to its get_config"),
         flags=(
             Flag("workdir", "folder of the run; a run in it goes on", "folder", required=True),
