@@ -24,7 +24,7 @@ from animatrix_data.pipeline.conditioning import (
     pick,
     pick_edge,
 )
-from animatrix_data.taxonomy import Directive, parse_directive, parse_tags
+from animatrix_data.taxonomy import Directive, parse_directive, parse_tags, tag_arrays
 
 T2I, T2V, I2V = range(3)
 TASKS = ("T2I", "T2V", "I2V")
@@ -196,14 +196,17 @@ class SampleMap:
 def clip_directive(clip: ClipRow) -> Directive:
     """Return a clip's directive, or its tags without prose where it has none.
 
-    Raises ValueError naming the clip when its text is wrong.
+    Raises ValueError naming the clip when its text is wrong or holds too many tags.
     """
     try:
         if clip.directive.strip():
-            return parse_directive(clip.directive)
-        return Directive(parse_tags(clip.tags))
+            directive = parse_directive(clip.directive)
+        else:
+            directive = Directive(parse_tags(clip.tags))
+        tag_arrays(directive.spec)
     except ValueError as error:
         raise ValueError(f"clip {clip.id!r}: {error}") from None
+    return directive
 
 
 def make_loader(
