@@ -41,10 +41,11 @@ lock:  ## compile requirements/*.in into locks with hashes (needs uv)
 POCKET := runs/pocket
 
 pocket: setup  ## train the shipped pocket weights again from nothing
-	$(ANIMATRIX) draw --out $(POCKET)/corpus
+	$(ANIMATRIX) draw --out $(POCKET)/corpus --clips 8000
+	$(ANIMATRIX) draw --out $(POCKET)/oracle_corpus --clips 4800 --seed 1000000
 	$(ANIMATRIX) train --config configs/pocket/vae.py --workdir $(POCKET)/vae
 	$(ANIMATRIX) train --config configs/pocket/text.py --workdir $(POCKET)/text
-	$(ANIMATRIX) encode --config configs/pocket/encode.py
+	$(ANIMATRIX) encode --corpus $(POCKET)/corpus --model $(POCKET)/vae --out $(POCKET)/latents
 	$(ANIMATRIX) train --config configs/pocket/ct.py --workdir $(POCKET)/ct
 	$(ANIMATRIX) train --config configs/pocket/sft.py --workdir $(POCKET)/sft
 	$(ANIMATRIX) train --config configs/pocket/oracle.py --workdir $(POCKET)/oracle
