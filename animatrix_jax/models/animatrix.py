@@ -17,12 +17,30 @@ from animatrix_jax.models.conditioning import (
 from animatrix_jax.models.dit import Attend, DiT, DiTConfig
 
 
+PREDICTIONS = ("velocity", "clean")
+SIGMA_FLOOR = 0.1
+"""Below this sigma a clean prediction's velocity keeps the floor in its denominator."""
+
+
 @dataclass(frozen=True)
 class AniMatrixConfig:
-    """One expert's sizes: the transformer and, unless None, the tag channel beside the text."""
+    """One expert's sizes: the transformer and, unless None, the tag channel beside the text.
+
+    `prediction` says what the transformer's output is: the velocity (Wan), or the clean latents,
+    whose velocity is (noisy − clean)/sigma. The latter suits a transformer narrower than its
+    patches, through which noise does not pass (Li and He, 2025, "Back to basics").
+    """
 
     dit: DiTConfig
     conditioning: ConditioningConfig | None
+    prediction: str = "velocity"
+
+    def __post_init__(self) -> None:
+        """Check the kind of prediction."""
+        if self.prediction not in PREDICTIONS:
+            raise ValueError(
+                f"prediction cannot be {self.prediction!r}: it is one of {', '.join(PREDICTIONS)}"
+            )
 
 
 @struct.dataclass
@@ -71,7 +89,12 @@ class AniMatrix(nn.Module):
         inputs = latents
         if conditions.reference is not None:
             inputs = jnp.concatenate([latents, *_reference_channels(conditions)], axis=-1)
-        return DiT(c.dit, c.conditioning, self.attend, name="dit")(inputs, timestep, text, states)
+        dit = DiT(c.dit, c.conditioning, self.attend, name="dit")
+        out = dit(inputs, timestep, text, states)
+        if c.prediction == "velocity":
+            return out
+        sigma = jnp.maximum(timestep / 1000.0, SIGMA_FLOOR)
+        return (latents - out) / sigma[:, None, None, None, None]
 
 
 def _reference_channels(conditions: Conditions) -> tuple[jax.Array, jax.Array]:

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-import animatrix_jax
 from animatrix_jax.checkpoint.folder import (
     CARD,
     ModelCard,
+    folder_digest,
     load_experts,
     load_part,
     part_digest,
@@ -26,7 +26,7 @@ from animatrix_jax.models.vae import VAE, VAEConfig
 from animatrix_jax.runtime.attention import attend
 from animatrix_jax.runtime.tokenizer import make_tokenizer
 
-SHIPPED = Path(animatrix_jax.__file__).parent / "weights"
+SHIPPED = Path(__file__).resolve().parents[1] / "weights"
 
 
 def find_model(name: str | Path) -> Path:
@@ -103,6 +103,11 @@ class Model:
         """Both experts' parameters, float32, with the leading expert dim."""
         shapes = transformer_shapes(self.transformer, self.vae_config.z_dim, self.card.reference)
         return {"params": load_experts(self.folder, shapes)}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the whole folder: its card and all weights."""
+        return folder_digest(self.folder)
 
     @property
     def vae_digest(self) -> str:

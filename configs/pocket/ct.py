@@ -1,0 +1,55 @@
+"""Pocket continue-training: both noise experts from nothing, images and video mixed.
+
+    animatrix train --config configs/pocket/ct.py --workdir runs/pocket/ct
+
+There is no public checkpoint of this size to continue from, so this stage also does what Wan's
+pre-training did. Two CPU cores, about 50 minutes.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Return the experiment."""
+    return ConfigDict(
+        {
+            "recipe": "flow",
+            "seed": 0,
+            "settings": {
+                "corpus": "runs/pocket/corpus",
+                "cache": "runs/pocket/latents",
+                "vae": "runs/pocket/vae",
+                "text_encoder": "runs/pocket/text",
+                "steps": 12000,
+                "batch": 16,
+                "transformer": {
+                    "dim": 144,
+                    "ffn_dim": 576,
+                    "heads": 4,
+                    "layers": 5,
+                    "text_length": 144,
+                    "patch": (1, 4, 4),
+                    "freq_dim": 128,
+                    "tag_dim": 64,
+                    "tag_heads": 4,
+                    "tag_layers": 3,
+                    "adaln_rank": 32,
+                    "prediction": "clean",
+                },
+                "schedule": {"shift": 3.0, "boundary": 0.8},
+                "optimizer": {
+                    "peak_lr": 1.5e-3,
+                    "final_lr": 5e-4,
+                    "warmup_steps": 200,
+                    "weight_decay": 0.01,
+                    "ema_decay": 0.999,
+                },
+                "task_ratio": (0.2, 0.5, 0.3),
+                "held_out": 64,
+                "guidance_text": 3.0,
+                "guidance_tag": 2.0,
+                "export_dtype": "bfloat16",
+            },
+            "cadence": {"evaluate_every": 1000, "save_every": 1000},
+        }
+    )

@@ -1,0 +1,27 @@
+"""Pocket supervised fine-tuning: the same objective on video, with a falling learning rate.
+
+    animatrix train --config configs/pocket/sft.py --workdir runs/pocket/sft
+
+Two CPU cores, about 25 minutes.
+"""
+
+import importlib.util
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Return the experiment: continue-training's, from its model, with its own rates."""
+    path = Path(__file__).with_name("ct.py")
+    spec = importlib.util.spec_from_file_location("pocket_ct", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config()
+    config.settings.initial = "runs/pocket/ct"
+    config.settings.steps = 6000
+    config.settings.task_ratio = (0.1, 0.5, 0.4)
+    config.settings.optimizer.peak_lr = 5e-4
+    config.settings.optimizer.final_lr = 1e-5
+    config.settings.optimizer.warmup_steps = 100
+    return config
