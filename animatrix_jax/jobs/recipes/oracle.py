@@ -1,0 +1,276 @@
+"""Recipe `oracle`: train the learned oracle on clips as drawn and as a VAE gives them back."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from animatrix_data.corpus.catalogue import Catalogue, read_catalogue
+from animatrix_data.pipeline.frames import read_frames
+from animatrix_data.procedural.oracles import (
+    CAMERA_MOVEMENT,
+    NOTHING,
+    answers,
+    camera_path,
+    classify_camera,
+    label_lists,
+    mirror,
+    movement,
+    top,
+)
+from animatrix_data.progress import track
+from animatrix_data.taxonomy import ProductionSpec, parse_tags
+from animatrix_jax.jobs.recipes.recipe import Recipe
+from animatrix_jax.models.oracle import OracleConfig, OracleNet
+from animatrix_jax.runtime.model import Model, load_model
+from animatrix_jax.runtime.oracle import Accuracy, OracleCard, oracle_scores, save_oracle
+from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
+from animatrix_jax.training.oracle import oracle_step
+from animatrix_jax.training.state import TrainState, new_state
+
+FIELDS = ("VideoStyle", "MotionStyle", "MotionType", "MotionAmplitude", "MotionSpeed",
+          "ShotScale", "CameraMotion", "VFX")  # fmt: skip
+CHUNK = 16
+
+
+@dataclass(frozen=True)
+class OracleSettings:
+    """What an oracle experiment fixes.
+
+    `model` is the folder of the VAE whose reconstructions are read too; the first `reconstructed`
+    clips of the corpus (None: all) and the `held_out` ones at its end, which are only measured
+    on, go through it. A clip that has a reconstruction is shown as drawn with probability `sharp`.
+    The classical oracles are measured on `registered` of the held-out clips. The other numbers are those of `OracleConfig`.
+    """
+
+    corpus: Path
+    model: Path
+    steps: int
+    batch: int
+    held_out: int = 400
+    reconstructed: int | None = None
+    sharp: float = 0.35
+    registered: int = 150
+    dim: int = 48
+    motion_dim: int = 32
+    hidden: int = 192
+    dropout: float = 0.2
+    optimizer: OptimizerSettings = OptimizerSettings()
+    export_dtype: str = "bfloat16"
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Labelled clips in memory: as drawn [N, …] and, of the first M, reconstructed [M, …]."""
+
+    specs: tuple[ProductionSpec, ...]
+    drawn: np.ndarray
+    reconstructed: np.ndarray
+
+
+def prepare(settings: OracleSettings, seed: int) -> Recipe:
+    """Build the run; the corpus is decoded, and reconstructed once, into memory."""
+    catalogue = read_catalogue(settings.corpus)
+    model = load_model(settings.model)
+    train, held_out = _load(catalogue, model, settings)
+    config = OracleConfig(
+        label_lists(train.specs, FIELDS),
+        *train.drawn.shape[1:4],
+        dim=settings.dim,
+        motion_dim=settings.motion_dim,
+        hidden=settings.hidden,
+        dropout=settings.dropout,
+    )
+    net = OracleNet(config)
+    transform, _ = make_optimizer(settings.optimizer, settings.steps)
+    scores = oracle_scores(net)
+
+    def init(key: jax.Array) -> TrainState:
+        params = net.init(key, jnp.zeros((1, *train.drawn.shape[1:])))
+        return new_state(params, transform.init(params))
+
+    def measure(params: Any) -> dict[str, dict[str, Accuracy]]:
+        return _accuracies(config.labels, held_out, _read(scores, params, config, held_out))
+
+    @cache
+    def classical() -> dict[str, Accuracy]:
+        few = slice(settings.registered)
+        return classical_accuracy(
+            Clips(held_out.specs[few], held_out.drawn[few], held_out.reconstructed[few])
+        )
+
+    def evaluate(state: TrainState) -> dict[str, float]:
+        numbers = {}
+        for name, table in measure(state.average).items():
+            numbers[f"{name}_raw"] = table[""].raw
+            numbers[f"{name}_reconstructed"] = table[""].reconstructed
+        return numbers
+
+    def export(state: TrainState, folder: Path) -> None:
+        dtype = jnp.dtype(settings.export_dtype)
+        stored = jax.tree.map(lambda leaf: leaf.astype(dtype).astype(leaf.dtype), state.average)
+        tables = measure(stored)
+        card = OracleCard(
+            config,
+            catalogue[0].fps,
+            accuracy={name: table[""] for name, table in tables.items()},
+            per_answer={name: {a: v for a, v in table.items() if a} for name, table in
+                        tables.items()},
+            classical=classical(),
+        )  # fmt: skip
+        save_oracle(folder, state.average, card, dtype)
+
+    return Recipe(
+        state=jax.jit(init)(jax.random.key(seed)),
+        step=oracle_step(net, transform, settings.optimizer.ema_decay, seed),
+        batches=lambda start: _batches(train, config.labels, settings, seed, start),
+        evaluate=evaluate,
+        export=export,
+        total_steps=settings.steps,
+        parents={"corpus": catalogue.digest, "vae": model.vae_digest},
+    )
+
+
+def _load(catalogue: Catalogue, model: Model, settings: OracleSettings) -> tuple[Clips, Clips]:
+    """Return the clips to train on and those held out."""
+    frames = read_frames(catalogue)
+    specs = tuple(parse_tags(row.tags) for row in catalogue)
+    split = len(frames) - settings.held_out
+    if not 0 < settings.held_out < len(frames):
+        raise ValueError(
+            f"held_out {settings.held_out} leaves nothing of the {len(frames)} clips of "
+            f"{settings.corpus} to train on"
+        )
+    count = split if settings.reconstructed is None else min(settings.reconstructed, split)
+    soft = reconstruct(model, frames[:count])
+    held_soft = reconstruct(model, frames[split:])
+    return Clips(specs[:split], frames[:split], soft), Clips(
+        specs[split:], frames[split:], held_soft
+    )
+
+
+def reconstruct(model: Model, frames: np.ndarray) -> np.ndarray:
+    """Return clips uint8 [N, T, H, W, 3] after a round trip through a model's VAE."""
+    out = np.empty_like(frames)
+    for start in track(range(0, len(frames), CHUNK), label="Reconstructing"):
+        chunk = frames[start : start + CHUNK]
+        padded = np.concatenate([chunk, chunk[:1].repeat(CHUNK - len(chunk), axis=0)])
+        out[start : start + CHUNK] = model.decode(model.encode_video(padded))[: len(chunk)]
+    return out
+
+
+def _batches(
+    clips: Clips,
+    labels: Mapping[str, Sequence[str]],
+    settings: OracleSettings,
+    seed: int,
+    start: int,
+) -> Iterator[dict[str, Any]]:
+    """Yield batches from a step on: passes over the corpus, half of the samples mirrored."""
+    targets = [target_rows(clips.specs, labels, flipped) for flipped in (False, True)]
+    size, count = settings.batch, len(clips.drawn)
+    for step in range(start, settings.steps):
+        indices = range(step * size, (step + 1) * size)
+        random = np.random.Generator(np.random.Philox(key=seed, counter=step))
+        chosen = np.array([_place(i, count, seed) for i in indices])
+        flipped, sharp = random.random(size) < 0.5, random.random(size) < settings.sharp
+        frames = np.stack(
+            [_shown(clips, clip, s, f) for clip, s, f in zip(chosen, sharp, flipped, strict=True)]
+        )
+        yield {
+            "frames": frames,
+            "targets": {
+                name: np.stack([targets[int(f)][name][clip] for clip, f in
+                                zip(chosen, flipped, strict=True)])
+                for name in labels
+            },
+            "sample_index": np.array([[i >> 32, i & 0xFFFFFFFF] for i in indices], "u4"),
+        }  # fmt: skip
+
+
+def _place(sample: int, count: int, seed: int) -> int:
+    """Return the clip of a global sample: each pass visits all in another order (affine steps)."""
+    turn, place = divmod(sample, count)
+    random = np.random.Generator(np.random.Philox(key=seed, counter=turn << 64))
+    stride = int(random.integers(1, count)) if count > 1 else 1
+    while np.gcd(stride, count) != 1:
+        stride += 1
+    return (place * stride + int(random.integers(count))) % count
+
+
+def _shown(clips: Clips, clip: int, sharp: bool, flipped: bool) -> np.ndarray:
+    soft = clip < len(clips.reconstructed) and not sharp
+    frames = clips.reconstructed[clip] if soft else clips.drawn[clip]
+    return frames[:, :, ::-1] if flipped else frames
+
+
+def target_rows(
+    specs: Sequence[ProductionSpec], labels: Mapping[str, Sequence[str]], flipped: bool = False
+) -> dict[str, np.ndarray]:
+    """Return the share of each answer per spec, float32 [N, n]; `flipped` mirrors the camera."""
+    rows = {}
+    for name, known in labels.items():
+        row = np.zeros((len(specs), len(known)), np.float32)
+        for i, spec in enumerate(specs):
+            for text in answers(spec, name) or (NOTHING,):
+                row[i, known.index(mirror(text) if flipped else text)] += 1
+        rows[name] = row / row.sum(axis=1, keepdims=True)
+    return rows
+
+
+def _read(scores: Any, params: Any, config: OracleConfig, clips: Clips) -> list[dict[str, Any]]:
+    """Return the top answers by sub-field, of the clips as drawn and reconstructed."""
+    found = []
+    for frames in (clips.drawn, clips.reconstructed):
+        parts = [jax.device_get(scores(params, frames[i : i + CHUNK]))
+                 for i in range(0, len(frames), CHUNK)]  # fmt: skip
+        found.append(
+            {name: [known[k] for part in parts for k in part[name].argmax(axis=-1)]
+             for name, known in config.labels.items()}
+        )  # fmt: skip
+    return found
+
+
+def _accuracies(
+    labels: Mapping[str, Sequence[str]], clips: Clips, read: list[dict[str, Any]]
+) -> dict[str, dict[str, Accuracy]]:
+    """Return accuracy by sub-field and answer asked ('' for all of them)."""
+    tables = {}
+    for name in labels:
+        asked = [answers(spec, name) or (NOTHING,) for spec in clips.specs]
+        tables[name] = _table(asked, [variant[name] for variant in read], labels[name])
+        if name == "CameraMotion":
+            moves = [tuple(map(movement, texts)) for texts in asked]
+            found = [list(map(movement, variant[name])) for variant in read]
+            tables[CAMERA_MOVEMENT] = _table(moves, found, ())
+    return tables
+
+
+def _table(
+    asked: Sequence[tuple[str, ...]], read: Sequence[Sequence[str]], known: Sequence[str]
+) -> dict[str, Accuracy]:
+    hits = [np.array([r in a for r, a in zip(found, asked, strict=True)]) for found in read]
+    table = {}
+    for text in ("", *known):
+        chosen = np.array([not text or text in wanted for wanted in asked])
+        if chosen.any():
+            raw, soft = (float(hit[chosen].mean()) for hit in hits)
+            table[text] = Accuracy(raw, soft, int(chosen.sum()))
+    return table
+
+
+def classical_accuracy(clips: Clips) -> dict[str, Accuracy]:
+    """Return the classical oracles' accuracy on clips as drawn and reconstructed."""
+    read = [
+        [top({"CameraMotion": classify_camera(camera_path(clip))}, "CameraMotion")
+         for clip in track(frames, label="Registering")]
+        for frames in (clips.drawn, clips.reconstructed)
+    ]  # fmt: skip
+    answered = [{"CameraMotion": variant} for variant in read]
+    tables = _accuracies({"CameraMotion": ()}, clips, answered)
+    return {name: table[""] for name, table in tables.items()}
