@@ -39,17 +39,19 @@ lock:  ## compile requirements/*.in into locks with hashes (needs uv)
 	@! grep -nE '://|^--(extra-)?index|^--find-links' requirements/base.txt requirements/dev.txt
 
 POCKET := runs/pocket
+SHIPPED := animatrix_jax/weights/pocket
 
 pocket: setup  ## train the shipped pocket weights again from nothing
 	$(ANIMATRIX) draw --out $(POCKET)/corpus --clips 8000
 	$(ANIMATRIX) draw --out $(POCKET)/oracle_corpus --clips 4800 --seed 1000000
 	$(ANIMATRIX) train --config configs/pocket/vae.py --workdir $(POCKET)/vae
 	$(ANIMATRIX) train --config configs/pocket/text.py --workdir $(POCKET)/text
-	$(ANIMATRIX) encode --corpus $(POCKET)/corpus --model $(POCKET)/vae --out $(POCKET)/latents
 	$(ANIMATRIX) train --config configs/pocket/ct.py --workdir $(POCKET)/ct
 	$(ANIMATRIX) train --config configs/pocket/sft.py --workdir $(POCKET)/sft
 	$(ANIMATRIX) train --config configs/pocket/oracle.py --workdir $(POCKET)/oracle
-	$(ANIMATRIX) export --model $(POCKET)/sft
+	cp -r $(POCKET)/sft/model/. $(SHIPPED)
+	cp -r $(POCKET)/oracle/model/. $(SHIPPED)
+	for stage in vae text ct sft oracle; do cp $(POCKET)/$$stage/run.json $(SHIPPED)/run.$$stage.json; done
 
 # A benchmark lives beside what it times and prints one table.
 BENCHMARKS = $(sort $(wildcard kernels/benchmarks/[a-z]*.py data/benchmarks/[a-z]*.py benchmarks/[a-z]*.py))

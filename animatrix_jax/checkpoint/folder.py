@@ -20,7 +20,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.flax import load_file, save_file
 
-from animatrix_data.files import whole_file
+from animatrix_data.files import digest_file, whole_file
 from animatrix_data.settings import build
 from animatrix_jax.diffusion.schedule import Schedule
 from animatrix_jax.models.animatrix import AniMatrixConfig
@@ -117,7 +117,10 @@ def load_part(folder: Path, part: str, like: Any) -> Any:
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
     expected = dict(flatten_layers(like))
-    for kind, names in (("lacks", expected.keys() - tensors), ("has an unknown", tensors - expected.keys())):
+    for kind, names in (
+        ("lacks", expected.keys() - tensors),
+        ("has an unknown", tensors - expected.keys()),
+    ):
         if names:
             raise ValueError(f"{path} {kind} tensor {min(names)} ({len(names)} such in all)")
     for name, leaf in expected.items():
@@ -151,6 +154,14 @@ def part_digest(folder: Path, part: str) -> str:
     card = dataclasses.asdict(read_card(folder)).get(part)
     digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
     digest.update((folder / part / WEIGHTS).read_bytes())
+    return digest.hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """Return the SHA-256 of a model folder: its card and the weights of all its networks."""
+    digest = hashlib.sha256((folder / CARD).read_bytes())
+    for path in sorted(folder.glob(f"*/{WEIGHTS}")):
+        digest.update(f"{path.parent.name} {digest_file(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -134,7 +134,7 @@ def _revision() -> dict[str, Any]:
 
     def git(*words: str) -> str | None:
         here = Path(__file__).resolve().parent
-        done = subprocess.run(["git", "-C", here, *words], capture_output=True, text=True)  # noqa: S607
+        done = subprocess.run(["git", "-C", here, *words], capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None
 
     status = git("status", "--porcelain")

@@ -102,7 +102,5 @@ def _reference_channels(conditions: Conditions) -> tuple[jax.Array, jax.Array]:
     assert reference is not None
     if mask is None:
         raise ValueError("a reference needs its mask: which pixel frames are given")
-    wide = jnp.broadcast_to(
-        mask[:, :, None, None, :], (*reference.shape[:-1], mask.shape[-1])
-    )
+    wide = jnp.broadcast_to(mask[:, :, None, None, :], (*reference.shape[:-1], mask.shape[-1]))
     return wide.astype(reference.dtype), reference

@@ -199,9 +199,9 @@ class Decoder(nn.Module):
         x = _middle(x, c.temporal_kernels[-1])
         for level in reversed(range(len(dims))):
             for block in range(c.res_blocks + 1):
-                x = ResidualBlock(dims[level], c.temporal_kernels[level], name=f"level{level}_{block}")(
-                    x
-                )
+                x = ResidualBlock(
+                    dims[level], c.temporal_kernels[level], name=f"level{level}_{block}"
+                )(x)
             if level:
                 x = Upsample(dims[level - 1], *c.strides[level - 1], name=f"up{level}")(x)
         x = _head(x, 3 * c.patch**2, c.temporal_kernels[0], zero=c.linear_path)

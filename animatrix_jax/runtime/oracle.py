@@ -56,7 +56,7 @@ def save_oracle(folder: Path, params: Any, card: OracleCard, dtype: Any = jnp.fl
 
 
 def read_oracle_card(folder: Path) -> OracleCard:
-    """Return the card of a model folder's oracle; ValueError where there is none or it is broken."""
+    """Return the card of a model folder's oracle; ValueError where there is no sound one."""
     path = folder / PART / CARD
     if not path.is_file():
         raise ValueError(f"the model folder {folder} has no {PART}/{CARD}")
@@ -71,7 +71,7 @@ def oracle_scores(net: OracleNet) -> Callable[[Any, np.ndarray], dict[str, jax.A
     """Return a function of (params, frames uint8 [B, T, H, W, 3]) to probabilities [B, n]."""
 
     def scores(params: Any, frames: jax.Array) -> dict[str, jax.Array]:
-        logits = net.apply(params, frames.astype(jnp.float32) / 127.5 - 1.0)
+        logits: Any = net.apply(params, frames.astype(jnp.float32) / 127.5 - 1.0)
         return {name: jax.nn.softmax(value) for name, value in logits.items()}
 
     return jax.jit(scores)

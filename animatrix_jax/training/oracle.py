@@ -44,7 +44,7 @@ def oracle_step(
     def loss_fn(
         params: Any, frames: jax.Array, targets: Mapping[str, jax.Array], key: jax.Array
     ) -> tuple[jax.Array, Metrics]:
-        logits = net.apply(params, frames, train=True, rngs={"dropout": key})
+        logits: Any = net.apply(params, frames, train=True, rngs={"dropout": key})
         losses = {
             name: optax.softmax_cross_entropy(logits[name], target).mean()
             for name, target in targets.items()

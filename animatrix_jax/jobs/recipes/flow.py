@@ -25,6 +25,7 @@ from animatrix_jax.checkpoint.folder import (
     write_card,
 )
 from animatrix_jax.diffusion.schedule import Schedule
+from animatrix_jax.jobs import encode
 from animatrix_jax.jobs.recipes.recipe import Recipe
 from animatrix_jax.models.animatrix import AniMatrix, AniMatrixConfig, Conditions
 from animatrix_jax.models.conditioning import ConditioningConfig
@@ -38,6 +39,8 @@ from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.state import Batch, TrainState, new_state
 
 REFERENCE = "channels"
+MEMORY_LIMIT = 3 * 2**30
+"""Bytes up to which the latents of a corpus are held in memory."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,10 @@ class TransformerSettings:
 class FlowSettings:
     """What a flow-matching experiment fixes.
 
-    `vae` and `text_encoder` are model folders (or runs), frozen here; `initial` a model folder to
-    go on from (its own sizes then hold), None to start at random. `tiers` says which clips are
-    used. The last `held_out` clips are only measured on. `fps` is written on the card.
+    `cache` is where the corpus' latents are, or are put first. `vae` and `text_encoder` are model
+    folders (or runs), frozen here. `initial` is a model folder to go on from, whose sizes, schedule
+    and guidance then hold; without it `transformer` is needed and the start is random. `tiers`
+    says which clips are used; the last `held_out` of them are only measured on.
     """
 
     corpus: Path
@@ -76,7 +80,7 @@ class FlowSettings:
     text_encoder: Path
     steps: int
     batch: int
-    transformer: TransformerSettings
+    transformer: TransformerSettings | None = None
     schedule: Schedule = Schedule()
     initial: Path | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
@@ -95,11 +99,11 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
     catalogue = read_catalogue(settings.corpus)
     train, held_out = _split(catalogue, settings)
     vae, text = load_model(settings.vae), load_model(settings.text_encoder)
-    cache = LatentCache.open(
-        settings.cache, vae.vae_digest, catalogue.digest, memory_limit=3 * 2**30
-    )
+    encode.run(settings.corpus, settings.vae, settings.cache)
+    cache = LatentCache.open(settings.cache, memory_limit=MEMORY_LIMIT)
     initial = load_model(settings.initial) if settings.initial else None
-    config = initial.transformer_config if initial else _transformer_config(settings, vae, text)
+    card = initial.card if initial else _new_card(settings, vae, text)
+    config, schedule = _whole(card)
     model = AniMatrix(config, attend)
     tokenize = make_tokenizer("byte", config.dit.text_length)
     transform, _ = make_optimizer(settings.optimizer, settings.steps)
@@ -123,7 +127,7 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         for batch in make_loader(part, cache, loader, tokenize):
             yield {**batch, "text": text.encode_ids(batch.pop("text_ids"))}
 
-    measure = measure_flow(model, settings.schedule, seed)
+    measure = measure_flow(model, schedule, seed)
     held_out_ratio = (0.0, *settings.task_ratio[1:])
 
     def evaluate(state: TrainState) -> dict[str, float]:
@@ -133,17 +137,7 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         return {f"held_out_loss_{n}": float(v) for n, v in zip(EXPERT_NAMES, losses, strict=True)}
 
     row = catalogue[0]
-    card = ModelCard(
-        vae=vae.vae_config,
-        text_encoder=text.text_config,
-        transformer=config,
-        schedule=settings.schedule,
-        clip=ClipShape(row.frames, row.height, row.width, row.fps),
-        reference=REFERENCE,
-        guidance_text=settings.guidance_text,
-        guidance_tag=settings.guidance_tag,
-        note=settings.note,
-    )
+    card = replace(card, clip=ClipShape(row.frames, row.height, row.width, row.fps))
 
     def export(state: TrainState, folder: Path) -> None:
         save_experts(folder, state.average["params"], jnp.dtype(settings.export_dtype))
@@ -153,7 +147,7 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
 
     return Recipe(
         state=jax.jit(init)(jax.random.key(seed)),
-        step=flow_step(model, settings.schedule, transform, settings.optimizer.ema_decay, seed),
+        step=flow_step(model, schedule, transform, settings.optimizer.ema_decay, seed),
         batches=lambda start: load(train, settings.task_ratio, start),
         evaluate=evaluate,
         export=export,
@@ -175,8 +169,29 @@ def _split(catalogue: Catalogue, settings: FlowSettings) -> tuple[Catalogue, Cat
     )
 
 
-def _transformer_config(settings: FlowSettings, vae: Model, text: Model) -> AniMatrixConfig:
-    t, z = settings.transformer, vae.vae_config.z_dim
+def _new_card(settings: FlowSettings, vae: Model, text: Model) -> ModelCard:
+    if settings.transformer is None:
+        raise ValueError("settings.transformer gives the sizes of a model without an initial one")
+    return ModelCard(
+        vae=vae.vae_config,
+        text_encoder=text.text_config,
+        transformer=_transformer_config(settings.transformer, vae, text),
+        schedule=settings.schedule,
+        reference=REFERENCE,
+        guidance_text=settings.guidance_text,
+        guidance_tag=settings.guidance_tag,
+        note=settings.note,
+    )
+
+
+def _whole(card: ModelCard) -> tuple[AniMatrixConfig, Schedule]:
+    if card.transformer is None or card.schedule is None:
+        raise ValueError("the initial model has no transformer to go on from")
+    return card.transformer, card.schedule
+
+
+def _transformer_config(t: TransformerSettings, vae: Model, text: Model) -> AniMatrixConfig:
+    z = vae.vae_config.z_dim
     dit = DiTConfig(
         dim=t.dim,
         ffn_dim=t.ffn_dim,

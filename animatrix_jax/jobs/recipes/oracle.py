@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,8 @@ class OracleSettings:
     `model` is the folder of the VAE whose reconstructions are read too; the first `reconstructed`
     clips of the corpus (None: all) and the `held_out` ones at its end, which are only measured
     on, go through it. A clip that has a reconstruction is shown as drawn with probability `sharp`.
-    The classical oracles are measured on `registered` of the held-out clips. The other numbers are those of `OracleConfig`.
+    The classical oracles are measured on `registered` of the held-out clips. The other numbers are
+    those of `OracleConfig`.
     """
 
     corpus: Path
@@ -78,9 +79,12 @@ def prepare(settings: OracleSettings, seed: int) -> Recipe:
     catalogue = read_catalogue(settings.corpus)
     model = load_model(settings.model)
     train, held_out = _load(catalogue, model, settings)
+    frames, height, width = train.drawn.shape[1:4]
     config = OracleConfig(
         label_lists(train.specs, FIELDS),
-        *train.drawn.shape[1:4],
+        frames,
+        height,
+        width,
         dim=settings.dim,
         motion_dim=settings.motion_dim,
         hidden=settings.hidden,
@@ -88,42 +92,22 @@ def prepare(settings: OracleSettings, seed: int) -> Recipe:
     )
     net = OracleNet(config)
     transform, _ = make_optimizer(settings.optimizer, settings.steps)
-    scores = oracle_scores(net)
+    exam = Exam(config, held_out, settings.registered)
 
     def init(key: jax.Array) -> TrainState:
         params = net.init(key, jnp.zeros((1, *train.drawn.shape[1:])))
         return new_state(params, transform.init(params))
 
-    def measure(params: Any) -> dict[str, dict[str, Accuracy]]:
-        return _accuracies(config.labels, held_out, _read(scores, params, config, held_out))
-
-    @cache
-    def classical() -> dict[str, Accuracy]:
-        few = slice(settings.registered)
-        return classical_accuracy(
-            Clips(held_out.specs[few], held_out.drawn[few], held_out.reconstructed[few])
-        )
-
     def evaluate(state: TrainState) -> dict[str, float]:
         numbers = {}
-        for name, table in measure(state.average).items():
+        for name, table in exam.learned(state.average).items():
             numbers[f"{name}_raw"] = table[""].raw
             numbers[f"{name}_reconstructed"] = table[""].reconstructed
         return numbers
 
     def export(state: TrainState, folder: Path) -> None:
         dtype = jnp.dtype(settings.export_dtype)
-        stored = jax.tree.map(lambda leaf: leaf.astype(dtype).astype(leaf.dtype), state.average)
-        tables = measure(stored)
-        card = OracleCard(
-            config,
-            catalogue[0].fps,
-            accuracy={name: table[""] for name, table in tables.items()},
-            per_answer={name: {a: v for a, v in table.items() if a} for name, table in
-                        tables.items()},
-            classical=classical(),
-        )  # fmt: skip
-        save_oracle(folder, state.average, card, dtype)
+        save_oracle(folder, state.average, exam.card(state.average, catalogue[0].fps, dtype), dtype)
 
     return Recipe(
         state=jax.jit(init)(jax.random.key(seed)),
@@ -147,10 +131,9 @@ def _load(catalogue: Catalogue, model: Model, settings: OracleSettings) -> tuple
             f"{settings.corpus} to train on"
         )
     count = split if settings.reconstructed is None else min(settings.reconstructed, split)
-    soft = reconstruct(model, frames[:count])
-    held_soft = reconstruct(model, frames[split:])
-    return Clips(specs[:split], frames[:split], soft), Clips(
-        specs[split:], frames[split:], held_soft
+    return (
+        Clips(specs[:split], frames[:split], reconstruct(model, frames[:count])),
+        Clips(specs[split:], frames[split:], reconstruct(model, frames[split:])),
     )
 
 
@@ -160,7 +143,9 @@ def reconstruct(model: Model, frames: np.ndarray) -> np.ndarray:
     for start in track(range(0, len(frames), CHUNK), label="Reconstructing"):
         chunk = frames[start : start + CHUNK]
         padded = np.concatenate([chunk, chunk[:1].repeat(CHUNK - len(chunk), axis=0)])
-        out[start : start + CHUNK] = model.decode(model.encode_video(padded))[: len(chunk)]
+        out[start : start + CHUNK] = model.decode(model.encode_video(jnp.asarray(padded)))[
+            : len(chunk)
+        ]
     return out
 
 
@@ -223,26 +208,66 @@ def target_rows(
     return rows
 
 
-def _read(scores: Any, params: Any, config: OracleConfig, clips: Clips) -> list[dict[str, Any]]:
-    """Return the top answers by sub-field, of the clips as drawn and reconstructed."""
-    found = []
-    for frames in (clips.drawn, clips.reconstructed):
-        parts = [jax.device_get(scores(params, frames[i : i + CHUNK]))
-                 for i in range(0, len(frames), CHUNK)]  # fmt: skip
-        found.append(
-            {name: [known[k] for part in parts for k in part[name].argmax(axis=-1)]
-             for name, known in config.labels.items()}
-        )  # fmt: skip
-    return found
+class Exam:
+    """Held-out clips, and how well an oracle reads them as drawn and reconstructed."""
+
+    def __init__(self, config: OracleConfig, clips: Clips, registered: int) -> None:
+        self._config, self._clips, self._registered = config, clips, registered
+        self._scores = oracle_scores(OracleNet(config))
+
+    def learned(self, params: Any) -> dict[str, dict[str, Accuracy]]:
+        """Return the learned oracle's accuracy by sub-field and answer asked ('' for all)."""
+        read = []
+        for frames in (self._clips.drawn, self._clips.reconstructed):
+            parts = [jax.device_get(self._scores(params, frames[i : i + CHUNK]))
+                     for i in range(0, len(frames), CHUNK)]  # fmt: skip
+            read.append(
+                {name: [known[k] for part in parts for k in part[name].argmax(axis=-1)]
+                 for name, known in self._config.labels.items()}
+            )  # fmt: skip
+        return accuracy_tables(self._config.labels, self._clips.specs, read)
+
+    @cached_property
+    def classical(self) -> dict[str, Accuracy]:
+        """The classical oracles' accuracy on the first of the clips."""
+        few = slice(self._registered)
+        read = [
+            {"CameraMotion": [top({"CameraMotion": classify_camera(camera_path(clip))},
+                                  "CameraMotion")
+                              for clip in track(frames[few], label="Registering")]}
+            for frames in (self._clips.drawn, self._clips.reconstructed)
+        ]  # fmt: skip
+        tables = accuracy_tables({"CameraMotion": ()}, self._clips.specs[few], read)
+        return {name: table[""] for name, table in tables.items()}
+
+    def card(self, params: Any, fps: float, dtype: Any) -> OracleCard:
+        """Return the card of an oracle as it will be stored, in `dtype`."""
+        stored = jax.tree.map(lambda leaf: leaf.astype(dtype).astype(leaf.dtype), params)
+        tables = self.learned(stored)
+        return OracleCard(
+            self._config,
+            fps,
+            accuracy={name: table[""] for name, table in tables.items()},
+            per_answer={
+                name: {text: value for text, value in table.items() if text}
+                for name, table in tables.items()
+            },
+            classical=self.classical,
+        )
 
 
-def _accuracies(
-    labels: Mapping[str, Sequence[str]], clips: Clips, read: list[dict[str, Any]]
+def accuracy_tables(
+    labels: Mapping[str, Sequence[str]],
+    specs: Sequence[ProductionSpec],
+    read: Sequence[Mapping[str, Sequence[str]]],
 ) -> dict[str, dict[str, Accuracy]]:
-    """Return accuracy by sub-field and answer asked ('' for all of them)."""
+    """Return accuracy by sub-field and answer asked ('' for all of them).
+
+    `read` holds the top answers by sub-field for the clips as drawn and for them reconstructed.
+    """
     tables = {}
     for name in labels:
-        asked = [answers(spec, name) or (NOTHING,) for spec in clips.specs]
+        asked = [answers(spec, name) or (NOTHING,) for spec in specs]
         tables[name] = _table(asked, [variant[name] for variant in read], labels[name])
         if name == "CameraMotion":
             moves = [tuple(map(movement, texts)) for texts in asked]
@@ -262,15 +287,3 @@ def _table(
             raw, soft = (float(hit[chosen].mean()) for hit in hits)
             table[text] = Accuracy(raw, soft, int(chosen.sum()))
     return table
-
-
-def classical_accuracy(clips: Clips) -> dict[str, Accuracy]:
-    """Return the classical oracles' accuracy on clips as drawn and reconstructed."""
-    read = [
-        [top({"CameraMotion": classify_camera(camera_path(clip))}, "CameraMotion")
-         for clip in track(frames, label="Registering")]
-        for frames in (clips.drawn, clips.reconstructed)
-    ]  # fmt: skip
-    answered = [{"CameraMotion": variant} for variant in read]
-    tables = _accuracies({"CameraMotion": ()}, clips, answered)
-    return {name: table[""] for name, table in tables.items()}
