@@ -37,12 +37,11 @@ class Oracles:
     def classical(self) -> tuple[str, ...]:
         """The sub-fields that a classical oracle reads better than the learned one."""
         card = self.learned.card
+        learned = {name: value.reconstructed for name, value in card.accuracy.items()}
         return tuple(
             name
             for name, own in card.classical.items()
-            if name in CLASSICAL
-            and own.reconstructed
-            > (card.accuracy[name].reconstructed if name in card.accuracy else 0)
+            if name in CLASSICAL and own.reconstructed > learned.get(name, 0.0)
         )
 
     @property

@@ -39,8 +39,10 @@ def proportion(hits: int, trials: int) -> Proportion:
 
 @dataclass(frozen=True)
 class Chance:
-    """Adherence with the specs permuted among the same clips: its mean and the bound that 95 % of the
-    permutations stay at or below."""
+    """Adherence with the specs permuted among the same clips.
+
+    Its mean, and the bound that 95 % of the permutations stay at or below.
+    """
 
     mean: float
     bound: float

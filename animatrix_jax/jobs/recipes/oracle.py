@@ -25,6 +25,7 @@ from animatrix_data.procedural.oracles import (
 )
 from animatrix_data.progress import track
 from animatrix_data.taxonomy import ProductionSpec, parse_tags
+from animatrix_jax.evaluation.sources import reconstruct
 from animatrix_jax.jobs.recipes.recipe import Recipe
 from animatrix_jax.models.oracle import OracleConfig, OracleNet
 from animatrix_jax.runtime.model import Model, load_model
@@ -135,18 +136,6 @@ def _load(catalogue: Catalogue, model: Model, settings: OracleSettings) -> tuple
         Clips(specs[:split], frames[:split], reconstruct(model, frames[:count])),
         Clips(specs[split:], frames[split:], reconstruct(model, frames[split:])),
     )
-
-
-def reconstruct(model: Model, frames: np.ndarray) -> np.ndarray:
-    """Return clips uint8 [N, T, H, W, 3] after a round trip through a model's VAE."""
-    out = np.empty_like(frames)
-    for start in track(range(0, len(frames), CHUNK), label="Reconstructing"):
-        chunk = frames[start : start + CHUNK]
-        padded = np.concatenate([chunk, chunk[:1].repeat(CHUNK - len(chunk), axis=0)])
-        out[start : start + CHUNK] = model.decode(model.encode_video(jnp.asarray(padded)))[
-            : len(chunk)
-        ]
-    return out
 
 
 def _batches(

@@ -62,10 +62,11 @@ def camera_path(frames: Frames) -> CameraPath:
     places = _Places.of(*greys[0].shape)
     seen = [places.weights(grey) for grey in greys]
     engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    blank = np.zeros((*greys[0].shape, 2), np.float32)
     pairs, fits, trust = [], [], []
     for gap in (gap for gap in GAPS if gap < len(greys)):
         for first in range(len(greys) - gap):
-            flow = engine.calc(greys[first], greys[first + gap], None)
+            flow = engine.calc(greys[first], greys[first + gap], blank)
             fit, share = places.fit(flow.astype(np.float64), seen[first])
             pairs.append((first, first + gap))
             fits.append(fit)

@@ -1,0 +1,140 @@
+"""Reports of measurements: tables for people, JSON for files."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from animatrix_data.files import whole_file
+from animatrix_jax.evaluation.adherence import NEEDED_ACCURACY, Adherence, AdherenceReport
+from animatrix_jax.evaluation.statistics import Proportion
+from animatrix_jax.evaluation.swaps import SwapReport
+
+AXIS_NAMES = {"S": "Style", "M": "Motion", "C": "Camera", "V": "VFX"}
+
+
+def percent(value: float | None) -> str:
+    """Return a share as '87 %'; '–' where there is none."""
+    return "–" if value is None or math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def interval(found: Proportion) -> str:
+    """Return a share with its interval: '87 % [80, 92]'."""
+    return f"{percent(found.share)} [{100 * found.low:.0f}, {100 * found.high:.0f}]"
+
+
+def adherence_table(report: AdherenceReport, title: str) -> Table:
+    """Return adherence by axis and sub-field, beside chance and the oracle's own accuracy."""
+    table = Table(title=title)
+    for heading in ("", "clips", "adherence [95 %]", "chance", "oracle", ""):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for entry in report.axes:
+        table.add_row(f"[bold]{entry.axis} {AXIS_NAMES[entry.axis]}", *_cells(entry), "")
+    table.add_section()
+    for entry in report.sub_fields:
+        note = "" if entry.measured else f"not measured: oracle below {percent(NEEDED_ACCURACY)}"
+        table.add_row(f"{entry.axis} {entry.name}", *_cells(entry), note)
+    return table
+
+
+def _cells(entry: Adherence) -> list[str]:
+    found = interval(entry.found) if entry.measured else f"({percent(entry.found.share)})"
+    return [str(entry.found.trials), found, percent(entry.chance.mean), percent(entry.accuracy)]
+
+
+def oracle_table(
+    rows: Mapping[str, tuple[Proportion, ...]], classical: Sequence[str], weak: Sequence[str]
+) -> Table:
+    """Return how often each sub-field's oracle is right: clips as drawn, and after the VAE."""
+    table = Table(title="Oracles on held-out renders")
+    for heading in ("", "as drawn [95 %]", "after the VAE [95 %]", "oracle", ""):
+        table.add_column(heading)
+    for name, found in rows.items():
+        kind = "classical" if name in classical else "learned"
+        note = f"not measured: below {percent(NEEDED_ACCURACY)}" if name in weak else ""
+        table.add_row(name, *[interval(value) for value in found], kind, note)
+    return table
+
+
+def confusion(asked: Sequence[str], read: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return how often each answer asked was read as which."""
+    counts: dict[str, dict[str, int]] = {}
+    for wanted, found in zip(asked, read, strict=True):
+        row = counts.setdefault(wanted, {})
+        row[found] = row.get(found, 0) + 1
+    return {wanted: counts[wanted] for wanted in sorted(counts)}
+
+
+def confusion_table(name: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
+    """Return a confusion of answers as rows asked, columns read, after the VAE."""
+    columns = sorted({text for row in counts.values() for text in row} | set(counts))
+    table = Table(title=f"{name} after the VAE: asked (rows) and read (columns)")
+    table.add_column("")
+    for text in columns:
+        table.add_column(text, justify="right")
+    for wanted, row in counts.items():
+        table.add_row(wanted, *[str(row[text]) if text in row else "·" for text in columns])
+    return table
+
+
+def guidance_table(reports: Mapping[float, AdherenceReport]) -> Table:
+    """Return adherence by axis and measured sub-field under each tag guidance."""
+    table = Table(title="Adherence under tag guidance")
+    table.add_column("tag guidance", justify="right")
+    first = next(iter(reports.values()))
+    columns = [entry for entry in (*first.axes, *first.sub_fields) if entry.measured]
+    for entry in columns:
+        table.add_column(entry.name, justify="right")
+    for guidance, report in reports.items():
+        named = {entry.name: entry for entry in (*report.axes, *report.sub_fields)}
+        cells = [percent(named[entry.name].found.share) for entry in columns]
+        table.add_row(f"{guidance:g}", *cells)
+    return table
+
+
+def swap_table(report: SwapReport) -> Table:
+    """Return what swapping a tag, the text and the seed did to the reading."""
+    table = Table(title=f"Swaps ({report.followed.trials})")
+    for heading in ("", "share [95 %]", "chance (95 % bound)"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    chance = f"{percent(report.chance.mean)} ({percent(report.chance.bound)})"
+    table.add_row("[bold]the reading follows the new tag", interval(report.followed), chance)
+    for field, found in report.fields.items():
+        table.add_row(f"  {field} ({found.trials})", interval(found), "")
+    table.add_section()
+    for what, found in (("tag", report.tag), ("text", report.text), ("seed", report.seed)):
+        table.add_row(f"another {what} changes the reading", interval(found), "")
+    return table
+
+
+def show(*tables: Table) -> None:
+    """Print tables on the terminal."""
+    console = Console()
+    for table in tables:
+        console.print(table)
+
+
+def as_json(value: Any) -> Any:
+    """Return dataclasses and mappings as JSON can hold them; what is not a number becomes null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        share = {"share": value.share} if isinstance(value, Proportion) else {}
+        fields = {name: getattr(value, name) for name in asdict(value)}
+        return as_json({**share, **fields})
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_report(path: str | Path, report: Mapping[str, Any]) -> None:
+    """Write a report as JSON, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(as_json(report), indent=1) + "\n", encoding="utf-8")

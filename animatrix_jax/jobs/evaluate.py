@@ -1,0 +1,153 @@
+"""`animatrix evaluate`: how well clips, or a model, show what was asked of them."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from animatrix_data.files import check_writable
+from animatrix_data.procedural import Size
+from animatrix_data.procedural.oracles import CAMERA_MOVEMENT, NOTHING, answers, top
+from animatrix_jax.evaluation import report as tables
+from animatrix_jax.evaluation.bench import Bench, measure_clips, read_clips
+from animatrix_jax.evaluation.oracles import Oracles, load_oracles
+from animatrix_jax.evaluation.sources import (
+    Shown,
+    draw_held_out,
+    held_out_seed,
+    load_clips,
+    mean_psnr,
+    reconstruct,
+)
+from animatrix_jax.evaluation.statistics import proportion
+from animatrix_jax.runtime.model import Model, load_model
+
+RENDERS = 200
+
+Numbers = float | Sequence[float] | str
+
+
+def run(
+    clips: str | Path | None = None,
+    out: str | Path = "report.json",
+    model: str | Path = "pocket",
+    *,
+    oracles: bool = False,
+    pairs: int = 0,
+    swaps: int = 0,
+    guidance_tag: Numbers | None = None,
+    guidance_text: float | None = None,
+    steps: int = 20,
+    seed: int = 0,
+    renders: int = RENDERS,
+) -> dict[str, Any]:
+    """Measure, print tables, write the report `out` (JSON) and return it.
+
+    `clips` is a folder that `generate` or `draw` wrote: its adherence is measured. `oracles` draws
+    `renders` held-out clips and says how well they are read, as drawn and after the VAE of `model`.
+    `pairs` held-out (spec, seed) pairs are generated and measured, once per value of `guidance_tag`
+    (a number or "0,1,2"; None: the model's own). `swaps` exchanges tags, texts and seeds, under the
+    last value of `guidance_tag`. The learned oracle is that of `model`. Raises ValueError (or
+    OSError) in one sentence when nothing is asked for, or for whatever cannot be done.
+    """
+    if clips is None and not (oracles or pairs or swaps):
+        raise ValueError("say what to measure: --clips FOLDER, --oracles, --pairs N or --swaps N")
+    for name, count, least in (("pairs", pairs, 0), ("swaps", swaps, 0), ("renders", renders, 1)):
+        if count < least:
+            raise ValueError(f"{name} must be {least} or more, not {count}")
+    scales = _numbers(guidance_tag)
+    check_writable(out)
+    held_out_seed(seed)
+    shown = [] if clips is None else load_clips(clips)
+    readers = load_oracles(model)
+    report: dict[str, Any] = {
+        "model": str(model),
+        "seed": seed,
+        "oracle_accuracy": readers.accuracy,
+        "not_measured": readers.weak,
+    }
+    if clips is not None:
+        measured = measure_clips(readers, shown)
+        title = f"{len(shown)} clips of {clips}"
+        tables.show(tables.adherence_table(measured.adherence, title))
+        report["clips"] = {"folder": str(clips), "measured": measured}
+    if oracles:
+        report["oracles"] = _examine(readers, load_model(model), renders, seed)
+    if pairs or swaps:
+        bench = Bench(load_model(model), readers, steps, guidance_text)
+        report["steps"] = steps
+        if not oracles:
+            report["vae_psnr"] = _through_vae(bench.model, readers, min(renders, 64), seed)[2]
+        if pairs:
+            report["pairs"] = _pairs(bench, pairs, scales, seed)
+        if swaps:
+            found = bench.swaps(swaps, scales[-1], seed)
+            tables.show(tables.swap_table(found))
+            report["swaps"] = found
+    tables.write_report(out, report)
+    return report
+
+
+def _numbers(value: Numbers | None) -> list[float | None]:
+    """Return the tag guidances asked for: one, several, or [None] where none is."""
+    if value is None:
+        return [None]
+    parts = value.split(",") if isinstance(value, str) else value
+    try:
+        numbers = [float(part) for part in (parts if isinstance(parts, Sequence) else [parts])]
+    except ValueError as error:
+        raise ValueError(f"guidance_tag is numbers with commas between, not {value!r}") from error
+    if not numbers or not np.isfinite(numbers).all():
+        raise ValueError(f"guidance_tag is numbers with commas between, not {value!r}")
+    return list(numbers)
+
+
+def _pairs(bench: Bench, count: int, scales: list[float | None], seed: int) -> dict[str, Any]:
+    """Measure held-out pairs under each tag guidance, and print what came of it."""
+    found = {}
+    for scale in scales:
+        own = bench.model.card.guidance_tag if scale is None else scale
+        found[own] = bench.pairs(count, scale, seed)
+        title = f"{count} held-out pairs under tag guidance {own:g}"
+        tables.show(tables.adherence_table(found[own].adherence, title))
+    if len(found) > 1:
+        tables.show(tables.guidance_table({own: m.adherence for own, m in found.items()}))
+    return {"count": count, "by_guidance": {f"{own:g}": m for own, m in found.items()}}
+
+
+def _through_vae(
+    model: Model, readers: Oracles, renders: int, seed: int
+) -> tuple[list[Shown], list[Shown], float]:
+    """Return held-out renders of the oracle's size, as drawn and after the VAE; print its PSNR."""
+    card = readers.learned.card
+    size = Size(card.config.height, card.config.width, card.config.frames, card.fps)
+    drawn = draw_held_out(renders, size, seed)
+    frames = np.stack([clip.frames for clip in drawn])
+    decoded = reconstruct(model, frames)
+    soft = [dataclasses.replace(c, frames=f) for c, f in zip(drawn, decoded, strict=True)]
+    value = mean_psnr(frames, decoded)
+    print(f"VAE on {renders} held-out renders: {value:.2f} dB")
+    return drawn, soft, value
+
+
+def _examine(readers: Oracles, model: Model, renders: int, seed: int) -> dict[str, Any]:
+    """Measure the oracles themselves on held-out renders, and print how they confuse answers."""
+    drawn, soft, value = _through_vae(model, readers, renders, seed)
+    names = [name for name in readers.accuracy if name != CAMERA_MOVEMENT]
+    read = [read_clips(readers, shown) for shown in (drawn, soft)]
+    rows, confusion = {}, {}
+    for name in names:
+        asked = [answers(clip.spec, name) or (NOTHING,) for clip in drawn]
+        tops = [[top(reading, name) for reading in readings] for readings in read]
+        rows[name] = tuple(
+            proportion(sum(r in a for r, a in zip(found, asked, strict=True)), renders)
+            for found in tops
+        )
+        firsts = [a[0] for a in asked]
+        confusion[name] = tables.confusion(firsts, tops[1])
+        tables.show(tables.confusion_table(name, confusion[name]))
+    tables.show(tables.oracle_table(rows, readers.classical, tuple(readers.weak)))
+    accuracy = {name: {"raw": raw, "reconstructed": after} for name, (raw, after) in rows.items()}
+    return {"renders": renders, "vae_psnr": value, "accuracy": accuracy, "confusion": confusion}
