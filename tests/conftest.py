@@ -18,3 +18,13 @@ settings.load_profile("suite")
 def repository() -> Path:
     """The checkout's root folder."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with random weights: 5 frames of 16×16 pixels, both channels, references."""
+    from tests.tiny import write_tiny_model
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    write_tiny_model(folder)
+    return folder

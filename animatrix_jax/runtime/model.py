@@ -47,7 +47,8 @@ def find_model(name: str | Path) -> Path:
 
 def video_latents(vae: VAE, params: Any, frames: jax.Array) -> jax.Array:
     """Encode frames uint8 [B, T, H, W, 3] into normalised latents [B, t, h, w, z]."""
-    return vae.apply(params, frames.astype(jnp.float32) / 127.5 - 1.0, method="encode")
+    latents: Any = vae.apply(params, frames.astype(jnp.float32) / 127.5 - 1.0, method="encode")
+    return latents
 
 
 def reference_frames(frames: UInt8[Array, "B T H W 3"]) -> Float[Array, "B T H W 3"]:
@@ -121,7 +122,11 @@ class Model:
 
     def encode_ids(self, text_ids: np.ndarray) -> Float[Array, "... L d"]:
         """Return the states of token ids [..., L]."""
-        flat = self._encode_ids(self.text_params, text_ids.reshape(-1, text_ids.shape[-1]))
+        flat = _apply(
+            UMT5Encoder(self.text_config),
+            self.text_params,
+            text_ids.reshape(-1, text_ids.shape[-1]),
+        )
         return flat.reshape(*text_ids.shape, -1)
 
     def encode_video(self, frames: UInt8[Array, "B T H W 3"]) -> Float[Array, "B t h w z"]:
@@ -130,57 +135,58 @@ class Model:
         Raises ValueError for a frame count or size that the VAE cannot take.
         """
         self.vae_config.latent_shape(*frames.shape[1:4])
-        return self._encode_video(self.vae_params, jnp.asarray(frames))
+        return _encode_video(self.vae, self.vae_params, jnp.asarray(frames))
 
     def encode_reference(self, frames: UInt8[Array, "B T H W 3"]) -> Float[Array, "B t h w z"]:
         """Return the encoding of each clip's first frame followed by zeros (decision 5)."""
         self.vae_config.latent_shape(*frames.shape[1:4])
-        return self._encode_floats(self.vae_params, reference_frames(jnp.asarray(frames)))
+        return _encode_floats(self.vae, self.vae_params, reference_frames(jnp.asarray(frames)))
 
     def blank_reference(self, frames: int, height: int, width: int) -> Float[Array, "t h w z"]:
         """Return the encoding of all-zero frames: the reference of a clip that has none."""
-        return self._encode_floats(self.vae_params, jnp.zeros((1, frames, height, width, 3)))[0]
+        nothing = jnp.zeros((1, frames, height, width, 3))
+        return _encode_floats(self.vae, self.vae_params, nothing)[0]
 
     def decode(self, latents: Float[Array, "B t h w z"]) -> UInt8[np.ndarray, "B T H W 3"]:
         """Return the frames of normalised latents."""
-        return np.asarray(self._decode(self.vae_params, latents))
+        return np.asarray(_decode(self.vae, self.vae_params, latents))
 
     def velocity(
         self, expert: int, latents: jax.Array, timestep: jax.Array, conditions: Conditions
     ) -> Float[Array, "B t h w z"]:
         """Return one expert's velocity; timestep [B] = 1000·sigma."""
         params = jax.tree.map(lambda leaf: leaf[expert], self.expert_params)
-        return self._velocity(params, latents, timestep, conditions)
-
-    @cached_property
-    def _encode_ids(self) -> Any:
-        return jax.jit(UMT5Encoder(self.text_config).apply)
-
-    @cached_property
-    def _encode_video(self) -> Any:
-        return jax.jit(partial(video_latents, self.vae))
-
-    @cached_property
-    def _encode_floats(self) -> Any:
-        return jax.jit(partial(self.vae.apply, method="encode"))
-
-    @cached_property
-    def _decode(self) -> Any:
-        def decode(params: Any, latents: jax.Array) -> jax.Array:
-            frames = self.vae.apply(params, latents, method="decode")
-            return jnp.clip(jnp.round((frames + 1.0) * 127.5), 0, 255).astype(jnp.uint8)
-
-        return jax.jit(decode)
-
-    @cached_property
-    def _velocity(self) -> Any:
-        return jax.jit(self.transformer.apply)
+        return _apply(self.transformer, params, latents, timestep, conditions)
 
 
 def load_model(name: str | Path) -> Model:
-    """Return the model that `name` says (see `find_model`); raises ValueError where there is none."""
+    """Return the model that `name` says; raises ValueError where there is none (`find_model`)."""
     folder = find_model(name)
     return Model(folder, read_card(folder))
+
+
+# Compiled once for equal sizes, whichever folder the weights come from.
+
+
+@partial(jax.jit, static_argnums=0)
+def _apply(network: Any, params: Any, *inputs: Any) -> Any:
+    return network.apply(params, *inputs)
+
+
+@partial(jax.jit, static_argnums=0)
+def _encode_video(vae: VAE, params: Any, frames: jax.Array) -> jax.Array:
+    return video_latents(vae, params, frames)
+
+
+@partial(jax.jit, static_argnums=0)
+def _encode_floats(vae: VAE, params: Any, frames: jax.Array) -> Any:
+    return vae.apply(params, frames, method="encode")
+
+
+@partial(jax.jit, static_argnums=0)
+def _decode(vae: VAE, params: Any, latents: jax.Array) -> jax.Array:
+    frames: Any = vae.apply(params, latents, method="decode")
+    return jnp.clip(jnp.round((frames + 1.0) * 127.5), 0, 255).astype(jnp.uint8)
 
 
 def transformer_shapes(transformer: AniMatrix, z_dim: int, reference: str | None) -> Any:

@@ -52,6 +52,23 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise OSError unless a file or folder can be made at `path`; nothing of the trial stays.
+
+    Where the parent folders are not there yet, the nearest one that is stands for them.
+    """
+    target = Path(path).absolute()
+    parent = target.parent
+    while not parent.exists():
+        parent = parent.parent
+    trial = parent / _temporary(target).name
+    try:
+        trial.open("x").close()
+        trial.unlink()
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(parent)) from error
+
+
 def digest_file(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits. Raises OSError if unreadable."""
     with open(path, "rb") as stream:

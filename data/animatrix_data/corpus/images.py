@@ -59,14 +59,21 @@ def write_png_folder(folder: str | Path, frames: Frames) -> None:
     A folder that holds only such frames is replaced; ValueError if it holds anything else.
     """
     folder, frames = Path(folder), check_frames(frames, 1.0)
-    if folder.is_dir():
-        others = [p.name for p in folder.iterdir() if not p.match("frame_*.png")]
-        if others:
-            raise ValueError(f"{folder} holds other files ({others[0]}): not overwritten.")
-        shutil.rmtree(folder)
+    check_png_folder(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     with whole_folder(folder) as temporary:
         for index, frame in enumerate(frames):
             Image.fromarray(frame).save(temporary / f"frame_{index:04d}.png")
+
+
+def check_png_folder(folder: str | Path) -> None:
+    """Raise ValueError where `write_png_folder` would have to overwrite something else."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file: frames go to .mp4, .gif or a folder.")
+    others = [p.name for p in folder.glob("*") if not p.match("frame_*.png")]
+    if others:
+        raise ValueError(f"{folder} holds other files ({min(others)}): not overwritten.")
 
 
 def read_image(path: str | Path, max_pixels: int = 8192 * 8192) -> np.ndarray:

@@ -15,6 +15,7 @@ from av.video.reformatter import Colorspace, Interpolation
 from animatrix_data.corpus.images import (
     Frames,
     check_frames,
+    check_png_folder,
     upscale,
     write_gif,
     write_png_folder,
@@ -358,3 +359,5 @@ def check_output(path: str | Path) -> None:
             f"Cannot write {path}: frames go to .mp4, .gif or a folder (no extension), "
             f"not {suffix}."
         )
+    if not suffix:
+        check_png_folder(path)

@@ -1,0 +1,231 @@
+"""From requests to frames: noise, guidance, the hand-over between experts, decoding (section 4.2).
+
+A request's noise comes from its own seed, and every batch of a run has one size, so that what a
+request becomes does not depend on what it is batched with.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from animatrix_data.corpus.ingest import crop_box, fit
+from animatrix_data.taxonomy import tag_arrays
+from animatrix_jax.diffusion.guidance import Branch, guidance_chain, guided
+from animatrix_jax.diffusion.solvers import SOLVERS
+from animatrix_jax.inference.request import (
+    Plan,
+    Request,
+    SamplerSettings,
+    check_request,
+    plan_sampling,
+)
+from animatrix_jax.models.animatrix import AniMatrix, Conditions
+from animatrix_jax.models.conditioning import Tags
+from animatrix_jax.models.experts import HIGH, LOW, expert_of, pick_expert
+from animatrix_jax.runtime.model import Model
+
+START_NOISE = 5
+MASK_CHANNELS = 4
+
+
+def generate_clips(
+    model: Model,
+    requests: Sequence[Request],
+    settings: SamplerSettings | None = None,
+    on_step: Callable[[], None] = lambda: None,
+) -> UInt8[np.ndarray, "N T H W 3"]:
+    """Return the clips asked for, in order.
+
+    Requests of one form (both channels, tags only, text only, neither) share batches; a batch that
+    is not full is filled up, so that one shape is compiled. `on_step` is called after every solver
+    step of every batch (see `count_steps`). Raises ValueError for a request or settings that the
+    model cannot serve, before anything is sampled, and where the model's values are not finite.
+    """
+    settings = settings or SamplerSettings()
+    plan = plan_sampling(model, settings)
+    for request in requests:
+        check_request(model, request)
+    frames = np.zeros((len(requests), *plan.clip, 3), np.uint8)
+    if not requests:
+        return frames
+    experts = (pick_expert(model.expert_params, HIGH), pick_expert(model.expert_params, LOW))
+    for rows in _batches(requests, settings.batch):
+        padded = [*rows, *[rows[-1]] * (settings.batch - len(rows))]
+        batch = [requests[row] for row in padded]
+        latents = _sample(model, experts, batch, plan, settings, on_step)
+        if not bool(jnp.isfinite(latents).all()):
+            raise ValueError(
+                f"the model {model.folder} gave values that are not finite: its weights are "
+                "damaged, or the guidance is far too strong"
+            )
+        frames[rows] = model.decode(latents)[: len(rows)]
+    return frames
+
+
+def count_steps(requests: Sequence[Request], settings: SamplerSettings) -> int:
+    """Return how often `generate_clips` will call `on_step`."""
+    return settings.steps * len(_batches(requests, settings.batch))
+
+
+def _batches(requests: Sequence[Request], size: int) -> list[list[int]]:
+    """Return the rows of each batch; a batch holds requests of one form."""
+    forms: dict[tuple[bool, bool], list[int]] = {}
+    for row, request in enumerate(requests):
+        forms.setdefault(_form(request), []).append(row)
+    return [
+        rows[start : start + size] for rows in forms.values() for start in range(0, len(rows), size)
+    ]
+
+
+def _form(request: Request) -> tuple[bool, bool]:
+    return bool(request.text), bool(request.spec.tags)
+
+
+def _sample(
+    model: Model,
+    experts: tuple[Any, Any],
+    requests: Sequence[Request],
+    plan: Plan,
+    settings: SamplerSettings,
+    on_step: Callable[[], None],
+) -> Float[Array, "B t h w z"]:
+    """Return the clean latents of requests of one form."""
+    text, tags = _form(requests[0])
+    chains = [guidance_chain(scales, text=text, tags=tags) for scales in plan.scales]
+    given = batch_conditions(model, requests, plan)
+    negative = model.encode_text([plan.negative])[0] if plan.negative else None
+    conditions = [branch_conditions(given, [b for b, _ in chain], negative) for chain in chains]
+    weights = [jnp.asarray([weight for _, weight in chain]) for chain in chains]
+    transformer = model.transformer
+
+    def velocity(latents: jax.Array, timestep: float) -> jax.Array:
+        expert = expert_of(timestep / 1000.0, plan.schedule.boundary)
+        times = jnp.full((len(requests),), timestep, jnp.float32)
+        out = guided_velocity(
+            transformer, experts[expert], latents, times, conditions[expert], weights[expert]
+        )
+        on_step()
+        return out
+
+    noise = start_noise([request.seed for request in requests], plan.latent_shape)
+    solve = SOLVERS[settings.solver]
+    return solve(velocity, noise, plan.sigmas, integer_timestep=settings.integer_timestep)
+
+
+@partial(jax.jit, static_argnums=0)
+def guided_velocity(
+    transformer: AniMatrix,
+    params: Any,
+    latents: Float[Array, "B t h w z"],
+    timestep: Float[Array, " B"],
+    conditions: Conditions,
+    weights: Float[Array, " K"],
+) -> Float[Array, "B t h w z"]:
+    """Return one expert's guided velocity; `conditions` hold K·B samples, branch by branch.
+
+    Compiled once per shape: both experts, all steps and all scales share the program.
+    """
+    return guided(partial(_apply, transformer, params, conditions), weights)(latents, timestep)
+
+
+def _apply(
+    transformer: AniMatrix,
+    params: Any,
+    conditions: Conditions,
+    latents: jax.Array,
+    timestep: jax.Array,
+) -> jax.Array:
+    velocity: Any = transformer.apply(params, latents, timestep, conditions)
+    return velocity
+
+
+def start_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Float[Array, "B t h w z"]:
+    """Return the noise that sampling starts from, each sample's from its own seed."""
+
+    def draw(seed: jax.Array) -> jax.Array:
+        return jax.random.normal(jax.random.fold_in(jax.random.key(seed), START_NOISE), shape)
+
+    return jax.vmap(draw)(jnp.asarray(seeds, jnp.uint32))
+
+
+def batch_conditions(model: Model, requests: Sequence[Request], plan: Plan) -> Conditions:
+    """Return the conditions [B] of requests, every channel that is there given."""
+    config = model.transformer_config
+    texts = [request.text for request in requests]
+    if any(texts):
+        states = model.encode_text(texts)
+    else:
+        states = jnp.zeros((len(texts), config.dit.text_length, config.dit.text_dim))
+    tags, reference, mask = None, None, None
+    if config.conditioning is not None:
+        arrays = [tag_arrays(request.spec) for request in requests]
+        tags = Tags(
+            *(
+                jnp.asarray(np.stack([getattr(a, name) for a in arrays]))
+                for name in ("values", "order", "mask")
+            )
+        )
+    if model.card.reference is not None:
+        reference = jnp.stack([_encode_first(model, r.reference, plan.clip) for r in requests])
+        given = jnp.asarray([r.reference is not None for r in requests], jnp.float32)
+        mask = jnp.zeros((len(requests), plan.latent_shape[0], MASK_CHANNELS))
+        mask = mask.at[:, 0].set(given[:, None])
+    return Conditions(
+        text=states,
+        text_given=jnp.asarray([bool(text) for text in texts]),
+        tags=tags,
+        tags_given=None if tags is None else tags.mask.any(axis=1),
+        reference=reference,
+        reference_mask=mask,
+    )
+
+
+def _encode_first(
+    model: Model, image: np.ndarray | None, clip: tuple[int, int, int]
+) -> Float[Array, "t h w z"]:
+    """Return the reference latents of one clip: its first frame, or none of its frames, given."""
+    if image is None:
+        return model.blank_reference(*clip)
+    frames = np.zeros((1, *clip, 3), np.uint8)
+    frames[0, 0] = fit_reference(image, clip[1], clip[2])
+    return model.encode_reference(jnp.asarray(frames))[0]
+
+
+def fit_reference(
+    image: UInt8[np.ndarray, "H W 3"], height: int, width: int
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Return the largest centred part of `image` with the clip's aspect, resized to the clip."""
+    box = crop_box(image.shape[0], image.shape[1], 1.0, (height, width))
+    return fit(image, box, (height, width))
+
+
+def branch_conditions(
+    given: Conditions, branches: Sequence[Branch], negative: Float[Array, "L d"] | None = None
+) -> Conditions:
+    """Return conditions [K·B]: those of the B samples as each branch withholds some of them.
+
+    Where a branch or a sample has no text, `negative` (the states of another text) stands in for
+    the null text, if given. Tags of axes that a branch lacks are masked; a sample left with none
+    gets the null tags.
+    """
+    parts = [_branch(given, branch, negative) for branch in branches]
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+
+
+def _branch(given: Conditions, branch: Branch, negative: jax.Array | None) -> Conditions:
+    text, text_given = given.text, given.text_given & branch.text
+    if negative is not None:
+        text = jnp.where(text_given[:, None, None], text, negative)
+        text_given = jnp.ones_like(text_given)
+    tags, tags_given = given.tags, given.tags_given
+    if tags is not None and tags_given is not None:
+        kept = jnp.isin(tags.values[..., 0], jnp.asarray(branch.axes, jnp.int32))
+        tags = replace(tags, mask=tags.mask & kept)
+        tags_given = tags_given & tags.mask.any(axis=1)
+    return replace(given, text=text, text_given=text_given, tags=tags, tags_given=tags_given)

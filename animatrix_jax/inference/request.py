@@ -1,0 +1,137 @@
+"""What is asked of the sampler, and what it comes to for one model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+from animatrix_data.settings import near
+from animatrix_data.taxonomy import Directive, ProductionSpec
+from animatrix_jax.diffusion.guidance import Scales
+from animatrix_jax.diffusion.schedule import GRIDS, Schedule, sampling_sigmas
+from animatrix_jax.diffusion.solvers import SOLVERS
+from animatrix_jax.models.experts import HIGH, LOW
+from animatrix_jax.runtime.model import Model
+
+LARGEST_SEED = 2**32 - 1
+SIDES = ("frames", "height", "width")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One clip asked for: tags, text, both or neither, a seed, and perhaps its first frame.
+
+    An empty spec or text is a channel not given. `reference` is uint8 [H, W, 3] of any size.
+    """
+
+    spec: ProductionSpec = ProductionSpec()
+    text: str = ""
+    seed: int = 0
+    reference: UInt8[np.ndarray, "H W 3"] | None = None
+
+    @classmethod
+    def of(cls, directive: Directive, seed: int, reference: np.ndarray | None = None) -> "Request":
+        """Return the request for a directive: its tags, its summary and description."""
+        return cls(directive.spec, directive.text, seed, reference)
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """How clips are sampled; None takes what the model's card says.
+
+    Guidance scales are (high, low), one per expert; `guidance_fields` splits the tag term over
+    S, M, C, V (decision 4). `negative` replaces the null text. `batch` clips run at once;
+    `integer_timestep` cuts the model's timestep as Wan does. Frames are time_stride·n + 1.
+    Raises ValueError for numbers that cannot be.
+    """
+
+    steps: int = 40
+    solver: str = "unipc"
+    grid: str = "wan"
+    guidance_text: tuple[float, float] | None = None
+    guidance_tag: tuple[float, float] | None = None
+    guidance_fields: tuple[float, float, float, float] | None = None
+    negative: str | None = None
+    frames: int | None = None
+    height: int | None = None
+    width: int | None = None
+    integer_timestep: bool = True
+    batch: int = 8
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("solver", self.solver, SOLVERS), ("grid", self.grid, GRIDS)):
+            if value not in known:
+                raise ValueError(f"there is no {name} {value!r}{near(value, known)}")
+        for name, count in (("steps", self.steps), ("batch", self.batch)):
+            if count < 1:
+                raise ValueError(f"{name} must be at least 1, not {count}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings with every None filled in from a model's card, and checked against the model.
+
+    `latent_shape` is (t, h, w, z); `clip` (frames, height, width) in pixels.
+    """
+
+    clip: tuple[int, int, int]
+    latent_shape: tuple[int, int, int, int]
+    fps: float
+    schedule: Schedule
+    sigmas: np.ndarray
+    scales: tuple[Scales, Scales]
+    negative: str
+
+
+def plan_sampling(model: Model, settings: SamplerSettings) -> Plan:
+    """Return what `settings` come to for `model`; loads no weights.
+
+    Raises ValueError for a clip that the model cannot make, or a model that makes none.
+    """
+    card, patch = model.card, model.transformer_config.dit.patch
+    if card.schedule is None or card.clip is None:
+        lacking = "schedule" if card.schedule is None else "clip"
+        raise ValueError(f"the model folder {model.folder} has no {lacking} on its card")
+    clip = tuple(
+        getattr(card.clip, name) if getattr(settings, name) is None else getattr(settings, name)
+        for name in SIDES
+    )
+    latent_shape = model.vae_config.latent_shape(*clip)
+    units = (model.vae_config.time_stride, *[model.vae_config.space_stride] * 2)
+    for name, pixels, edge, size, unit in zip(
+        SIDES, clip, latent_shape[:3], patch, units, strict=True
+    ):
+        if edge % size:
+            raise ValueError(
+                f"{name} {pixels} does not suit the model's patches: it goes in steps of "
+                f"{size * unit}"
+            )
+    text = settings.guidance_text or (card.guidance_text,) * 2
+    tag = settings.guidance_tag or (card.guidance_tag,) * 2
+    scales = [Scales(text[i], tag[i], settings.guidance_fields) for i in (HIGH, LOW)]
+    return Plan(
+        clip=clip,
+        latent_shape=latent_shape,
+        fps=card.clip.fps,
+        schedule=card.schedule,
+        sigmas=sampling_sigmas(settings.steps, card.schedule.shift, settings.grid),
+        scales=(scales[HIGH], scales[LOW]),
+        negative=card.negative if settings.negative is None else settings.negative,
+    )
+
+
+def check_request(model: Model, request: Request) -> None:
+    """Raise ValueError where `model` cannot serve `request`: its tags, its reference, its seed."""
+    if not 0 <= request.seed <= LARGEST_SEED:
+        raise ValueError(f"a seed goes from 0 to {LARGEST_SEED}, not {request.seed}")
+    conditioning = model.transformer_config.conditioning
+    if request.spec.tags and conditioning is None:
+        raise ValueError(f"the model {model.folder} takes no tags: it has no tag encoder")
+    for tag in request.spec.tags:
+        if conditioning is not None and tag.term.id > conditioning.values:
+            raise ValueError(
+                f"the model {model.folder} is older than the tag {tag.field} {tag.name!r}: it "
+                f"knows the first {conditioning.values} values"
+            )
+    if request.reference is not None and model.card.reference is None:
+        raise ValueError(f"the model {model.folder} takes no reference frame")

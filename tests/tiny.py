@@ -1,0 +1,94 @@
+"""The smallest whole model: what tests of the rooms above `runtime` run on."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from animatrix_data.taxonomy import VALUE_COUNT
+from animatrix_jax.checkpoint.folder import (
+    ClipShape,
+    ModelCard,
+    save_experts,
+    save_part,
+    write_card,
+)
+from animatrix_jax.diffusion.schedule import Schedule
+from animatrix_jax.models.animatrix import AniMatrix, AniMatrixConfig
+from animatrix_jax.models.conditioning import ConditioningConfig
+from animatrix_jax.models.dit import DiTConfig
+from animatrix_jax.models.umt5 import UMT5Config, UMT5Encoder
+from animatrix_jax.models.vae import VAE, VAEConfig
+from animatrix_jax.runtime.attention import attend
+from animatrix_jax.runtime.model import transformer_shapes
+
+FRAMES, EDGE = 5, 16
+
+
+def tiny_card() -> ModelCard:
+    """Return a card of the smallest sizes: latents [2, 4, 4, 4], 8 tokens."""
+    return ModelCard(
+        vae=VAEConfig(
+            base_dim=4,
+            z_dim=4,
+            multipliers=(1, 1, 1),
+            res_blocks=1,
+            strides=((2, 2), (2, 2)),
+            temporal_kernels=(1, 3, 3),
+        ),
+        text_encoder=UMT5Config(vocab=384, dim=16, ffn_dim=32, heads=2, head_dim=8, layers=1),
+        transformer=AniMatrixConfig(
+            DiTConfig(
+                dim=32,
+                ffn_dim=64,
+                heads=2,
+                layers=2,
+                in_channels=12,
+                out_channels=4,
+                text_dim=16,
+                text_length=24,
+                freq_dim=32,
+            ),
+            ConditioningConfig(
+                values=VALUE_COUNT, tag_dim=16, tag_layers=1, tag_heads=2, adaln_rank=8
+            ),
+        ),
+        schedule=Schedule(shift=3.0, boundary=0.9),
+        clip=ClipShape(frames=FRAMES, height=EDGE, width=EDGE, fps=8.0),
+        reference="channels",
+    )
+
+
+def write_tiny_model(folder: Path, card: ModelCard | None = None) -> None:
+    """Write a model folder of `card`'s sizes with random weights, the zero-started ones too."""
+    card = card or tiny_card()
+    assert card.vae is not None and card.text_encoder is not None and card.transformer is not None
+    clip = jnp.zeros((1, FRAMES, EDGE, EDGE, 3))
+    latents = jnp.zeros((1, *card.vae.latent_shape(FRAMES, EDGE, EDGE)))
+    vae = partial(VAE(card.vae).init, method="reconstruct")
+    text = UMT5Encoder(card.text_encoder)
+    key = jax.random.key(0)
+    shapes = {
+        "vae": jax.eval_shape(vae, key, clip, latents)["params"],
+        "text_encoder": jax.eval_shape(text.init, key, jnp.zeros((1, 2), jnp.int32))["params"],
+    }
+    for part, like in shapes.items():
+        save_part(folder, part, random_like(like, 0))
+    one = transformer_shapes(AniMatrix(card.transformer, attend), card.vae.z_dim, card.reference)
+    experts = [random_like(one, seed) for seed in (1, 2)]
+    save_experts(folder, jax.tree.map(lambda *leaves: np.stack(leaves), *experts))
+    write_card(folder, card)
+
+
+def random_like(shapes: Any, seed: int) -> Any:
+    """Return a tree of normal values of deviation 0.1 about 0, about 1 for gains."""
+    random = np.random.default_rng(seed)
+
+    def draw(path: Any, leaf: Any) -> np.ndarray:
+        centre = 1.0 if str(path[-1].key) in ("gain", "scale", "gate") else 0.0
+        return random.normal(centre, 0.1, leaf.shape).astype(np.float32)
+
+    return jax.tree_util.tree_map_with_path(draw, shapes)
