@@ -49,9 +49,10 @@ pocket: setup  ## train the shipped pocket weights again from nothing
 	$(ANIMATRIX) train --config configs/pocket/ct.py --workdir $(POCKET)/ct
 	$(ANIMATRIX) train --config configs/pocket/sft.py --workdir $(POCKET)/sft
 	$(ANIMATRIX) train --config configs/pocket/oracle.py --workdir $(POCKET)/oracle
+	mkdir -p $(SHIPPED)
 	cp -r $(POCKET)/sft/model/. $(SHIPPED)
 	cp -r $(POCKET)/oracle/model/. $(SHIPPED)
-	for stage in vae text ct sft oracle; do cp $(POCKET)/$$stage/run.json $(SHIPPED)/run.$$stage.json; done
+	set -e; for stage in vae text ct sft oracle; do cp $(POCKET)/$$stage/run.json $(SHIPPED)/run.$$stage.json; done
 
 # A benchmark lives beside what it times and prints one table.
 BENCHMARKS = $(sort $(wildcard kernels/benchmarks/[a-z]*.py data/benchmarks/[a-z]*.py benchmarks/[a-z]*.py))

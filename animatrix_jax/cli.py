@@ -66,7 +66,7 @@ def verb_help(verb: Verb) -> str:
         note = flag.help
         if flag.required:
             note += " (required)"
-        elif flag.default not in (None, False):
+        elif flag.default is not None and flag.default is not False:
             note += f" (default {flag.default:g})" if flag.kind == "pair" else ""
             note += f" (default {flag.default})" if flag.kind != "pair" else ""
         wrapped = textwrap.wrap(note, COLUMNS - width - 4)

@@ -14,6 +14,7 @@ METAVARS = {
     "whole": "N",
     "number": "X",
     "pair": "X[,X]",
+    "numbers": "X[,X…]",
     "size": "SIZE",
     "switch": "",
 }
@@ -148,14 +149,29 @@ VERBS = (
     ),
     Verb(
         "evaluate",
-        "Measure how well clips show what was asked of them.",
+        "Measure how well clips, or a model, show what was asked of them.",
         "animatrix evaluate --clips runs/clips --out report.json",
         flags=(
-            Flag("clips", "folder of clips with the JSON that `generate` writes", "folder",
-                 required=True),
-            Flag("out", "the report to write, JSON", "file", required=True),
-            Flag("oracles", "which oracles look"),
-            Flag("model", "model whose learned oracles and ceilings are used"),
+            Flag("clips", "folder of clips that `generate` or `draw` wrote", "folder"),
+            Flag("out", "the report to write, JSON", "file", "report.json"),
+            replace(MODEL, default="pocket"),
+            Flag("oracles", "say how well clips of the studio are read", "switch", False),
+            Flag("pairs", "held-out specs and seeds to generate and measure", "whole", 0),
+            Flag("swaps", "tags, texts and seeds to exchange one at a time", "whole", 0),
+            Flag("guidance_tag", "for pairs, in turn (default: the model's own)", "numbers"),
+            Flag("guidance_text", "for pairs and swaps (default: the model's own)", "number"),
+            Flag("steps", "solver steps for pairs and swaps", "whole", 20),
+            Flag("seed", "first seed of what is drawn and generated", "whole", 0),
+            Flag("renders", "clips of the studio that the oracles are held against", "whole", 200),
         ),
     ),
-)  # fmt: skip
+    Verb(
+        "demo",
+        "Show the whole at work: draw, train, generate, measure, and a page to look at.",
+        "animatrix demo --out runs/demo",
+        flags=(
+            Flag("out", "folder of the demo; open its index.html", "folder", "runs/demo"),
+            Flag("footage", "folder of videos of your own to start a clip from", "folder"),
+        ),
+    ),
+)
