@@ -67,8 +67,7 @@ def verb_help(verb: Verb) -> str:
         if flag.required:
             note += " (required)"
         elif flag.default is not None and flag.default is not False:
-            note += f" (default {flag.default:g})" if flag.kind == "pair" else ""
-            note += f" (default {flag.default})" if flag.kind != "pair" else ""
+            note += f" (default {flag.default})"
         wrapped = textwrap.wrap(note, COLUMNS - width - 4)
         lines.append(f"  {left:{width}}  {wrapped[0]}")
         lines += [" " * (width + 4) + rest for rest in wrapped[1:]]
