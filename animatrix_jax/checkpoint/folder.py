@@ -126,7 +126,8 @@ def load_part(folder: Path, part: str, like: Any) -> Any:
     for name, leaf in expected.items():
         if tensors[name].shape != leaf.shape:
             raise ValueError(
-                f"{path}: tensor {name} has shape {tensors[name].shape}, the model wants {leaf.shape}"
+                f"{path}: tensor {name} has shape {tensors[name].shape}, "
+                f"the model wants {leaf.shape}"
             )
     return stack_layers(like, tensors)
 

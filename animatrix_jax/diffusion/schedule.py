@@ -4,6 +4,7 @@ z_sigma = (1 − sigma)·z + sigma·noise, and the velocity is dz_sigma/dsigma =
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,12 +51,13 @@ def draw_sigma(
     The unshifted time is uniform on the window's preimage under the shift, so that both experts
     together see what one model without experts would.
     """
-    low, high = unshift_sigma(window[0], shift), unshift_sigma(window[1], shift)
+    edges: Any = window
+    low, high = unshift_sigma(edges[0], shift), unshift_sigma(edges[1], shift)
     return shift_sigma(low + (high - low) * uniform, shift)
 
 
 def interpolate(
-    latents: Float[Array, "B ..."], noise: Float[Array, "B ..."], sigma: Float[Array, "B"]
+    latents: Float[Array, "B ..."], noise: Float[Array, "B ..."], sigma: Float[Array, " B"]
 ) -> Float[Array, "B ..."]:
     """Return (1 − sigma)·latents + sigma·noise, sigma broadcast over a sample's dims."""
     sigma = sigma.reshape(sigma.shape + (1,) * (latents.ndim - sigma.ndim))
@@ -96,7 +98,7 @@ def draw_noise(
     return jax.vmap(lambda k: jax.random.normal(k, shape))(keys)
 
 
-def draw_uniform(key: jax.Array, sample_indices: jax.Array, purpose: int) -> Float[Array, "B"]:
+def draw_uniform(key: jax.Array, sample_indices: jax.Array, purpose: int) -> Float[Array, " B"]:
     """Return one uniform draw in [0, 1) per sample, each from its own index."""
     keys = jax.vmap(lambda index: fold_sample(key, index, purpose))(sample_indices)
     return jax.vmap(lambda k: jax.random.uniform(k, dtype=jnp.float32))(keys)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 
 from animatrix_data.corpus.catalogue import read_catalogue
@@ -46,8 +47,8 @@ def run(corpus: str | Path, model: str | Path, out: str | Path, *, batch: int = 
                 )
                 # A short last batch is padded, so that one shape is compiled a bucket.
                 clips = np.concatenate([clips, clips[:1].repeat(batch - len(rows), axis=0)])
-                latents = loaded.encode_video(clips)
-                reference = loaded.encode_reference(clips)
+                latents = loaded.encode_video(jnp.asarray(clips))
+                reference = loaded.encode_reference(jnp.asarray(clips))
                 keep = slice(len(rows))
                 cache.write(rows, np.asarray(latents)[keep], np.asarray(reference)[keep])
                 ticker.advance(len(rows))

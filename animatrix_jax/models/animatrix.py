@@ -16,7 +16,6 @@ from animatrix_jax.models.conditioning import (
 )
 from animatrix_jax.models.dit import Attend, DiT, DiTConfig
 
-
 PREDICTIONS = ("velocity", "clean")
 SIGMA_FLOOR = 0.1
 """Below this sigma a clean prediction's velocity keeps the floor in its denominator."""
@@ -55,9 +54,9 @@ class Conditions:
     """
 
     text: Float[Array, "B N text_dim"]
-    text_given: Bool[Array, "B"]
+    text_given: Bool[Array, " B"]
     tags: Tags | None = None
-    tags_given: Bool[Array, "B"] | None = None
+    tags_given: Bool[Array, " B"] | None = None
     reference: Float[Array, "B t h w z"] | None = None
     reference_mask: Float[Array, "B t 4"] | None = None
 
@@ -72,7 +71,7 @@ class AniMatrix(nn.Module):
     def __call__(
         self,
         latents: Float[Array, "B t h w z"],
-        timestep: Float[Array, "B"],
+        timestep: Float[Array, " B"],
         conditions: Conditions,
     ) -> Float[Array, "B t h w z"]:
         """Return the velocity dz/dsigma = noise − clean; timestep = 1000·sigma."""

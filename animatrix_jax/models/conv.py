@@ -31,10 +31,13 @@ def _conv3d_summed(x: jax.Array, kernel: jax.Array) -> jax.Array:
     taps = kernel.shape[0]
     padded = jnp.pad(x, ((0, 0), (taps - 1, 0), (0, 0), (0, 0), (0, 0)))
     total = sum(
-        _conv2d(padded[:, tap : tap + frames].reshape(-1, height, width, channels), kernel[tap])
+        _conv2d(
+            padded[:, tap : tap + frames].reshape(batch * frames, height, width, channels),
+            kernel[tap],
+        )
         for tap in range(taps)
     )
-    return jnp.asarray(total).reshape(batch, frames, height, width, -1)
+    return jnp.asarray(total).reshape(batch, frames, height, width, kernel.shape[-1])
 
 
 def causal_conv3d(x: Frames, kernel: Float[Array, "kt kh kw C D"]) -> Float[Array, "B T H W D"]:

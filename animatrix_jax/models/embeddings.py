@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 
-def timestep_sinusoid(timestep: Float[Array, "B"], dim: int) -> Float[Array, "B {dim}"]:
+def timestep_sinusoid(timestep: Float[Array, " B"], dim: int) -> Float[Array, "B {dim}"]:
     """Return [cos, sin] of timestep·10000^(−i/half), as Wan orders them; timestep in [0, 1000]."""
     half = dim // 2
     rates = jnp.asarray(np.power(10000.0, -np.arange(half) / half), jnp.float32)
@@ -30,7 +30,8 @@ def rotary_table(
     grid = np.meshgrid(np.arange(frames), np.arange(rows), np.arange(columns), indexing="ij")
     angles = np.concatenate(
         [
-            position.reshape(-1, 1) / np.power(10000.0, np.arange(0, dim, 2, np.float64) / dim)
+            position.reshape(-1, 1)
+            / np.power(10000.0, np.arange(0, dim, 2, dtype=np.float64) / dim)
             for position, dim in zip(grid, parts, strict=True)
         ],
         axis=-1,

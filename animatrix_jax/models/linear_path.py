@@ -20,16 +20,17 @@ def fold_blocks(frames: jax.Array, time: int, space: int) -> jax.Array:
         batch, count // time, time, height // space, space, width // space, space, channels
     )
     return x.transpose(0, 1, 3, 5, 2, 4, 6, 7).reshape(
-        batch, count // time, height // space, width // space, -1
+        batch, count // time, height // space, width // space, time * space**2 * channels
     )
 
 
 def unfold_blocks(blocks: jax.Array, time: int, space: int) -> jax.Array:
     """Undo `fold_blocks`."""
-    batch, count, height, width, _ = blocks.shape
-    x = blocks.reshape(batch, count, height, width, time, space, space, -1)
+    batch, count, height, width, size = blocks.shape
+    channels = size // (time * space**2)
+    x = blocks.reshape(batch, count, height, width, time, space, space, channels)
     return x.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(
-        batch, count * time, height * space, width * space, -1
+        batch, count * time, height * space, width * space, channels
     )
 
 

@@ -156,7 +156,8 @@ class Upsample(nn.Module):
         if self.time == 2:
             later = CausalConv(2 * dim, (3, 1, 1), name="time")(x[:, 1:])
             later = later.reshape(batch, frames - 1, height, width, 2, dim)
-            later = later.transpose(0, 1, 4, 2, 3, 5).reshape(batch, -1, height, width, dim)
+            later = later.transpose(0, 1, 4, 2, 3, 5)
+            later = later.reshape(batch, 2 * (frames - 1), height, width, dim)
             x = jnp.concatenate([x[:, :1], later], axis=1)
         if self.space == 2:
             x = x.repeat(2, axis=2).repeat(2, axis=3)

@@ -13,8 +13,8 @@ def flow_matching_losses(
     velocity: Callable[[jax.Array, jax.Array], jax.Array],
     latents: Float[Array, "B t h w z"],
     noise: Float[Array, "B t h w z"],
-    sigma: Float[Array, "B"],
-) -> Float[Array, "B"]:
+    sigma: Float[Array, " B"],
+) -> Float[Array, " B"]:
     """Return mean ‖velocity − (noise − latents)‖² over each sample's elements.
 
     `velocity(noisy, timestep)` gets z_sigma and timestep = 1000·sigma.

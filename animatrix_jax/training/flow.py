@@ -35,7 +35,7 @@ def batch_conditions(batch: Batch) -> Conditions:
 
 def expert_losses(
     model: AniMatrix, schedule: Schedule, seed: int
-) -> Callable[[Any, Batch, Float[Array, "2"]], Float[Array, "B"]]:
+) -> Callable[[Any, Batch, Float[Array, "2"]], Float[Array, " B"]]:
     """Return a function of (one expert's params, its batch, its sigma window) to sample losses.
 
     Sigma and noise depend on (seed, sample index) alone.
@@ -48,7 +48,8 @@ def expert_losses(
         conditions = batch_conditions(batch)
 
         def velocity(noisy: jax.Array, timestep: jax.Array) -> jax.Array:
-            return model.apply(params, noisy, timestep, conditions)
+            out: Any = model.apply(params, noisy, timestep, conditions)
+            return out
 
         return flow_matching_losses(velocity, latents, noise, sigma)
 

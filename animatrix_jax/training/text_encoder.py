@@ -37,7 +37,7 @@ def denoising_step(
         return jnp.repeat(starts, span)[:length] & (text_ids > 0)
 
     def loss_fn(params: Any, text_ids: jax.Array, masked: jax.Array) -> jax.Array:
-        logits = model.apply(params, jnp.where(masked, mask_id, text_ids))
+        logits: Any = model.apply(params, jnp.where(masked, mask_id, text_ids))
         return masked_denoising_loss(logits, text_ids, masked)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:

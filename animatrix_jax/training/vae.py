@@ -52,7 +52,7 @@ def vae_step(
     return jax.jit(step, donate_argnums=0)
 
 
-def measure_vae(vae: VAE) -> Callable[[Any, UInt8[Array, "B T H W 3"]], Float[Array, "B"]]:
+def measure_vae(vae: VAE) -> Callable[[Any, UInt8[Array, "B T H W 3"]], Float[Array, " B"]]:
     """Return a function of (params, frames) that gives each clip's reconstruction PSNR in dB.
 
     The decoded frames are clipped to the pixel range, as a viewer would see them.
@@ -61,8 +61,9 @@ def measure_vae(vae: VAE) -> Callable[[Any, UInt8[Array, "B T H W 3"]], Float[Ar
     def measure(params: Any, frames: jax.Array) -> jax.Array:
         clean = to_unit(frames)
         mean, _ = vae.apply(params, clean, method="encode_moments")
-        decoded = jnp.clip(vae.apply(params, mean, method="decode_raw"), -1.0, 1.0)
-        return psnr(jnp.mean(jnp.square(decoded - clean), axis=(1, 2, 3, 4)))
+        decoded: Any = vae.apply(params, mean, method="decode_raw")
+        error = jnp.clip(decoded, -1.0, 1.0) - clean
+        return psnr(jnp.mean(jnp.square(error), axis=(1, 2, 3, 4)))
 
     return jax.jit(measure)
 

@@ -41,9 +41,7 @@ def crop_batches(
             step, sample = step + 1, sample + stage.batch
 
 
-def _crop(
-    frames: np.ndarray, shape: tuple[int, int, int], seed: int, sample: int
-) -> np.ndarray:
+def _crop(frames: np.ndarray, shape: tuple[int, int, int], seed: int, sample: int) -> np.ndarray:
     random = np.random.Generator(np.random.Philox(key=seed, counter=sample))
     clip = frames[random.integers(len(frames))]
     corner = [
