@@ -68,7 +68,7 @@ def run(
     )
     workdir = Path(workdir)
     if dry_run:
-        shapes = jax.eval_shape(lambda: recipe_module.prepare(settings, experiment.seed).state)
+        shapes = recipe_module.core(settings, experiment.seed).check()
         print(f"{experiment.recipe}: {_count(shapes.params):,} parameters; nothing was trained")
         return {}
     recipe: Recipe = recipe_module.prepare(settings, experiment.seed)

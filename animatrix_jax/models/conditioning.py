@@ -45,7 +45,10 @@ class Tags:
 
 @struct.dataclass
 class TagStates:
-    """What the tag encoder hands to the blocks: h_seq, its mask and h_global (eqs. 4, 5)."""
+    """What the tag encoder hands to the blocks: h_seq, its mask and h_global (eqs. 4, 5).
+
+    The given tags stand first, so that attention needs their number only.
+    """
 
     sequence: Float[Array, "B K d"]
     mask: Bool[Array, "B K"]
@@ -60,7 +63,7 @@ class TagEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, tags: Tags) -> TagStates:
-        """Return per-tag states [B, K, dim], their mask, and the [CLS] state [B, dim]."""
+        """Return the given tags' states first, [B, K, dim], their mask, and [CLS]'s [B, dim]."""
         c = self.config
 
         def table(name: str, rows: int, ids: jax.Array) -> jax.Array:
@@ -85,9 +88,10 @@ class TagEncoder(nn.Module):
         for layer in range(c.tag_layers):
             x = TagLayer(c.tag_heads, name=f"layer{layer}")(x, mask)
         x = nn.LayerNorm(name="norm")(x)
+        sequence, mask = compact(x[:, 1:], tags.mask)
         return TagStates(
-            sequence=nn.Dense(self.dim, name="to_sequence")(x[:, 1:]),
-            mask=tags.mask,
+            sequence=nn.Dense(self.dim, name="to_sequence")(sequence),
+            mask=mask,
             summary=nn.Dense(self.dim, name="to_global")(x[:, 0]),
         )
 
@@ -158,8 +162,11 @@ class TagModulation(nn.Module):
 
 
 def compact(
-    tokens: Float[Array, "B N d"], mask: Bool[Array, "B N"]
-) -> tuple[Float[Array, "B N d"], Int[Array, "B"]]:
-    """Move the unmasked tokens to the front, keeping their order; return them and their count."""
+    tokens: Float[Array, "B K d"], mask: Bool[Array, "B K"]
+) -> tuple[Float[Array, "B K d"], Bool[Array, "B K"]]:
+    """Move the unmasked tokens to the front, keeping their order; return them and their mask."""
     order = jnp.argsort(~mask, axis=1, stable=True)
-    return jnp.take_along_axis(tokens, order[..., None], axis=1), mask.sum(axis=1, dtype=jnp.int32)
+    return (
+        jnp.take_along_axis(tokens, order[..., None], axis=1),
+        jnp.take_along_axis(mask, order, axis=1),
+    )

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from animatrix_jax.models.conditioning import ConditioningConfig, TagModulation, TagStates, compact
+from animatrix_jax.models.conditioning import ConditioningConfig, TagModulation, TagStates
 from animatrix_jax.models.embeddings import (
     fold_tokens,
     rotary_table,
@@ -117,22 +117,29 @@ class CrossAttention(nn.Module):
     def __call__(
         self, x: jax.Array, text: Float[Array, "B N d"], tags: TagStates | None, attend: Attend
     ) -> jax.Array:
-        """Attend from x [B, L, d] to the condition tokens."""
-        c = self.config
+        """Attend from x [B, L, d] to the condition tokens; given tags stand before absent ones."""
         q = self._heads(self.q_norm(self.q(x)))
+        keys, values = self.k(text), self.v(text)
 
-        def over(context: jax.Array, lengths: jax.Array | None) -> jax.Array:
-            k, v = self._heads(self.k_norm(self.k(context))), self._heads(self.v(context))
-            return attend(q, k, v, lengths).reshape(*x.shape[:2], c.dim)
+        def over(k: jax.Array, v: jax.Array, lengths: jax.Array | None) -> jax.Array:
+            out = attend(q, self._heads(self.k_norm(k)), self._heads(v), lengths)
+            return out.reshape(x.shape)
 
         if self.conditioning is None or tags is None:
-            return self.o(over(text, None))
-        both = jnp.concatenate([text + self.text_type, tags.sequence + self.tag_type], axis=1)
-        given = jnp.concatenate([jnp.ones(text.shape[:2], bool), tags.mask], axis=1)
-        mixed = over(*compact(both, given))
+            return self.o(over(keys, values, None))
+
+        def joined(project: nn.Dense, of_text: jax.Array) -> jax.Array:
+            # The projection is linear: τ_text shifts what is already projected.
+            shift = project(self.text_type) - project(jnp.zeros_like(self.text_type))
+            return jnp.concatenate(
+                [of_text + shift, project(tags.sequence + self.tag_type)], axis=1
+            )
+
+        lengths = text.shape[1] + tags.mask.sum(axis=1, dtype=jnp.int32)
+        mixed = over(joined(self.k, keys), joined(self.v, values), lengths)
         if not self.conditioning.tag_gate:
             return self.o(mixed)
-        plain = over(text, None)
+        plain = over(keys, values, None)
         return self.o(plain + self.gate * (mixed - plain))
 
     def _heads(self, x: jax.Array) -> jax.Array:

@@ -21,4 +21,5 @@ def flow_matching_losses(
     """
     predicted = velocity(interpolate(latents, noise, sigma), 1000.0 * sigma)
     error = predicted.astype(jnp.float32) - (noise - latents)
-    return jnp.mean(jnp.square(error), axis=tuple(range(1, latents.ndim)))
+    losses = jnp.mean(jnp.square(error), axis=tuple(range(1, latents.ndim)))
+    return losses * jnp.square(jnp.minimum(sigma / knee, 1.0)) if knee > 0 else losses

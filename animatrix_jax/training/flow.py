@@ -34,11 +34,11 @@ def batch_conditions(batch: Batch) -> Conditions:
 
 
 def expert_losses(
-    model: AniMatrix, schedule: Schedule, seed: int
+    model: AniMatrix, schedule: Schedule, knee: float, seed: int
 ) -> Callable[[Any, Batch, Float[Array, "2"]], Float[Array, " B"]]:
     """Return a function of (one expert's params, its batch, its sigma window) to sample losses.
 
-    Sigma and noise depend on (seed, sample index) alone.
+    Sigma and noise depend on (seed, sample index) alone; `knee` as in `flow_matching_losses`.
     """
 
     def losses(params: Any, batch: Batch, window: jax.Array) -> jax.Array:
@@ -51,7 +51,7 @@ def expert_losses(
             out: Any = model.apply(params, noisy, timestep, conditions)
             return out
 
-        return flow_matching_losses(velocity, latents, noise, sigma)
+        return flow_matching_losses(velocity, latents, noise, sigma, knee)
 
     return losses
 
@@ -59,6 +59,7 @@ def expert_losses(
 def flow_step(
     model: AniMatrix,
     schedule: Schedule,
+    knee: float,
     optimizer: optax.GradientTransformation,
     ema_decay: float,
     seed: int,
@@ -68,7 +69,7 @@ def flow_step(
     Clipping and the optimiser's statistics are per expert, since the optimiser is mapped over the
     expert dim.
     """
-    sample_losses = expert_losses(model, schedule, seed)
+    sample_losses = expert_losses(model, schedule, knee, seed)
     windows = jnp.asarray(schedule.windows())
 
     def loss_fn(params: Any, batch: Batch, window: jax.Array) -> jax.Array:
@@ -90,10 +91,10 @@ def flow_step(
 
 
 def measure_flow(
-    model: AniMatrix, schedule: Schedule, seed: int
+    model: AniMatrix, schedule: Schedule, knee: float, seed: int
 ) -> Callable[[Any, Batch], Float[Array, "2"]]:
     """Return a function of (params, batch) to each expert's mean loss."""
-    sample_losses = expert_losses(model, schedule, seed)
+    sample_losses = expert_losses(model, schedule, knee, seed)
     windows = jnp.asarray(schedule.windows())
 
     def measure(params: Any, batch: Batch) -> jax.Array:

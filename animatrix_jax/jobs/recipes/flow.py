@@ -15,30 +15,30 @@ from animatrix_data.corpus.catalogue import Catalogue, read_catalogue
 from animatrix_data.corpus.latents import LatentCache
 from animatrix_data.pipeline.conditioning import Perturbation
 from animatrix_data.pipeline.loader import LoaderSettings, make_loader
-from animatrix_data.taxonomy import load_vocabulary
+from animatrix_data.taxonomy import MAX_TAGS, load_vocabulary
 from animatrix_jax.checkpoint.folder import (
     ClipShape,
     ModelCard,
     copy_part,
-    load_experts,
     save_experts,
     write_card,
 )
 from animatrix_jax.diffusion.schedule import Schedule
 from animatrix_jax.jobs import encode
-from animatrix_jax.jobs.recipes.recipe import Recipe
+from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.animatrix import AniMatrix, AniMatrixConfig, Conditions
 from animatrix_jax.models.conditioning import ConditioningConfig
 from animatrix_jax.models.dit import DiTConfig
 from animatrix_jax.models.experts import EXPERT_NAMES, init_experts
 from animatrix_jax.runtime.attention import attend
-from animatrix_jax.runtime.model import Model, empty_tags, load_model, transformer_shapes
+from animatrix_jax.runtime.model import Model, empty_tags, load_model
 from animatrix_jax.runtime.tokenizer import make_tokenizer
 from animatrix_jax.training.flow import flow_step, measure_flow
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.state import Batch, TrainState, new_state
 
 REFERENCE = "channels"
+REFERENCE_MASK = 4
 MEMORY_LIMIT = 3 * 2**30
 """Bytes up to which the latents of a corpus are held in memory."""
 
@@ -82,6 +82,7 @@ class FlowSettings:
     batch: int
     transformer: TransformerSettings | None = None
     schedule: Schedule = Schedule()
+    knee: float = 0.0
     initial: Path | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
     task_ratio: tuple[float, float, float] = (0.2, 0.4, 0.4)
@@ -94,31 +95,44 @@ class FlowSettings:
     note: str = ""
 
 
+def core(settings: FlowSettings, seed: int) -> Core:
+    """Return what the run compiles; the corpus and the cards of its parents must be there."""
+    card, row = _card(settings), read_catalogue(settings.corpus)[0]
+    config, schedule = _whole(card)
+    model, vae = AniMatrix(config, attend), load_model(settings.vae).vae_config
+    transform, _ = make_optimizer(settings.optimizer, settings.steps)
+
+    def init(key: jax.Array) -> TrainState:
+        shape = (1, *config.dit.patch, vae.z_dim)
+        one = partial(model.init, latents=jnp.zeros(shape), timestep=jnp.zeros(1))
+        params = init_experts(lambda k: one(k, conditions=_blank_conditions(config, shape)), key)
+        return new_state(params, jax.vmap(transform.init)(params))
+
+    t, h, w, z = vae.latent_shape(row.frames, row.height, row.width)
+    examples = [_example(settings, config, (frames, h, w, z)) for frames in {1, t}]
+    step = flow_step(model, schedule, settings.knee, transform, settings.optimizer.ema_decay, seed)
+    return Core(init, step, tuple(examples))
+
+
 def prepare(settings: FlowSettings, seed: int) -> Recipe:
     """Build the run; the latent cache is held in memory where it fits."""
     catalogue = read_catalogue(settings.corpus)
     train, held_out = _split(catalogue, settings)
     vae, text = load_model(settings.vae), load_model(settings.text_encoder)
+    parts = core(settings, seed)
     encode.run(settings.corpus, settings.vae, settings.cache)
     cache = LatentCache.open(settings.cache, memory_limit=MEMORY_LIMIT)
-    initial = load_model(settings.initial) if settings.initial else None
-    card = initial.card if initial else _new_card(settings, vae, text)
+    card = _card(settings)
     config, schedule = _whole(card)
-    model = AniMatrix(config, attend)
-    tokenize = make_tokenizer("byte", config.dit.text_length)
-    transform, _ = make_optimizer(settings.optimizer, settings.steps)
-    shapes = transformer_shapes(model, vae.vae_config.z_dim, REFERENCE)
-    weights = load_experts(initial.folder, shapes) if initial else None
-    empty = text.encode_ids(tokenize([""]))[0]
-
-    def init(key: jax.Array) -> TrainState:
-        if weights is not None:
-            params = {"params": weights}
-        else:
-            params = init_experts(partial(_init_expert, model, vae), key)
-            nulls = jnp.broadcast_to(empty, (len(EXPERT_NAMES), *empty.shape))
-            params = {"params": {**params["params"], "null_text": nulls}}
-        return new_state(params, jax.vmap(transform.init)(params))
+    tokenize = make_tokenizer(card.tokenizer, config.dit.text_length)
+    state = jax.jit(parts.init)(jax.random.key(seed))
+    if settings.initial is not None:
+        params = load_model(settings.initial).expert_params
+    else:
+        empty = text.encode_ids(tokenize([""]))[0]
+        nulls = jnp.broadcast_to(empty, (len(EXPERT_NAMES), *empty.shape))
+        params = {"params": {**state.params["params"], "null_text": nulls}}
+    state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
 
     def load(part: Catalogue, ratio: tuple[float, float, float], start: int) -> Iterator[Batch]:
         loader = LoaderSettings(
@@ -127,7 +141,7 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         for batch in make_loader(part, cache, loader, tokenize):
             yield {**batch, "text": text.encode_ids(batch.pop("text_ids"))}
 
-    measure = measure_flow(model, schedule, seed)
+    measure = measure_flow(AniMatrix(config, attend), schedule, settings.knee, seed)
     held_out_ratio = (0.0, *settings.task_ratio[1:])
 
     def evaluate(state: TrainState) -> dict[str, float]:
@@ -146,8 +160,8 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         write_card(folder, card)
 
     return Recipe(
-        state=jax.jit(init)(jax.random.key(seed)),
-        step=flow_step(model, schedule, transform, settings.optimizer.ema_decay, seed),
+        state=state,
+        step=parts.step,
         batches=lambda start: load(train, settings.task_ratio, start),
         evaluate=evaluate,
         export=export,
@@ -169,9 +183,13 @@ def _split(catalogue: Catalogue, settings: FlowSettings) -> tuple[Catalogue, Cat
     )
 
 
-def _new_card(settings: FlowSettings, vae: Model, text: Model) -> ModelCard:
+def _card(settings: FlowSettings) -> ModelCard:
+    """Return the card of the model to train: the initial one's, or one of the settings' sizes."""
+    if settings.initial is not None:
+        return load_model(settings.initial).card
     if settings.transformer is None:
         raise ValueError("settings.transformer gives the sizes of a model without an initial one")
+    vae, text = load_model(settings.vae), load_model(settings.text_encoder)
     return ModelCard(
         vae=vae.vae_config,
         text_encoder=text.text_config,
@@ -213,15 +231,39 @@ def _transformer_config(t: TransformerSettings, vae: Model, text: Model) -> AniM
     return AniMatrixConfig(dit, conditioning, t.prediction)
 
 
-def _init_expert(model: AniMatrix, vae: Model, key: jax.Array) -> Any:
-    dit = model.config.dit
-    latents = jnp.zeros((1, *dit.patch, vae.vae_config.z_dim))
-    conditions = Conditions(
-        text=jnp.zeros((1, dit.text_length, dit.text_dim)),
-        text_given=jnp.ones(1, bool),
-        tags=empty_tags(1),
-        tags_given=jnp.ones(1, bool),
-        reference=latents,
-        reference_mask=jnp.zeros((1, dit.patch[0], 4)),
+def _blank_conditions(config: AniMatrixConfig, shape: tuple[int, ...]) -> Conditions:
+    """Return conditions that say nothing, for latents of `shape` [B, t, h, w, z]."""
+    batch, frames = shape[:2]
+    return Conditions(
+        text=jnp.zeros((batch, config.dit.text_length, config.dit.text_dim)),
+        text_given=jnp.ones(batch, bool),
+        tags=empty_tags(batch),
+        tags_given=jnp.ones(batch, bool),
+        reference=jnp.zeros(shape),
+        reference_mask=jnp.zeros((batch, frames, REFERENCE_MASK)),
     )
-    return model.init(key, latents, jnp.zeros(1), conditions)
+
+
+def _example(
+    settings: FlowSettings, config: AniMatrixConfig, latents: tuple[int, int, int, int]
+) -> Batch:
+    """Return a batch of latents [t, h, w, z] as shapes, laid out by expert."""
+    layout = (len(EXPERT_NAMES), settings.batch // len(EXPERT_NAMES))
+
+    def of(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((*layout, *shape), dtype)
+
+    return {
+        "latents": of(jnp.float32, *latents),
+        "reference": of(jnp.float32, *latents),
+        "reference_mask": of(jnp.float32, latents[0], REFERENCE_MASK),
+        "text": of(jnp.float32, config.dit.text_length, config.dit.text_dim),
+        "tags": {
+            "values": of(jnp.int32, MAX_TAGS, 5),
+            "order": of(jnp.int32, MAX_TAGS),
+            "mask": of(jnp.bool_, MAX_TAGS),
+        },
+        "mode": of(jnp.int32),
+        "task": of(jnp.int32),
+        "sample_index": of(jnp.uint32, 2),
+    }

@@ -4,7 +4,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import jax
+
 from animatrix_jax.training.state import Batch, Step, TrainState
+
+
+@dataclass(frozen=True)
+class Core:
+    """What is compiled: the state's initialisation, the step, and its batches as shapes.
+
+    `examples` holds one batch of `jax.ShapeDtypeStruct` for every shape that the run will see.
+    """
+
+    init: Callable[[jax.Array], TrainState]
+    step: Step
+    examples: tuple[Batch, ...]
+
+    def check(self) -> TrainState:
+        """Trace initialisation and step on every shape; return the state as shapes."""
+        state = jax.eval_shape(self.init, jax.random.key(0))
+        for example in self.examples:
+            jax.eval_shape(self.step, state, example)
+        return state
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from animatrix_data.corpus.catalogue import read_catalogue
 from animatrix_data.taxonomy.directive import parse_directive
 from animatrix_jax.checkpoint.folder import ModelCard, save_part, write_card
-from animatrix_jax.jobs.recipes.recipe import Recipe
+from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.umt5 import ByteDenoiser, UMT5Config
 from animatrix_jax.runtime.tokenizer import BYTE_MASK, make_tokenizer
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
@@ -35,17 +35,37 @@ class TextSettings:
     export_dtype: str = "float32"
 
 
-def prepare(settings: TextSettings, seed: int) -> Recipe:
-    """Build the run over the texts that the text channel will see."""
-    catalogue = read_catalogue(settings.corpus)
-    texts = [parse_directive(row.directive).text for row in catalogue]
-    ids = make_tokenizer("byte", settings.length)(texts)
+def core(settings: TextSettings, seed: int) -> Core:
+    """Return what the run compiles; no corpus is needed."""
     model = ByteDenoiser(settings.model)
     transform, _ = make_optimizer(settings.optimizer, settings.steps)
 
     def init(key: jax.Array) -> TrainState:
         params = model.init(key, jnp.zeros((1, settings.length), jnp.int32))
         return new_state(params, transform.init(params))
+
+    step = denoising_step(
+        model,
+        transform,
+        settings.optimizer.ema_decay,
+        seed,
+        rate=settings.rate,
+        span=settings.span,
+        mask_id=BYTE_MASK,
+    )
+    example = {
+        "text_ids": jax.ShapeDtypeStruct((settings.batch, settings.length), jnp.int32),
+        "sample_index": jax.ShapeDtypeStruct((settings.batch, 2), jnp.uint32),
+    }
+    return Core(init, step, (example,))
+
+
+def prepare(settings: TextSettings, seed: int) -> Recipe:
+    """Build the run over the texts that the text channel will see."""
+    catalogue = read_catalogue(settings.corpus)
+    texts = [parse_directive(row.directive).text for row in catalogue]
+    ids = make_tokenizer("byte", settings.length)(texts)
+    parts = core(settings, seed)
 
     def batches(start: int) -> Iterator[dict[str, Any]]:
         for step in range(start, settings.steps):
@@ -62,18 +82,9 @@ def prepare(settings: TextSettings, seed: int) -> Recipe:
         save_part(folder, "text_encoder", encoder, jnp.dtype(settings.export_dtype))
         write_card(folder, ModelCard(text_encoder=settings.model))
 
-    step = denoising_step(
-        model,
-        transform,
-        settings.optimizer.ema_decay,
-        seed,
-        rate=settings.rate,
-        span=settings.span,
-        mask_id=BYTE_MASK,
-    )
     return Recipe(
-        state=jax.jit(init)(jax.random.key(seed)),
-        step=step,
+        state=jax.jit(parts.init)(jax.random.key(seed)),
+        step=parts.step,
         batches=batches,
         evaluate=lambda state: {},
         export=export,

@@ -12,7 +12,7 @@ from animatrix_data.corpus.catalogue import read_catalogue
 from animatrix_data.pipeline.crops import CropStage, crop_batches
 from animatrix_data.pipeline.frames import read_frames
 from animatrix_jax.checkpoint.folder import ModelCard, save_part, write_card
-from animatrix_jax.jobs.recipes.recipe import Recipe
+from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.linear_path import principal_maps
 from animatrix_jax.models.vae import VAE, VAEConfig
 from animatrix_jax.objectives.reconstruction import Reconstruction
@@ -34,6 +34,30 @@ class VAESettings:
     export_dtype: str = "float32"
 
 
+def core(settings: VAESettings, seed: int) -> Core:
+    """Return what the run compiles; no corpus is needed."""
+    vae = VAE(settings.model)
+    transform, _ = make_optimizer(settings.optimizer, _total(settings))
+
+    def init(key: jax.Array) -> TrainState:
+        shape = settings.stages[-1].shape
+        latents = jnp.zeros((1, *settings.model.latent_shape(*shape)))
+        params = vae.init(key, jnp.zeros((1, *shape, 3)), latents, method="reconstruct")
+        return new_state(params, transform.init(params))
+
+    return Core(
+        init,
+        vae_step(vae, settings.loss, transform, settings.optimizer.ema_decay, seed),
+        tuple(
+            {
+                "frames": jax.ShapeDtypeStruct((stage.batch, *stage.shape, 3), jnp.uint8),
+                "sample_index": jax.ShapeDtypeStruct((stage.batch, 2), jnp.uint32),
+            }
+            for stage in settings.stages
+        ),
+    )
+
+
 def prepare(settings: VAESettings, seed: int) -> Recipe:
     """Build the run; the whole corpus is decoded into memory."""
     catalogue = read_catalogue(settings.corpus)
@@ -44,19 +68,11 @@ def prepare(settings: VAESettings, seed: int) -> Recipe:
             f"{settings.corpus} to train on"
         )
     train, held_out = frames[: -settings.held_out], frames[-settings.held_out :]
-    vae = VAE(settings.model)
-    total = sum(stage.steps for stage in settings.stages)
-    transform, _ = make_optimizer(settings.optimizer, total)
-    maps = _start_of_linear_path(settings.model, train, seed)
-
-    def init(key: jax.Array) -> TrainState:
-        latents = jnp.zeros((1, *settings.model.latent_shape(*train.shape[1:4])))
-        clip = jnp.zeros((1, *train.shape[1:]))
-        params = vae.init(key, clip, latents, method="reconstruct")
-        if maps is not None:
-            params = {"params": {**params["params"], "linear": jax.tree.map(jnp.asarray, maps)}}
-        return new_state(params, transform.init(params))
-
+    vae, parts = VAE(settings.model), core(settings, seed)
+    state = jax.jit(parts.init)(jax.random.key(seed))
+    if settings.model.linear_path:
+        params = {"params": {**state.params["params"], "linear": _maps(settings, train, seed)}}
+        state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
     measure = measure_vae(vae)
 
     def evaluate(state: TrainState) -> dict[str, float]:
@@ -71,24 +87,25 @@ def prepare(settings: VAESettings, seed: int) -> Recipe:
         write_card(folder, ModelCard(vae=config))
 
     return Recipe(
-        state=jax.jit(init)(jax.random.key(seed)),
-        step=vae_step(vae, settings.loss, transform, settings.optimizer.ema_decay, seed),
+        state=state,
+        step=parts.step,
         batches=lambda start: crop_batches(train, settings.stages, seed, start),
         evaluate=evaluate,
         export=export,
-        total_steps=total,
+        total_steps=_total(settings),
         parents={"corpus": catalogue.digest},
     )
 
 
-def _start_of_linear_path(
-    config: VAEConfig, frames: np.ndarray, seed: int
-) -> dict[str, np.ndarray] | None:
-    if not config.linear_path:
-        return None
+def _total(settings: VAESettings) -> int:
+    return sum(stage.steps for stage in settings.stages)
+
+
+def _maps(settings: VAESettings, frames: np.ndarray, seed: int) -> dict[str, jax.Array]:
     some = frames[:: max(1, len(frames) // 256)][:256].astype(np.float32) / 127.5 - 1.0
-    maps = principal_maps(some, config.time_stride, config.space_stride, config.z_dim, seed)
-    return {name: leaf.astype(np.float32) for name, leaf in maps.items()}
+    c = settings.model
+    maps = principal_maps(some, c.time_stride, c.space_stride, c.z_dim, seed)
+    return {name: jnp.asarray(leaf, jnp.float32) for name, leaf in maps.items()}
 
 
 def _chunks(frames: np.ndarray, size: int) -> Iterator[np.ndarray]:
