@@ -74,9 +74,7 @@ def plan_swaps(count: int, fields: Sequence[str], seed: int = 0) -> list[Swap]:
     without fields.
     """
     if not fields:
-        raise ValueError(
-            "no sub-field can be swapped: the oracle measures none of them well enough"
-        )
+        raise ValueError("no tag can be swapped: the oracle reads no sub-field well enough")
     first = held_out_seed(seed)
     random = np.random.Generator(np.random.Philox(key=seed))
     pool = [sample_spec(first + 90_000 + i) for i in range(400)]

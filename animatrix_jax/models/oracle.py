@@ -116,7 +116,9 @@ class _Summary(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        pooled = [x.mean(axis=(1, 2, 3)), x.max(axis=(1, 2, 3)), x.mean(axis=(2, 3)).std(axis=1)]
+        # The small number keeps the gradient finite where nothing changes in time.
+        change = jnp.sqrt(x.mean(axis=(2, 3)).var(axis=1) + 1e-6)
+        pooled = [x.mean(axis=(1, 2, 3)), x.max(axis=(1, 2, 3)), change]
         batch, _, height, width, dim = x.shape
         coarse = x.mean(axis=1).reshape(batch, height // 2, 2, width // 2, 2, dim).mean(axis=(2, 4))
         placed = nn.Dense(self.features)(coarse.reshape(batch, -1))
@@ -159,7 +161,7 @@ class _Seen(nn.Module):
         x = _Block(2 * c.dim, halve=True, name="block1")(x)
         x = _Block(2 * c.dim, name="block2")(x)
         x = x.reshape(batch, time, height // 2, width // 2, -1)
-        return _Summary(c.hidden // 2, name="summary")(_over_time(x, 2 * c.dim, "time"))
+        return _Summary(c.hidden // 3, name="summary")(_over_time(x, 2 * c.dim, "time"))
 
 
 class _Moved(nn.Module):
@@ -179,7 +181,7 @@ class _Moved(nn.Module):
         x = nn.silu(nn.Dense(c.motion_dim, name="dense")(lax.stop_gradient(cost)))
         x = _Block(2 * c.motion_dim, halve=True, name="block")(x)
         x = x.reshape(batch, -1, height // 4, width // 4, 2 * c.motion_dim)
-        return _Summary(c.hidden // 2, name="summary")(_over_time(x, 2 * c.motion_dim, "time"))
+        return _Summary(c.hidden // 3, name="summary")(_over_time(x, 2 * c.motion_dim, "time"))
 
 
 def _over_time(x: jax.Array, features: int, name: str) -> jax.Array:

@@ -18,10 +18,11 @@ def get_config() -> ConfigDict:
             "settings": {
                 "corpus": "runs/pocket/oracle_corpus",
                 "model": "runs/pocket/vae",
+                "clip": (17, 64, 64),
                 "steps": 1500,
                 "batch": 32,
                 "held_out": 400,
-                "reconstructed": 2400,
+                "reconstructed": 2200,
                 "optimizer": {
                     "peak_lr": 3e-3,
                     "warmup_steps": 60,

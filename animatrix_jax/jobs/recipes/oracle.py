@@ -18,15 +18,15 @@ from animatrix_data.procedural.oracles import (
     answers,
     camera_path,
     classify_camera,
-    label_lists,
     mirror,
     movement,
+    studio_labels,
     top,
 )
 from animatrix_data.progress import track
 from animatrix_data.taxonomy import ProductionSpec, parse_tags
 from animatrix_jax.evaluation.sources import reconstruct
-from animatrix_jax.jobs.recipes.recipe import Recipe
+from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.oracle import OracleConfig, OracleNet
 from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.oracle import Accuracy, OracleCard, oracle_scores, save_oracle
@@ -43,15 +43,15 @@ CHUNK = 16
 class OracleSettings:
     """What an oracle experiment fixes.
 
-    `model` is the folder of the VAE whose reconstructions are read too; the first `reconstructed`
-    clips of the corpus (None: all) and the `held_out` ones at its end, which are only measured
-    on, go through it. A clip that has a reconstruction is shown as drawn with probability `sharp`.
-    The classical oracles are measured on `registered` of the held-out clips. The other numbers are
-    those of `OracleConfig`.
+    `clip` is (frames, height, width). The first `reconstructed` clips of the corpus (None: all) and
+    the `held_out` ones at its end, which are only measured on, go through the VAE of `model`. A
+    clip that has a reconstruction is shown as drawn with probability `sharp`. The classical oracles
+    are measured on `registered` of the held-out clips. The other numbers are `OracleConfig`'s.
     """
 
     corpus: Path
     model: Path
+    clip: tuple[int, int, int]
     steps: int
     batch: int
     held_out: int = 400
@@ -75,14 +75,33 @@ class Clips:
     reconstructed: np.ndarray
 
 
-def prepare(settings: OracleSettings, seed: int) -> Recipe:
-    """Build the run; the corpus is decoded, and reconstructed once, into memory."""
-    catalogue = read_catalogue(settings.corpus)
-    model = load_model(settings.model)
-    train, held_out = _load(catalogue, model, settings)
-    frames, height, width = train.drawn.shape[1:4]
-    config = OracleConfig(
-        label_lists(train.specs, FIELDS),
+def core(settings: OracleSettings, seed: int) -> Core:
+    """Return what the run compiles; no corpus is needed."""
+    config = _config(settings)
+    net = OracleNet(config)
+    transform, _ = make_optimizer(settings.optimizer, settings.steps)
+    batch = settings.batch
+
+    def init(key: jax.Array) -> TrainState:
+        params = net.init(key, jnp.zeros((1, *settings.clip, 3)))
+        return new_state(params, transform.init(params))
+
+    targets = {
+        name: jax.ShapeDtypeStruct((batch, len(known)), jnp.float32)
+        for name, known in config.labels.items()
+    }
+    example = {
+        "frames": jax.ShapeDtypeStruct((batch, *settings.clip, 3), jnp.uint8),
+        "targets": targets,
+        "sample_index": jax.ShapeDtypeStruct((batch, 2), jnp.uint32),
+    }
+    return Core(init, oracle_step(net, transform, settings.optimizer.ema_decay, seed), (example,))
+
+
+def _config(settings: OracleSettings) -> OracleConfig:
+    frames, height, width = settings.clip
+    return OracleConfig(
+        studio_labels(FIELDS),
         frames,
         height,
         width,
@@ -91,13 +110,20 @@ def prepare(settings: OracleSettings, seed: int) -> Recipe:
         hidden=settings.hidden,
         dropout=settings.dropout,
     )
-    net = OracleNet(config)
-    transform, _ = make_optimizer(settings.optimizer, settings.steps)
-    exam = Exam(config, held_out, settings.registered)
 
-    def init(key: jax.Array) -> TrainState:
-        params = net.init(key, jnp.zeros((1, *train.drawn.shape[1:])))
-        return new_state(params, transform.init(params))
+
+def prepare(settings: OracleSettings, seed: int) -> Recipe:
+    """Build the run; the corpus is decoded, and reconstructed once, into memory."""
+    config, parts = _config(settings), core(settings, seed)
+    catalogue = read_catalogue(settings.corpus)
+    if tuple(catalogue.buckets) != (settings.clip,):
+        raise ValueError(
+            f"the corpus {settings.corpus} must hold clips of {settings.clip} frames, height and "
+            f"width only, not {', '.join(map(str, catalogue.buckets))}"
+        )
+    model = load_model(settings.model)
+    train, held_out = _load(catalogue, model, settings)
+    exam = Exam(config, held_out, settings.registered)
 
     def evaluate(state: TrainState) -> dict[str, float]:
         numbers = {}
@@ -111,8 +137,8 @@ def prepare(settings: OracleSettings, seed: int) -> Recipe:
         save_oracle(folder, state.average, exam.card(state.average, catalogue[0].fps, dtype), dtype)
 
     return Recipe(
-        state=jax.jit(init)(jax.random.key(seed)),
-        step=oracle_step(net, transform, settings.optimizer.ema_decay, seed),
+        state=jax.jit(parts.init)(jax.random.key(seed)),
+        step=parts.step,
         batches=lambda start: _batches(train, config.labels, settings, seed, start),
         evaluate=evaluate,
         export=export,
@@ -151,7 +177,7 @@ def _batches(
     for step in range(start, settings.steps):
         indices = range(step * size, (step + 1) * size)
         random = np.random.Generator(np.random.Philox(key=seed, counter=step))
-        chosen = np.array([_place(i, count, seed) for i in indices])
+        chosen = np.array([place(i, count, seed) for i in indices])
         flipped, sharp = random.random(size) < 0.5, random.random(size) < settings.sharp
         frames = np.stack(
             [_shown(clips, clip, s, f) for clip, s, f in zip(chosen, sharp, flipped, strict=True)]
@@ -167,7 +193,7 @@ def _batches(
         }  # fmt: skip
 
 
-def _place(sample: int, count: int, seed: int) -> int:
+def place(sample: int, count: int, seed: int) -> int:
     """Return the clip of a global sample: each pass visits all in another order (affine steps)."""
     turn, place = divmod(sample, count)
     random = np.random.Generator(np.random.Philox(key=seed, counter=turn << 64))

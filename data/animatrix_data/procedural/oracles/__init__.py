@@ -9,6 +9,7 @@ from animatrix_data.procedural.oracles.answers import (
     label_lists,
     mirror,
     movement,
+    studio_labels,
     top,
 )
 from animatrix_data.procedural.oracles.camera import CameraPath, camera_path, classify_camera
@@ -25,5 +26,6 @@ __all__ = [
     "label_lists",
     "mirror",
     "movement",
+    "studio_labels",
     "top",
 ]

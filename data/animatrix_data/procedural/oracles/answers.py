@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from animatrix_data.procedural.sampler import DRAWABLE, MOVES
 from animatrix_data.taxonomy import DIRECTIONS, FIELDS, ProductionSpec, Tag
 
 NOTHING = "none"
@@ -55,6 +56,20 @@ def label_lists(
             found.insert(0, NOTHING)
         if len(found) > 1:
             lists[field] = tuple(found)
+    return lists
+
+
+def studio_labels(fields: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the answers that the studio draws in each sub-field, the camera's with directions.
+
+    VFX has the answer `NOTHING` first, since a clip may be without.
+    """
+    lists = {field: DRAWABLE[field] for field in fields}
+    if "CameraMotion" in lists:
+        moves = [f"{name} {d}" if d else name for name, d in MOVES]
+        lists["CameraMotion"] = tuple(moves)
+    if "VFX" in lists:
+        lists["VFX"] = (NOTHING, *lists["VFX"])
     return lists
 
 

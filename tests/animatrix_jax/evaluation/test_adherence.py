@@ -1,0 +1,72 @@
+"""Adherence on made-up readings whose outcome is known."""
+
+import pytest
+
+from animatrix_data.procedural.oracles import Reading
+from animatrix_data.taxonomy import parse_tags
+from animatrix_jax.evaluation.adherence import measure_adherence
+
+
+def seen(**tops: str) -> Reading:
+    """A reading whose top answers are these."""
+    return {name: {text: 0.9, "something else": 0.1} for name, text in tops.items()}
+
+
+SPECS = [
+    parse_tags("VideoStyle: Shinkai Style, CameraMotion: pan left, VFX: Rain; Snow"),
+    parse_tags("VideoStyle: Miyazaki Style, CameraMotion: pan right, VFX: Snow"),
+    parse_tags("VideoStyle: Shinkai Style, CameraMotion: static -> zoom in"),
+    parse_tags("VideoStyle: Miyazaki Style, CameraMotion: tilt up"),
+]
+READINGS = [
+    seen(VideoStyle="Shinkai Style", CameraMotion="Pan left", VFX="Snow"),
+    seen(VideoStyle="Miyazaki Style", CameraMotion="Pan left", VFX="none"),
+    seen(VideoStyle="Shinkai Style", CameraMotion="Zoom in", VFX="none"),
+    seen(VideoStyle="Shinkai Style", CameraMotion="Tilt up", VFX="Rain"),
+]
+KNOWN = {"VideoStyle": 0.99, "CameraMotion": 0.9, "CameraMovement": 0.95, "VFX": 0.5}
+
+
+def test_hits_are_counted_among_the_clips_that_ask() -> None:
+    report = measure_adherence(SPECS, READINGS, KNOWN)
+    counts = {e.name: (e.found.hits, e.found.trials) for e in report.sub_fields}
+    assert counts == {
+        "VideoStyle": (3, 4),
+        "CameraMotion": (3, 4),
+        "VFX": (1, 2),
+        "CameraMovement": (4, 4),
+    }
+
+
+def test_chance_is_exact_where_all_permutations_agree() -> None:
+    specs = [parse_tags(f"VideoStyle: {s}") for s in ("Shinkai Style", "Miyazaki Style") * 4]
+    readings = [seen(VideoStyle="Shinkai Style")] * 8
+    entry = measure_adherence(specs, readings, {}, permutations=20).sub_field("VideoStyle")
+    assert entry.chance.mean == entry.chance.bound == entry.found.share == 0.5
+
+
+def test_an_axis_pools_what_its_oracles_can_measure() -> None:
+    report = measure_adherence(SPECS, READINGS, KNOWN)
+    assert {entry.axis for entry in report.axes} == {"S", "C"}, "VFX is read too badly"
+    assert not report.sub_field("VFX").measured
+    camera = report.axis("C")
+    assert (camera.found.hits, camera.found.trials) == (3, 4), "movement alone is not pooled"
+    assert camera.accuracy == pytest.approx(0.9)
+
+
+def test_an_unknown_accuracy_is_taken_as_good_enough() -> None:
+    report = measure_adherence(SPECS, READINGS, {"VideoStyle": None})
+    assert report.sub_field("VideoStyle").measured
+    assert report.axis("S").accuracy is None
+
+
+def test_a_sub_field_that_nobody_asks_for_is_left_out() -> None:
+    report = measure_adherence(SPECS, [seen(VideoStyle="Shinkai Style")] * 4, KNOWN)
+    assert [entry.name for entry in report.sub_fields] == ["VideoStyle"]
+    with pytest.raises(KeyError):
+        report.sub_field("MotionType")
+
+
+def test_readings_must_fit_the_specs() -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        measure_adherence(SPECS, READINGS[:2], KNOWN)

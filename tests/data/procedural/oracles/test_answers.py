@@ -1,0 +1,44 @@
+"""Answers: tags as short texts."""
+
+from animatrix_data.procedural.oracles import (
+    NOTHING,
+    answers,
+    label_lists,
+    mirror,
+    movement,
+    top,
+)
+from animatrix_data.taxonomy import parse_tags
+
+
+def test_camera_answers_carry_their_direction() -> None:
+    spec = parse_tags("CameraMotion: pan left (slow) -> static -> pan left, VFX: Rain; Snow")
+    assert answers(spec, "CameraMotion") == ("Pan left", "Static")
+    assert answers(spec, "VFX") == ("Rain", "Snow")
+    assert answers(spec, "ShotScale") == ()
+
+
+def test_movement_drops_the_direction_and_nothing_else() -> None:
+    assert [movement(t) for t in ("Pan left", "Static", "Zoom out", "left")] == [
+        "Pan", "Static", "Zoom", "left",
+    ]  # fmt: skip
+
+
+def test_mirror_swaps_the_sides_only() -> None:
+    pairs = {"Pan left": "Pan right", "Pan right": "Pan left", "Tilt up": "Tilt up"}
+    assert {text: mirror(text) for text in pairs} == pairs
+
+
+def test_label_lists_know_that_an_effect_may_be_absent() -> None:
+    specs = [
+        parse_tags("VideoStyle: Shinkai Style, ShotScale: Long Shot, VFX: Rain"),
+        parse_tags("VideoStyle: Miyazaki Style, ShotScale: Long Shot"),
+    ]
+    lists = label_lists(specs, ("VFX", "VideoStyle", "ShotScale"))
+    assert set(lists) == {"VideoStyle", "VFX"}, "a sub-field without a choice is left out"
+    assert lists["VFX"] == (NOTHING, "Rain")
+    assert set(lists["VideoStyle"]) == {"Miyazaki Style", "Shinkai Style"}
+
+
+def test_the_first_of_equal_scores_is_on_top() -> None:
+    assert top({"VFX": {"Rain": 0.4, "Snow": 0.4, "none": 0.2}}, "VFX") == "Rain"
