@@ -11,7 +11,6 @@ from animatrix_data.taxonomy import parse_tags
 from animatrix_jax.evaluation.oracles import load_oracles
 from animatrix_jax.jobs import draw, train
 from animatrix_jax.jobs.recipes.oracle import FIELDS, accuracy_tables, place, target_rows
-from tests.tiny import write_tiny_model
 
 SPECS = [parse_tags("CameraMotion: pan left"), parse_tags("CameraMotion: static, VFX: Rain")]
 
@@ -44,11 +43,10 @@ def test_accuracy_counts_the_camera_with_and_without_direction() -> None:
     assert (movement.raw, movement.reconstructed) == (1.0, 0.5)
 
 
-def test_a_run_leaves_an_oracle_that_reads_clips(tmp_path: Path) -> None:
+def test_a_run_leaves_an_oracle_that_reads_clips(tiny_model: Path, tmp_path: Path) -> None:
     draw.run(tmp_path / "corpus", clips=6, size="32x32x5@8", seed=50, processes=1)
-    write_tiny_model(tmp_path / "model")
     settings = {
-        "corpus": str(tmp_path / "corpus"), "model": str(tmp_path / "model"), "clip": (5, 32, 32),
+        "corpus": str(tmp_path / "corpus"), "model": str(tiny_model), "clip": (5, 32, 32),
         "steps": 1, "batch": 2, "held_out": 2, "registered": 1, "dim": 8, "motion_dim": 8,
         "hidden": 24,
     }  # fmt: skip
