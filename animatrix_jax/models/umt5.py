@@ -9,6 +9,9 @@ from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
 
+LECUN = nn.initializers.lecun_normal()
+
+
 @dataclass(frozen=True)
 class UMT5Config:
     """Sizes of the encoder; umT5-XXL's are 256384, 4096, 10240, 64, 64, 24."""
@@ -56,9 +59,13 @@ class EncoderLayer(nn.Module):
         batch, length, _ = x.shape
         h = ScaleNorm(name="norm1")(x)
         inner = c.heads * c.head_dim
+        # Attention is unscaled, so the queries start small (T5's own initialisation).
+        small = nn.initializers.normal((c.dim * c.head_dim) ** -0.5)
         q, k, v = (
-            nn.Dense(inner, use_bias=False, name=name)(h).reshape(batch, length, c.heads, -1)
-            for name in ("q", "k", "v")
+            nn.Dense(inner, use_bias=False, kernel_init=init, name=name)(h).reshape(
+                batch, length, c.heads, -1
+            )
+            for name, init in (("q", small), ("k", LECUN), ("v", LECUN))
         )
         bias = nn.Embed(c.buckets, c.heads, name="position_bias")(
             relative_buckets(length, c.buckets, c.max_distance)

@@ -1,6 +1,7 @@
 """Text to token ids, padded with 0 to one length."""
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ Tokenize = Callable[[Sequence[str]], Int[np.ndarray, "n L"]]
 
 @functools.cache
 def _byte_tokenizer() -> Any:
+    # The library would announce the absence of torch, which nothing here needs.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     from transformers import ByT5Tokenizer
 
     return ByT5Tokenizer()
