@@ -85,10 +85,10 @@ def write_tiny_model(folder: Path, card: ModelCard | None = None) -> None:
 
 def random_like(shapes: Any, seed: int) -> Any:
     """Return a tree of normal values of deviation 0.1 about 0, about 1 for gains."""
-    random = np.random.default_rng(seed)
-
-    def draw(path: Any, leaf: Any) -> np.ndarray:
+    paths, tree = jax.tree_util.tree_flatten_with_path(shapes)
+    random, leaves = np.random.default_rng(seed), []
+    for path, leaf in paths:
         centre = 1.0 if str(path[-1].key) in ("gain", "scale", "gate") else 0.0
-        return random.normal(centre, 0.1, leaf.shape).astype(np.float32)
-
-    return jax.tree_util.tree_map_with_path(draw, shapes)
+        values = centre + 0.1 * random.normal(size=leaf.shape)
+        leaves.append(jnp.asarray(values, jnp.float32))
+    return jax.tree.unflatten(tree, leaves)

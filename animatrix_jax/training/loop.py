@@ -55,10 +55,16 @@ def run_loop(
             state, metrics = step(state, batch)
             note = ""
             if pending is not None and pending[0] % settings.log_every == 0:
-                values = {name: float(value) for name, value in jax.device_get(pending[1]).items()}
+                values = _fetch(pending[1])
                 telemetry.write(pending[0], values | {"data_wait_seconds": waited})
                 note = f"loss {values['loss']:.4f}"
             ticker.advance(note=note)
             pending = (index, metrics)
+    if pending is not None:
+        telemetry.write(pending[0], _fetch(pending[1]))
     telemetry.flush()
     return state
+
+
+def _fetch(metrics: Metrics) -> dict[str, float]:
+    return {name: float(value) for name, value in jax.device_get(metrics).items()}
