@@ -168,10 +168,11 @@ VERBS = (
     Verb(
         "demo",
         "Show the whole at work: draw, train, generate, measure, and a page to look at.",
-        "animatrix demo --out runs/demo",
+        "animatrix demo --config configs/pocket/demo.py --out runs/demo",
         flags=(
             Flag("out", "folder of the demo; open its index.html", "folder", "runs/demo"),
             Flag("footage", "folder of videos of your own to start a clip from", "folder"),
         ),
+        config=Config("the training, from a model that is there already"),
     ),
 )
