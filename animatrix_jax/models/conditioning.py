@@ -1,4 +1,4 @@
-"""The creator-language channel: tag encoder, nulls and the per-block tag modulation (section 4.1)."""
+"""The creator-language channel: tag encoder, nulls, per-block tag modulation (section 4.1)."""
 
 from dataclasses import dataclass
 
@@ -118,7 +118,7 @@ class TagNulls(nn.Module):
     dim: int
 
     @nn.compact
-    def __call__(self, states: TagStates, given: Bool[Array, "B"]) -> TagStates:
+    def __call__(self, states: TagStates, given: Bool[Array, " B"]) -> TagStates:
         """Return the states with ∅ as the only token and summary of the samples not given."""
         init = nn.initializers.normal(0.02)
         sequence = self.param("sequence", init, (self.dim,))

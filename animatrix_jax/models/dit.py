@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from animatrix_jax.models.conditioning import ConditioningConfig, TagModulation, TagStates
 from animatrix_jax.models.embeddings import (
     fold_tokens,
+    position_table,
     rotary_table,
     rotate,
     timestep_sinusoid,
@@ -31,6 +32,8 @@ class DiTConfig:
     `in_channels` counts what is concatenated (noisy latents, reference mask, reference latents),
     `patch` is (frames, rows, columns), `dtype` the compute type of the linear layers; the residual
     stream and modulation stay float32. `remat` recomputes blocks in the backward pass.
+    `rope_base` is the rotary base; `absolute_positions` also adds where a token stands to its
+    embedding (Wan does not: on a grid of a few tokens the rotary angles alone say little).
     """
 
     dim: int
@@ -43,6 +46,8 @@ class DiTConfig:
     text_length: int
     patch: tuple[int, int, int] = (1, 2, 2)
     freq_dim: int = 256
+    rope_base: float = 10000.0
+    absolute_positions: bool = False
     eps: float = 1e-6
     dtype: str = "float32"
     remat: bool = False
@@ -196,7 +201,7 @@ class DiT(nn.Module):
     def __call__(
         self,
         inputs: Float[Array, "B T H W C"],
-        timestep: Float[Array, "B"],
+        timestep: Float[Array, " B"],
         text: Float[Array, "B N text_dim"],
         tags: TagStates | None = None,
     ) -> Float[Array, "B T H W out"]:
@@ -204,10 +209,13 @@ class DiT(nn.Module):
         c = self.config
         frames, height, width = inputs.shape[1:4]
         grid = tuple(n // p for n, p in zip((frames, height, width), c.patch, strict=True))
-        rope = rotary_table(*grid, c.head_dim)
+        rope = rotary_table(*grid, c.head_dim, c.rope_base)
 
         dense = lambda features, name: nn.Dense(features, dtype=c.dtype, name=name)  # noqa: E731
         x = dense(c.dim, "patch_embedding")(fold_tokens(inputs, c.patch)).astype(jnp.float32)
+        if c.absolute_positions:
+            places = jnp.asarray(position_table(*grid, c.rope_base))
+            x = x + nn.Dense(c.dim, name="position_embedding")(places)
         time = nn.Dense(c.dim, name="time_in")(timestep_sinusoid(timestep, c.freq_dim))
         time = nn.Dense(c.dim, name="time_out")(nn.silu(time))
         modulation = nn.Dense(6 * c.dim, name="time_projection")(nn.silu(time))

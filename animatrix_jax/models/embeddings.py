@@ -18,25 +18,38 @@ def timestep_sinusoid(timestep: Float[Array, " B"], dim: int) -> Float[Array, "B
 
 @functools.lru_cache(maxsize=32)
 def rotary_table(
-    frames: int, rows: int, columns: int, head_dim: int
+    frames: int, rows: int, columns: int, head_dim: int, base: float = 10000.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return cos and sin [tokens, head_dim/2] of the 3D rotary angles, computed in float64.
 
     The complex half of a head is split over (frame, row, column) as c − 2⌊c/3⌋, ⌊c/3⌋, ⌊c/3⌋ with
-    c = head_dim/2: (22, 21, 21) at 128. Base 10⁴ on every part. Token order is frame-major.
+    c = head_dim/2: (22, 21, 21) at 128. `base` is 10⁴ in Wan. Token order is frame-major.
     """
     side = 2 * (head_dim // 6)
     parts = (head_dim - 2 * side, side, side)
-    grid = np.meshgrid(np.arange(frames), np.arange(rows), np.arange(columns), indexing="ij")
-    angles = np.concatenate(
+    angles = _grid_angles((frames, rows, columns), parts, base)
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=32)
+def position_table(frames: int, rows: int, columns: int, base: float) -> np.ndarray:
+    """Return sines and cosines [tokens, 48] of where each token stands, eight rates a dim."""
+    angles = _grid_angles((frames, rows, columns), (16, 16, 16), base)
+    return np.concatenate([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)
+
+
+def _grid_angles(
+    shape: tuple[int, int, int], parts: tuple[int, int, int], base: float
+) -> np.ndarray:
+    """Return position × base^(−i/part) for even i below each dim's part, joined: float64."""
+    grid = np.meshgrid(*(np.arange(edge) for edge in shape), indexing="ij")
+    return np.concatenate(
         [
-            position.reshape(-1, 1)
-            / np.power(10000.0, np.arange(0, dim, 2, dtype=np.float64) / dim)
-            for position, dim in zip(grid, parts, strict=True)
+            position.reshape(-1, 1) / np.power(base, np.arange(0.0, part, 2.0) / part)
+            for position, part in zip(grid, parts, strict=True)
         ],
         axis=-1,
     )
-    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
 def rotate(

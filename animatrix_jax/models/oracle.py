@@ -31,8 +31,8 @@ class OracleConfig:
     frames: int
     height: int
     width: int
-    dim: int = 48
-    motion_dim: int = 32
+    dim: int = 32
+    motion_dim: int = 24
     hidden: int = 192
     stride: int = 2
     reach: int = 4
@@ -66,21 +66,27 @@ def matching_costs(
     The first channels are a soft choice among the `displacements`; the last three the patch's
     least cost, its cost when nothing moves, and its texture.
     """
-    count, height, width = before.shape
-    padded = jnp.pad(after, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
+    # The pictures stand in the last dim, where a CPU takes many at once.
+    before, after = before.transpose(1, 2, 0), after.transpose(1, 2, 0)
+    height, width, _ = before.shape
+    padded = jnp.pad(after, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
     costs = []
     for dy, dx in displacements(reach):
-        moved = padded[:, reach + dy : reach + dy + height, reach + dx : reach + dx + width]
-        blocks = jnp.abs(before - moved).reshape(count, height // 2, 2, width // 2, 2)
-        costs.append(blocks.mean(axis=(2, 4)))
-    cost = jnp.stack(costs, axis=-1)
-    window = (1, 3, 3, 1)
-    cost = lax.reduce_window(cost, 0.0, lax.add, window, (1, 1, 1, 1), "SAME") / 9.0
-    texture = cost.mean(axis=-1, keepdims=True)
-    choice = jax.nn.softmax(-8.0 * cost / (texture + 0.02), axis=-1)
-    still = cost[..., displacements(reach).index((0, 0)), None]
-    extra = jnp.concatenate([cost.min(axis=-1, keepdims=True), still, texture], axis=-1)
-    return jnp.concatenate([4.0 * choice, 4.0 * extra], axis=-1)
+        moved = padded[reach + dy : reach + dy + height, reach + dx : reach + dx + width]
+        rows = jnp.abs(before - moved)
+        rows = rows[0::2] + rows[1::2]
+        costs.append(rows[:, 0::2] + rows[:, 1::2])
+    cost = jnp.stack(costs, axis=2)
+    for dim in (0, 1):
+        wide = jnp.pad(cost, [(1, 1) if d == dim else (0, 0) for d in range(4)])
+        parts = (lax.slice_in_dim(wide, k, k + cost.shape[dim], axis=dim) for k in range(3))
+        cost = sum(parts, jnp.zeros(())) / 3
+    cost = cost / 4
+    texture = cost.mean(axis=2, keepdims=True)
+    choice = jax.nn.softmax(-8.0 * cost / (texture + 0.02), axis=2)
+    still = cost[:, :, displacements(reach).index((0, 0)), None]
+    extra = jnp.concatenate([cost.min(axis=2, keepdims=True), still, texture], axis=2)
+    return 4.0 * jnp.concatenate([choice, extra], axis=2).transpose(3, 0, 1, 2)
 
 
 def halved_grey(frames: Float[Array, "B T H W 3"]) -> Float[Array, "B T H/2 W/2"]:
@@ -110,19 +116,20 @@ class _Block(nn.Module):
 
 
 class _Summary(nn.Module):
-    """What a stream [B, T, 8, 8, C] holds: pooled over all, and where things are on average."""
+    """What a stream [B, T, H, W, C] holds: pooled over all, and what stands where when."""
 
     features: int
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        batch, time, height, width, dim = x.shape
+        coarse = x.reshape(batch, time, height // 2, 2, width // 2, 2, dim).mean(axis=(3, 5))
+        placed = nn.silu(nn.Dense(self.features, name="placed")(coarse.reshape(batch, time, -1)))
+        course = _over_time(_over_time(placed, self.features, "time0"), self.features, "time1")
         # The small number keeps the gradient finite where nothing changes in time.
-        change = jnp.sqrt(x.mean(axis=(2, 3)).var(axis=1) + 1e-6)
-        pooled = [x.mean(axis=(1, 2, 3)), x.max(axis=(1, 2, 3)), change]
-        batch, _, height, width, dim = x.shape
-        coarse = x.mean(axis=1).reshape(batch, height // 2, 2, width // 2, 2, dim).mean(axis=(2, 4))
-        placed = nn.Dense(self.features)(coarse.reshape(batch, -1))
-        return jnp.concatenate([*pooled, placed], axis=-1)
+        change = jnp.sqrt(placed.var(axis=1) + 1e-6)
+        pooled = [x.mean(axis=(1, 2, 3)), x.max(axis=(1, 2, 3)), placed.mean(axis=1), change]
+        return jnp.concatenate([*pooled, course.mean(axis=1), course.max(axis=1)], axis=-1)
 
 
 class OracleNet(nn.Module):
@@ -161,7 +168,7 @@ class _Seen(nn.Module):
         x = _Block(2 * c.dim, halve=True, name="block1")(x)
         x = _Block(2 * c.dim, name="block2")(x)
         x = x.reshape(batch, time, height // 2, width // 2, -1)
-        return _Summary(c.hidden // 3, name="summary")(_over_time(x, 2 * c.dim, "time"))
+        return _Summary(c.hidden // 3, name="summary")(x)
 
 
 class _Moved(nn.Module):
@@ -181,11 +188,11 @@ class _Moved(nn.Module):
         x = nn.silu(nn.Dense(c.motion_dim, name="dense")(lax.stop_gradient(cost)))
         x = _Block(2 * c.motion_dim, halve=True, name="block")(x)
         x = x.reshape(batch, -1, height // 4, width // 4, 2 * c.motion_dim)
-        return _Summary(c.hidden // 3, name="summary")(_over_time(x, 2 * c.motion_dim, "time"))
+        return _Summary(c.hidden // 3, name="summary")(x)
 
 
 def _over_time(x: jax.Array, features: int, name: str) -> jax.Array:
-    """Mix each place [B, T, H, W, C] with itself a frame before and after."""
-    padded = jnp.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0), (0, 0)))
+    """Mix each place of [B, T, …, C] with itself a frame before and after."""
+    padded = jnp.pad(x, [(1, 1) if dim == 1 else (0, 0) for dim in range(x.ndim)])
     joined = jnp.concatenate([padded[:, :-2], padded[:, 1:-1], padded[:, 2:]], axis=-1)
     return nn.silu(nn.Dense(features, name=name)(joined))

@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
                 "cache": "runs/pocket/latents",
                 "vae": "runs/pocket/vae",
                 "text_encoder": "runs/pocket/text",
-                "steps": 7500,
+                "steps": 5500,
                 "batch": 16,
                 "transformer": {
                     "dim": 144,
@@ -30,6 +30,8 @@ def get_config() -> ConfigDict:
                     "text_length": 144,
                     "patch": (1, 4, 4),
                     "freq_dim": 128,
+                    "rope_base": 20.0,
+                    "absolute_positions": True,
                     "tag_dim": 64,
                     "tag_heads": 4,
                     "tag_layers": 3,

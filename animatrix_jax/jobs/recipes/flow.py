@@ -56,6 +56,8 @@ class TransformerSettings:
     tag_heads: int
     patch: tuple[int, int, int] = (1, 2, 2)
     freq_dim: int = 256
+    rope_base: float = 10000.0
+    absolute_positions: bool = False
     tag_layers: int = 3
     adaln_rank: int | None = None
     tag_gate: bool = True
@@ -221,6 +223,8 @@ def _transformer_config(t: TransformerSettings, vae: Model, text: Model) -> AniM
         text_length=t.text_length,
         patch=t.patch,
         freq_dim=t.freq_dim,
+        rope_base=t.rope_base,
+        absolute_positions=t.absolute_positions,
         dtype=t.dtype,
         remat=t.remat,
     )
