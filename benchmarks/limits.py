@@ -41,7 +41,9 @@ def measure_clip() -> tuple[str, str, str]:
 def measure_demo() -> tuple[str, str, str]:
     """Time the demo job and its peak memory."""
     with tempfile.TemporaryDirectory() as folder:
-        wall, gib = _run([sys.executable, "-m", "animatrix_jax.cli", "demo", "--out", f"{folder}/demo"])
+        wall, gib = _run(
+            [sys.executable, "-m", "animatrix_jax.cli", "demo", "--out", f"{folder}/demo"]
+        )
     return "the demo, installed already", f"{wall:.0f} s, {gib:.1f} GiB", "600 s, 6 GiB"
 
 
