@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
                 "corpus": "runs/pocket/oracle_corpus",
                 "model": "runs/pocket/vae",
                 "clip": (17, 64, 64),
-                "steps": 1500,
+                "steps": 1300,
                 "batch": 32,
                 "held_out": 400,
                 "reconstructed": 2200,
@@ -31,6 +31,6 @@ def get_config() -> ConfigDict:
                 },
                 "export_dtype": "bfloat16",
             },
-            "cadence": {"evaluate_every": 300, "save_every": 1500},
+            "cadence": {"evaluate_every": 325, "save_every": 1300},
         }
     )

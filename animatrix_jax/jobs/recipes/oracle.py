@@ -58,8 +58,8 @@ class OracleSettings:
     reconstructed: int | None = None
     sharp: float = 0.35
     registered: int = 150
-    dim: int = 48
-    motion_dim: int = 32
+    dim: int = 32
+    motion_dim: int = 24
     hidden: int = 192
     dropout: float = 0.2
     optimizer: OptimizerSettings = OptimizerSettings()
