@@ -247,10 +247,12 @@ def _cards(
     for shot, clip in zip(shots, frames, strict=True):
         record = generate.describe(model, shot.directive, shot.seed, settings, plan)
         generate.write_clip(out / "clips" / f"{shot.name}.mp4", clip, plan.fps, record)
+        video, poster = _view(out, shot.name, clip, plan.fps)
         cards.append(
             Card(
                 title=shot.title,
-                **_view(out, shot.name, clip, plan.fps),
+                video=video,
+                poster=poster,
                 record=f"clips/{shot.name}.json",
                 text=shot.directive.text,
                 tags=str(shot.directive.spec),
@@ -278,12 +280,14 @@ def _guided(
         name, clip, fps = f"guidance-{scale:g}", shown[0].frames, shown[0].fps
         rows = [_seen(measured, one.name, oracles) for one in shown]
         hits = [seen.hit for row in rows for seen in row if seen.hit is not None]
+        video, poster = _view(out, name, clip, fps)
         cards.append(
             (
                 scale,
                 Card(
                     title=f"{scale:g}",
-                    **_view(out, name, clip, fps),
+                    video=video,
+                    poster=poster,
                     text=asked.text,
                     tags=str(spec),
                     seen=rows[0],
@@ -311,12 +315,12 @@ def _seen(measured: Measured, name: str, oracles: Oracles) -> list[Seen]:
     return rows
 
 
-def _view(out: Path, name: str, clip: np.ndarray, fps: float) -> dict[str, str]:
-    """Write a clip enlarged, and its middle frame; return both as a card names them."""
-    view = {"video": f"view/{name}.mp4", "poster": f"view/{name}.png"}
-    write_frames(out / view["video"], clip, fps, _enlargement(clip.shape[1]))
-    _write_picture(out / view["poster"], clip[len(clip) // 2])
-    return view
+def _view(out: Path, name: str, clip: np.ndarray, fps: float) -> tuple[str, str]:
+    """Write a clip and its middle frame, enlarged; return their paths as the page names them."""
+    video, poster = f"view/{name}.mp4", f"view/{name}.png"
+    write_frames(out / video, clip, fps, _enlargement(clip.shape[1]))
+    _write_picture(out / poster, clip[len(clip) // 2])
+    return video, poster
 
 
 def _still(out: Path, shot: Shot, edges: tuple[int, int]) -> str | None:
