@@ -19,10 +19,10 @@ def get_config() -> ConfigDict:
                 "corpus": "runs/pocket/oracle_corpus",
                 "model": "runs/pocket/vae",
                 "clip": (17, 64, 64),
-                "steps": 1300,
+                "steps": 800,
                 "batch": 32,
                 "held_out": 400,
-                "reconstructed": 2200,
+                "reconstructed": 1400,
                 "optimizer": {
                     "peak_lr": 3e-3,
                     "warmup_steps": 60,
@@ -31,6 +31,6 @@ def get_config() -> ConfigDict:
                 },
                 "export_dtype": "bfloat16",
             },
-            "cadence": {"evaluate_every": 325, "save_every": 1300},
+            "cadence": {"evaluate_every": 400, "save_every": 800},
         }
     )

@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     config.settings.initial = "runs/pocket/ct"
     config.settings.steps = 2000
     config.settings.task_ratio = (0.1, 0.5, 0.4)
-    config.settings.optimizer.peak_lr = 4e-4
+    config.settings.optimizer.peak_lr = 5e-4
     config.settings.optimizer.final_lr = 1e-5
     config.settings.optimizer.warmup_steps = 100
     return config
