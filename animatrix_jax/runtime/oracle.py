@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -16,7 +17,7 @@ import numpy as np
 from animatrix_data.files import whole_file
 from animatrix_data.procedural.oracles import Reading
 from animatrix_data.settings import build
-from animatrix_jax.checkpoint.folder import load_part, save_part
+from animatrix_jax.checkpoint.folder import copy_part, load_part, save_part
 from animatrix_jax.models.oracle import OracleConfig, OracleNet
 
 PART = "oracle"
@@ -53,6 +54,14 @@ def save_oracle(folder: Path, params: Any, card: OracleCard, dtype: Any = jnp.fl
     save_part(folder, PART, params["params"], dtype)
     with whole_file(folder / PART / CARD) as temporary:
         temporary.write_text(json.dumps(dataclasses.asdict(card), indent=1) + "\n", "utf-8")
+
+
+def carry_oracle(source: Path, target: Path) -> None:
+    """Copy a model folder's oracle into another, where it has one."""
+    if (source / PART / CARD).is_file():
+        copy_part(source, target, PART)
+        with whole_file(target / PART / CARD) as temporary:
+            shutil.copyfile(source / PART / CARD, temporary)
 
 
 def read_oracle_card(folder: Path) -> OracleCard:

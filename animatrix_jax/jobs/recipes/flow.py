@@ -32,6 +32,7 @@ from animatrix_jax.models.dit import DiTConfig
 from animatrix_jax.models.experts import EXPERT_NAMES, init_experts
 from animatrix_jax.runtime.attention import attend
 from animatrix_jax.runtime.model import Model, empty_tags, load_model
+from animatrix_jax.runtime.oracle import carry_oracle
 from animatrix_jax.runtime.tokenizer import make_tokenizer
 from animatrix_jax.training.flow import flow_step, measure_flow
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
@@ -159,6 +160,8 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         save_experts(folder, state.average["params"], jnp.dtype(settings.export_dtype))
         copy_part(vae.folder, folder, "vae")
         copy_part(text.folder, folder, "text_encoder")
+        if settings.initial is not None:
+            carry_oracle(load_model(settings.initial).folder, folder)
         write_card(folder, card)
 
     return Recipe(
