@@ -76,7 +76,7 @@ def prepare(settings: VAESettings, seed: int) -> Recipe:
     measure = measure_vae(vae)
 
     def evaluate(state: TrainState) -> dict[str, float]:
-        values = [measure(state.average, chunk) for chunk in _chunks(held_out, 8)]
+        values = [measure(state.average, jnp.asarray(chunk)) for chunk in _chunks(held_out, 8)]
         return {"held_out_psnr": float(np.mean(np.concatenate(values)))}
 
     def export(state: TrainState, folder: Path) -> None:
