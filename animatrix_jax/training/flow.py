@@ -81,7 +81,7 @@ def flow_step(
         updates, optimizer_state = update(grads, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         average = update_average(state.average, params, state.step, ema_decay)
-        norms = jax.vmap(optax.global_norm)(grads)
+        norms = jax.vmap(optax.tree.norm)(grads)
         metrics = {"loss": jnp.mean(losses)}
         for index, name in enumerate(EXPERT_NAMES):
             metrics |= {f"loss_{name}": losses[index], f"gradient_norm_{name}": norms[index]}

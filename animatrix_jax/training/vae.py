@@ -46,7 +46,7 @@ def vae_step(
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         average = update_average(state.average, params, state.step, ema_decay)
-        metrics = {"loss": loss, **terms, "gradient_norm": optax.global_norm(grads)}
+        metrics = {"loss": loss, **terms, "gradient_norm": optax.tree.norm(grads)}
         return TrainState(state.step + 1, params, average, optimizer_state), metrics
 
     return jax.jit(step, donate_argnums=0)
