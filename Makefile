@@ -19,7 +19,7 @@ setup:  ## .venv with the locked dependencies (nothing to do when the lock has n
 	@requirements/setup.sh
 
 demo: setup  ## draw, train, generate, measure; then runs/demo/index.html (FOOTAGE=folder adds your own)
-	@$(ANIMATRIX) demo --config configs/pocket/demo.py --out runs/demo $(if $(FOOTAGE),--footage "$(FOOTAGE)")
+	@$(ANIMATRIX) demo --config configs/pocket/tune.py --out runs/demo $(if $(FOOTAGE),--footage "$(FOOTAGE)")
 
 test: setup  ## the test suite (T=tests/path for a part of it)
 	@$(PYTHON) -m pytest $(T)

@@ -168,7 +168,7 @@ VERBS = (
     Verb(
         "demo",
         "Show the whole at work: draw, train, generate, measure, and a page to look at.",
-        "animatrix demo --config configs/pocket/demo.py --out runs/demo",
+        "animatrix demo --config configs/pocket/tune.py --out runs/demo",
         flags=(
             Flag("out", "folder of the demo; open its index.html", "folder", "runs/demo"),
             Flag("footage", "folder of videos of your own to start a clip from", "folder"),

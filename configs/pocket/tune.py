@@ -1,4 +1,4 @@
-"""Tune the shipped pocket model on a corpus of your own, named after the colon.
+"""Tune the shipped pocket model on a corpus of your own, named after the colon; the demo does so.
 
     animatrix train --config configs/pocket/tune.py:runs/rain --workdir runs/tune
 
@@ -32,9 +32,9 @@ def get_config(corpus: str = "runs/corpus") -> ConfigDict:
                     "ema_decay": 0.99,
                 },
                 "task_ratio": (0.1, 0.5, 0.4),
-                "held_out": 8,
+                "held_out": 16,
                 "export_dtype": "bfloat16",
             },
-            "cadence": {"log_every": 5, "evaluate_every": 100, "save_every": 100},
+            "cadence": {"log_every": 1, "evaluate_every": 50, "save_every": 100},
         }
     )
