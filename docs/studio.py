@@ -1,6 +1,6 @@
 """Draw docs/studio.png: the studio's six visual styles, a clip each, frames from left to right.
 
-    .venv/bin/python docs/studio.py
+.venv/bin/python docs/studio.py
 """
 
 from pathlib import Path
