@@ -67,6 +67,7 @@ class Verb:
     config: Config | None = None
 
 
+SAMPLER = Flag("sampler", "how tags and places vary: balanced or pocket", default="balanced")
 MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped model)", "model")
 
 VERBS = (
@@ -80,7 +81,7 @@ VERBS = (
             Flag("size", "clip size: pocket, desk or HEIGHTxWIDTHxFRAMES@FPS", "size", "pocket"),
             Flag("seed", "first seed; the same seed draws the same bytes", "whole", 0),
             Flag("tags", "tags that every clip must carry; the others vary"),
-            Flag("sampler", "how the other tags vary", default="balanced"),
+            SAMPLER,
             Flag("crf", "H.264 quality, 0 is lossless", "whole", 16),
             Flag("pixel_format", "H.264 colours", default="yuv444p"),
             Flag("processes", "processes to draw with, 0 for one per core", "whole", 2),
@@ -163,6 +164,7 @@ VERBS = (
             Flag("steps", "solver steps for pairs and swaps", "whole", 20),
             Flag("seed", "first seed of what is drawn and generated", "whole", 0),
             Flag("renders", "clips of the studio that the oracles are held against", "whole", 200),
+            SAMPLER,
         ),
     ),
     Verb(

@@ -58,15 +58,23 @@ def measure_clips(oracles: Oracles, shown: Sequence[Shown]) -> Measured:
 
 
 class Bench:
-    """Generates clips for specs and measures them; `guidance_text` None is the model's own."""
+    """Generates clips for a sampler's specs and measures them.
+
+    `guidance_text` None is the model's own.
+    """
 
     def __init__(
-        self, model: Model, oracles: Oracles, steps: int, guidance_text: float | None = None
+        self,
+        model: Model,
+        oracles: Oracles,
+        steps: int,
+        sampler: str,
+        guidance_text: float | None = None,
     ) -> None:
         if model.card.clip is None:
             raise ValueError(f"the model folder {model.folder} does not say what clips it makes")
         self.model, self._oracles, self._fps = model, oracles, model.card.clip.fps
-        self._steps = steps
+        self._steps, self._sampler = steps, sampler
         self._text = None if guidance_text is None else (guidance_text, guidance_text)
 
     def generate(self, asked: Sequence[Asked], tag: float | None = None) -> list[Shown]:
@@ -87,8 +95,10 @@ class Bench:
     def pairs(self, count: int, tag: float | None = None, seed: int = 0) -> Measured:
         """Return the adherence on held-out (spec, seed) pairs under a tag guidance."""
         first = held_out_seed(seed)
-        specs = {number: sample_spec(number) for number in range(first, first + count)}
-        asked = [(spec, content_text(spec, number), number) for number, spec in specs.items()]
+        asked = []
+        for number in range(first, first + count):
+            spec = sample_spec(number, self._sampler)
+            asked.append((spec, content_text(spec, number, self._sampler), number))
         return measure_clips(self._oracles, self.generate(asked, tag))
 
     def swaps(self, count: int, tag: float | None = None, seed: int = 0) -> SwapReport:
@@ -97,7 +107,8 @@ class Bench:
         The tags swapped are those of the sub-fields that the oracles read well enough.
         """
         weak = {*self._oracles.weak, CAMERA_MOVEMENT}
-        planned = plan_swaps(count, [n for n in self._oracles.accuracy if n not in weak], seed)
+        fields = [name for name in self._oracles.accuracy if name not in weak]
+        planned = plan_swaps(count, fields, self._sampler, seed)
         asked = [variant for swap in planned for variant in swap.variants()]
         readings = read_clips(self._oracles, self.generate(asked, tag))
         size = len(asked) // count

@@ -9,7 +9,7 @@ import numpy as np
 
 from animatrix_data.corpus.catalogue import CATALOGUE_NAME, read_catalogue
 from animatrix_data.corpus.video import decode_video
-from animatrix_data.procedural import Size, draw_clip, sample_spec
+from animatrix_data.procedural import Size, draw_clip, find_sampler, sample_spec
 from animatrix_data.procedural.captions import write_directive
 from animatrix_data.procedural.content import sample_content
 from animatrix_data.progress import track
@@ -71,13 +71,13 @@ def _tags_beside(path: Path) -> str:
     return tags
 
 
-def draw_held_out(count: int, size: Size, seed: int) -> list[Shown]:
-    """Return clips of the studio that nothing was trained on; `seed` picks other ones."""
+def draw_held_out(count: int, size: Size, seed: int, sampler: str) -> list[Shown]:
+    """Return clips of a sampler that nothing was trained on; `seed` picks other ones."""
     first = held_out_seed(seed)
     shown = []
     for number in track(range(first, first + count), label="Drawing"):
-        spec = sample_spec(number)
-        frames = draw_clip(spec, number, size).frames
+        spec = sample_spec(number, sampler)
+        frames = draw_clip(spec, number, size, find_sampler(sampler).where).frames
         shown.append(Shown(f"drawn-{number}", frames, float(size.fps), spec))
     return shown
 
@@ -89,10 +89,11 @@ def held_out_seed(seed: int) -> int:
     return HELD_OUT_SEED + 100_000 * seed
 
 
-def content_text(spec: ProductionSpec, number: int, mention: bool = True) -> str:
+def content_text(spec: ProductionSpec, number: int, sampler: str, mention: bool = True) -> str:
     """Return the text channel's words for a studio seed; without `mention` they name no tag."""
     rates = {} if mention else {"mention": 0.0}
-    return write_directive(spec, sample_content(number), number, **rates).text
+    content = sample_content(number, find_sampler(sampler).where)
+    return write_directive(spec, content, number, **rates).text
 
 
 def reconstruct(model: Model, frames: np.ndarray) -> np.ndarray:

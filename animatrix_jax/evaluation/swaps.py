@@ -67,8 +67,8 @@ class SwapReport:
     fields: dict[str, Proportion]
 
 
-def plan_swaps(count: int, fields: Sequence[str], seed: int = 0) -> list[Swap]:
-    """Return `count` swaps that take turns over `fields`; texts name no tags.
+def plan_swaps(count: int, fields: Sequence[str], sampler: str, seed: int = 0) -> list[Swap]:
+    """Return `count` swaps of a sampler's specs that take turns over `fields`; texts name no tags.
 
     The new tag is one of those that the studio draws in the sub-field, evenly. Raises ValueError
     without fields.
@@ -77,19 +77,19 @@ def plan_swaps(count: int, fields: Sequence[str], seed: int = 0) -> list[Swap]:
         raise ValueError("no tag can be swapped: the oracle reads no sub-field well enough")
     first = held_out_seed(seed)
     random = np.random.Generator(np.random.Philox(key=seed))
-    pool = [sample_spec(first + 90_000 + i) for i in range(400)]
+    pool = [sample_spec(first + 90_000 + i, sampler) for i in range(400)]
     lists = label_lists(pool, fields)
     swaps = []
     for index in range(count):
         field, number = fields[index % len(fields)], first + index
-        spec = sample_spec(number)
+        spec = sample_spec(number, sampler)
         donors = {answer(tag): tag for other in pool for tag in other.get(field)}
         if not spec.get(field):
             spec = spec.replace(field, (donors[_drawn(random, donors)],))
         old = {answer(tag) for tag in spec.get(field)}
         new = _drawn(random, [t for t in lists[field] if t in donors and t not in old])
-        text = content_text(spec, number, mention=False)
-        other = content_text(spec, number + 40_000, mention=False)
+        text = content_text(spec, number, sampler, mention=False)
+        other = content_text(spec, number + 40_000, sampler, mention=False)
         swaps.append(Swap(field, spec, donors[new], text, other, number))
     return swaps
 

@@ -17,9 +17,9 @@ from animatrix_data.corpus.images import upscale
 from animatrix_data.corpus.ingest import small_settings
 from animatrix_data.corpus.video import decode_video, write_frames
 from animatrix_data.files import check_writable, whole_file
-from animatrix_data.procedural import Size, check_drawable, draw_clip, sample_spec
+from animatrix_data.procedural import Size, check_drawable, draw_clip, find_sampler, sample_spec
 from animatrix_data.progress import ticking
-from animatrix_data.taxonomy import Directive, parse_directive, parse_tags
+from animatrix_data.taxonomy import Directive, ProductionSpec, parse_directive, parse_tags
 from animatrix_jax.checkpoint.folder import ClipShape
 from animatrix_jax.evaluation import report as tables
 from animatrix_jax.evaluation.bench import Bench, Measured, measure_clips
@@ -35,6 +35,8 @@ from animatrix_jax.training.telemetry import read_metrics
 MARKER = "demo.json"
 PARTS = ("corpus", "latents", "train", "footage", "clips", "view")
 CORPUS_SEED = 2_000_000
+SAMPLER = "pocket"
+"""How the corpus and the held-out specs are distributed."""
 CLIP_EDGE = 384
 """About how many pixels high a clip is shown."""
 
@@ -140,7 +142,7 @@ def run(
     with phases("Drawing a corpus"):
         picture = None if footage is None else _first_frame(footage, out / "footage", shape)
         size = Size(shape.height, shape.width, shape.frames, fps)
-        draw.run(out / "corpus", clips, size, CORPUS_SEED)
+        draw.run(out / "corpus", clips, size, CORPUS_SEED, sampler=SAMPLER)
     with phases("Encoding it into latents"):
         encode.run(out / "corpus", initial, out / "latents")
     with phases("Training"):
@@ -155,7 +157,7 @@ def run(
         cards = _cards(out, model, oracles, shots, settings)
         guided = _guided(out, model, oracles, settings)
     with phases("Measuring"):
-        measured = Bench(model, oracles, steps).pairs(pairs, seed=1)
+        measured = Bench(model, oracles, steps, SAMPLER).pairs(pairs, seed=1)
     tables.show(tables.adherence_table(measured.adherence, f"{pairs} held-out pairs"))
     page = Page(
         shots=cards[: len(SHOTS)],
@@ -217,19 +219,22 @@ def _shots(size: Size, picture: tuple[np.ndarray, Directive] | None) -> list[Sho
     for number, (title, tags) in enumerate(SHOTS):
         spec, seed = parse_tags(tags), first + number
         check_drawable(spec)
-        shots.append(
-            Shot(f"shot-{number + 1}", title, Directive(spec, content_text(spec, seed)), seed)
-        )
+        shots.append(Shot(f"shot-{number + 1}", title, _directive(spec, seed), seed))
     seed = first + 100
-    spec = sample_spec(seed)
-    frame = draw_clip(spec, seed, size).frames[0]
-    asked = Directive(spec, content_text(spec, seed))
+    spec = sample_spec(seed, SAMPLER)
+    frame = draw_clip(spec, seed, size, find_sampler(SAMPLER).where).frames[0]
+    asked = _directive(spec, seed)
     note = "The first frame is drawn by the studio; the rest is the model's."
     shots.append(Shot("reference", "From a drawing", asked, seed, frame, note))
     if picture is not None:
         note = "The first frame is from your footage; the rest is the model's."
         shots.append(Shot("footage", "From your footage", picture[1], seed, picture[0], note))
     return shots
+
+
+def _directive(spec: ProductionSpec, seed: int) -> Directive:
+    """Return a spec with the words for a studio seed."""
+    return Directive(spec, content_text(spec, seed, SAMPLER))
 
 
 def _cards(
@@ -270,8 +275,8 @@ def _guided(
     """Generate one shot under rising tag guidance: one seed to show, several to measure."""
     first = held_out_seed(2) + 200
     spec = parse_tags(GUIDED)
-    asked = Directive(spec, content_text(spec, first))
-    bench = Bench(model, oracles, settings.steps)
+    asked = _directive(spec, first)
+    bench = Bench(model, oracles, settings.steps, SAMPLER)
     cards = []
     for scale in GUIDANCE:
         trials = [(spec, asked.text, first + number) for number in range(GUIDED_SEEDS)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from animatrix_data.files import check_writable
-from animatrix_data.procedural import Size
+from animatrix_data.procedural import Size, find_sampler
 from animatrix_data.procedural.oracles import CAMERA_MOVEMENT, NOTHING, answers, top
 from animatrix_jax.evaluation import report as tables
 from animatrix_jax.evaluation.bench import Bench, measure_clips, read_clips
@@ -42,15 +42,16 @@ def run(
     steps: int = 20,
     seed: int = 0,
     renders: int = RENDERS,
+    sampler: str = "balanced",
 ) -> dict[str, Any]:
     """Measure, print tables, write the report `out` (JSON) and return it.
 
     `clips` is a folder that `generate` or `draw` wrote: its adherence is measured. `oracles` draws
     `renders` held-out clips and says how well they are read, as drawn and after the VAE of `model`.
-    `pairs` held-out (spec, seed) pairs are generated and measured, once per value of `guidance_tag`
-    (a number or "0,1,2"; None: the model's own). `swaps` exchanges tags, texts and seeds, under the
-    last value of `guidance_tag`. The learned oracle is that of `model`. Raises ValueError (or
-    OSError) in one sentence when nothing is asked for, or for whatever cannot be done.
+    `pairs` held-out (spec, seed) pairs of the `sampler` are generated and measured, once per value
+    of `guidance_tag` (a number or "0,1,2"; None: the model's own). `swaps` exchanges tags, texts
+    and seeds, under the last value of `guidance_tag`. The learned oracle is that of `model`. Raises
+    ValueError (or OSError) in one sentence when nothing is asked for, or for whatever cannot be done.
     """
     if clips is None and not (oracles or pairs or swaps):
         raise ValueError("say what to measure: --clips FOLDER, --oracles, --pairs N or --swaps N")
@@ -60,11 +61,13 @@ def run(
     scales = _numbers(guidance_tag)
     check_writable(out)
     held_out_seed(seed)
+    find_sampler(sampler)
     shown = [] if clips is None else load_clips(clips)
     readers = load_oracles(model)
     report: dict[str, Any] = {
         "model": str(model),
         "seed": seed,
+        "sampler": sampler,
         "oracle_accuracy": readers.accuracy,
         "not_measured": readers.weak,
     }
@@ -74,12 +77,13 @@ def run(
         tables.show(tables.adherence_table(measured.adherence, title))
         report["clips"] = {"folder": str(clips), "measured": measured}
     if oracles:
-        report["oracles"] = _examine(readers, load_model(model), renders, seed)
+        report["oracles"] = _examine(readers, load_model(model), renders, seed, sampler)
     if pairs or swaps:
-        bench = Bench(load_model(model), readers, steps, guidance_text)
+        bench = Bench(load_model(model), readers, steps, sampler, guidance_text)
         report["steps"] = steps
         if not oracles:
-            report["vae_psnr"] = _through_vae(bench.model, readers, min(renders, 64), seed)[2]
+            count = min(renders, 64)
+            report["vae_psnr"] = _through_vae(bench.model, readers, count, seed, sampler)[2]
         if pairs:
             report["pairs"] = _pairs(bench, pairs, scales, seed)
         if swaps:
@@ -118,12 +122,12 @@ def _pairs(bench: Bench, count: int, scales: list[float | None], seed: int) -> d
 
 
 def _through_vae(
-    model: Model, readers: Oracles, renders: int, seed: int
+    model: Model, readers: Oracles, renders: int, seed: int, sampler: str
 ) -> tuple[list[Shown], list[Shown], float]:
     """Return held-out renders of the oracle's size, as drawn and after the VAE; print its PSNR."""
     card = readers.learned.card
     size = Size(card.config.height, card.config.width, card.config.frames, card.fps)
-    drawn = draw_held_out(renders, size, seed)
+    drawn = draw_held_out(renders, size, seed, sampler)
     frames = np.stack([clip.frames for clip in drawn])
     decoded = reconstruct(model, frames)
     soft = [dataclasses.replace(c, frames=f) for c, f in zip(drawn, decoded, strict=True)]
@@ -132,9 +136,11 @@ def _through_vae(
     return drawn, soft, value
 
 
-def _examine(readers: Oracles, model: Model, renders: int, seed: int) -> dict[str, Any]:
+def _examine(
+    readers: Oracles, model: Model, renders: int, seed: int, sampler: str
+) -> dict[str, Any]:
     """Measure the oracles themselves on held-out renders, and print how they confuse answers."""
-    drawn, soft, value = _through_vae(model, readers, renders, seed)
+    drawn, soft, value = _through_vae(model, readers, renders, seed, sampler)
     names = [name for name in readers.accuracy if name != CAMERA_MOVEMENT]
     read = [read_clips(readers, shown) for shown in (drawn, soft)]
     rows, confusion = {}, {}

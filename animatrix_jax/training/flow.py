@@ -63,11 +63,13 @@ def flow_step(
     optimizer: optax.GradientTransformation,
     ema_decay: float,
     seed: int,
+    tied: bool = False,
 ) -> Step:
     """Return the step on a batch laid out [expert, batch/expert, …]; each half trains its expert.
 
     Clipping and the optimiser's statistics are per expert, since the optimiser is mapped over the
-    expert dim.
+    expert dim. With `tied` both take the mean of their gradients: experts that start alike stay
+    one network, which learns from every noise level.
     """
     sample_losses = expert_losses(model, schedule, knee, seed)
     windows = jnp.asarray(schedule.windows())
@@ -77,6 +79,8 @@ def flow_step(
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         losses, grads = jax.vmap(jax.value_and_grad(loss_fn))(state.params, batch, windows)
+        if tied:
+            grads = jax.tree.map(lambda g: jnp.broadcast_to(g.mean(0), g.shape), grads)
         update = jax.vmap(optimizer.update)
         updates, optimizer_state = update(grads, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)

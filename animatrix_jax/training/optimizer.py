@@ -1,4 +1,4 @@
-"""AdamW with warm-up, cosine decay and clipping (optax), and the moving average of parameters."""
+"""AdamW or Muon with warm-up, cosine decay and clipping (optax), and the parameters' average."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,16 +7,26 @@ import jax
 import jax.numpy as jnp
 import optax
 
+KINDS = ("adamw", "muon")
+ADAMW_RMS = 0.2
+"""The root mean square of AdamW's steps, to which Muon's are scaled."""
+STACK = "blocks"
+"""The name under which layers are stacked on a leading dim."""
+
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """Numbers of the optimiser; steps are optimiser steps.
+    """The optimiser and its numbers; steps are optimiser steps.
+
+    `kind` is `adamw` or `muon`: the latter orthogonalises the momentum of the matrices of linear
+    layers (Jordan, 2024), scaled to AdamW's step (Liu et al., 2025), and leaves all else to AdamW.
 
     The learning rate rises to `peak_lr` over `warmup_steps` and falls along a cosine to
     `final_lr` at the run's last step. Gradients are clipped to a global norm of `clip_norm`, per
     expert where there are experts. `ema_decay` 0 keeps no average: it follows the parameters.
     """
 
+    kind: str = "adamw"
     peak_lr: float = 1e-4
     final_lr: float = 0.0
     warmup_steps: int = 100
@@ -25,6 +35,11 @@ class OptimizerSettings:
     beta2: float = 0.99
     clip_norm: float = 1.0
     ema_decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        """Check the kind."""
+        if self.kind not in KINDS:
+            raise ValueError(f"there is no optimizer {self.kind!r}: it is {' or '.join(KINDS)}")
 
 
 def make_optimizer(
@@ -38,17 +53,35 @@ def make_optimizer(
         decay_steps=max(total_steps, 2),
         end_value=settings.final_lr,
     )
-    transform = optax.chain(
-        optax.clip_by_global_norm(settings.clip_norm),
-        optax.adamw(
+    if settings.kind == "muon":
+        update = optax.contrib.muon(
+            schedule,
+            adam_b1=settings.beta1,
+            adam_b2=settings.beta2,
+            weight_decay=settings.weight_decay,
+            consistent_rms=ADAMW_RMS,
+            muon_weight_dimension_numbers=_muon_dimensions,
+        )
+    else:
+        update = optax.adamw(
             schedule,
             b1=settings.beta1,
             b2=settings.beta2,
             weight_decay=settings.weight_decay,
             mask=_matrices,
-        ),
-    )
-    return transform, schedule
+        )
+    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), update), schedule
+
+
+def _muon_dimensions(params: Any) -> Any:
+    # The matrices of linear layers, stacked or not; None leaves a parameter to AdamW.
+    def dimensions(path: Any, leaf: jax.Array) -> optax.contrib.MuonDimensionNumbers | None:
+        names = [key.key for key in path]
+        if names[-1] != "kernel" or leaf.ndim != (3 if STACK in names else 2):
+            return None
+        return optax.contrib.MuonDimensionNumbers(leaf.ndim - 2, leaf.ndim - 1)
+
+    return jax.tree_util.tree_map_with_path(dimensions, params)
 
 
 def _matrices(params: Any) -> Any:

@@ -74,7 +74,8 @@ class FlowSettings:
     `cache` is where the corpus' latents are, or are put first. `vae` and `text_encoder` are model
     folders (or runs), frozen here. `initial` is a model folder to go on from, whose sizes, schedule
     and guidance then hold; without it `transformer` is needed and the start is random. `tiers`
-    says which clips are used; the last `held_out` of them are only measured on.
+    says which clips are used; the last `held_out` of them are only measured on. With `tied` both
+    experts are trained as one network, the one that the high expert starts from.
     """
 
     corpus: Path
@@ -86,6 +87,7 @@ class FlowSettings:
     transformer: TransformerSettings | None = None
     schedule: Schedule = Schedule()
     knee: float = 0.0
+    tied: bool = False
     initial: Path | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
     task_ratio: tuple[float, float, float] = (0.2, 0.4, 0.4)
@@ -113,7 +115,8 @@ def core(settings: FlowSettings, seed: int) -> Core:
 
     t, h, w, z = vae.latent_shape(row.frames, row.height, row.width)
     examples = [_example(settings, config, (frames, h, w, z)) for frames in {1, t}]
-    step = flow_step(model, schedule, settings.knee, transform, settings.optimizer.ema_decay, seed)
+    decay = settings.optimizer.ema_decay
+    step = flow_step(model, schedule, settings.knee, transform, decay, seed, settings.tied)
     return Core(init, step, tuple(examples))
 
 
@@ -135,6 +138,8 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         empty = text.encode_ids(tokenize([""]))[0]
         nulls = jnp.broadcast_to(empty, (len(EXPERT_NAMES), *empty.shape))
         params = {"params": {**state.params["params"], "null_text": nulls}}
+    if settings.tied:
+        params = jax.tree.map(lambda p: jnp.broadcast_to(p[:1], p.shape), params)
     state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
 
     def load(part: Catalogue, ratio: tuple[float, float, float], start: int) -> Iterator[Batch]:

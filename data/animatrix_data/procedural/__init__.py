@@ -5,6 +5,7 @@ from animatrix_data.procedural.sampler import (
     DRAWABLE,
     amplitude_score,
     check_drawable,
+    find_sampler,
     sample_spec,
     style_index,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "amplitude_score",
     "check_drawable",
     "draw_clip",
+    "find_sampler",
     "sample_spec",
     "style_index",
 ]

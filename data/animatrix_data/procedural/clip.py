@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from animatrix_data.caption.schema import StructuredCaption
 from animatrix_data.procedural.captions import structured_caption, write_directive
-from animatrix_data.procedural.content import sample_content
+from animatrix_data.procedural.content import EVERYWHERE, Locations, sample_content
 from animatrix_data.procedural.sampler import check_drawable
 from animatrix_data.procedural.scene import Scene, Size
 from animatrix_data.taxonomy.directive import Directive
@@ -37,14 +37,16 @@ class DrawnClip:
     directive: Directive
 
 
-def draw_clip(spec: ProductionSpec, seed: int, size: Size) -> DrawnClip:
-    """Draw a clip: the same spec, seed and size give the same bytes.
+def draw_clip(
+    spec: ProductionSpec, seed: int, size: Size, where: Locations = EVERYWHERE
+) -> DrawnClip:
+    """Draw a clip: the same spec, seed, size and locations give the same bytes.
 
     Fields that the spec leaves out take the plainest value. Raises ValueError, saying what can be
     drawn, for a tag that this studio cannot draw.
     """
     check_drawable(spec)
-    content = sample_content(seed)
+    content = sample_content(seed, where)
     scene = Scene(spec, content, seed, size)
     frames, seen = scene.render()
     truth: dict[str, Any] = {

@@ -50,7 +50,18 @@ class Content:
     facing: int
 
 
-def sample_content(seed: int) -> Content:
+@dataclass(frozen=True)
+class Locations:
+    """The places and lights among which a corpus' clips are set."""
+
+    places: tuple[str, ...] = PLACES
+    lights: tuple[str, ...] = tuple(LIGHTS)
+
+
+EVERYWHERE = Locations()
+
+
+def sample_content(seed: int, where: Locations = EVERYWHERE) -> Content:
     """Return the content of a seed; every field uniform and independent of the tags."""
     rng = generator(seed, "content")
     person = str(rng.choice(list(PEOPLE)))
@@ -59,7 +70,7 @@ def sample_content(seed: int) -> Content:
         hair=str(rng.choice(PEOPLE[person])),
         hair_colour=str(rng.choice(list(HAIR_COLOURS))),
         outfit_colour=str(rng.choice(list(OUTFIT_COLOURS))),
-        place=str(rng.choice(PLACES)),
-        light=str(rng.choice(list(LIGHTS))),
+        place=str(rng.choice(where.places)),
+        light=str(rng.choice(where.lights)),
         facing=int(rng.choice([-1, 1])),
     )

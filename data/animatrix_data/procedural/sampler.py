@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from animatrix_data.procedural.camera import MOVEMENTS
+from animatrix_data.procedural.content import EVERYWHERE, Locations
 from animatrix_data.procedural.effects import EFFECTS
 from animatrix_data.procedural.framing import ANGLES, SHOTS
 from animatrix_data.procedural.motion import MOTIONS
@@ -16,7 +18,15 @@ from animatrix_data.procedural.timing import AMPLITUDES, CYCLES_PER_SECOND, KINE
 from animatrix_data.taxonomy.tags import ProductionSpec, Tag
 from animatrix_data.taxonomy.vocabulary import load_vocabulary
 
-Sampler = Callable[[np.random.Generator], ProductionSpec]
+
+@dataclass(frozen=True)
+class Sampler:
+    """How a corpus is distributed: its production specs, and where its clips are set."""
+
+    spec: Callable[[np.random.Generator], ProductionSpec]
+    where: Locations = EVERYWHERE
+
+
 SAMPLERS: Registry[Sampler] = Registry("sampler")
 
 LEVELS = ("low", "medium", "high")
@@ -43,7 +53,6 @@ def _pick(rng: np.random.Generator, values: tuple[str, ...]) -> str:
     return values[int(rng.integers(len(values)))]
 
 
-@SAMPLERS.add("balanced")
 def balanced(rng: np.random.Generator) -> ProductionSpec:
     """Every field uniform and independent; one move of the camera; at most one effect."""
     single = [f for f in DRAWABLE if f not in ("CameraMotion", "VFX")]
@@ -62,14 +71,24 @@ def balanced(rng: np.random.Generator) -> ProductionSpec:
     return ProductionSpec(tuple(tags))
 
 
+SAMPLERS.add("balanced")(Sampler(balanced))
+SAMPLERS.add("pocket")(Sampler(balanced, Locations(("city", "meadow"), ("noon",))))
+"""`pocket` varies the tags as `balanced` does, in two places at noon: a small model learns it."""
+
+
 def sample_spec(seed: int, sampler: str = "balanced") -> ProductionSpec:
     """Return the production spec of a seed under a named sampler.
 
     Raises ValueError for an unknown sampler.
     """
-    if sampler not in SAMPLERS:
-        raise ValueError(f"there is no sampler {sampler!r}: choose from {', '.join(SAMPLERS)}")
-    return SAMPLERS[sampler](generator(seed, "spec"))
+    return find_sampler(sampler).spec(generator(seed, "spec"))
+
+
+def find_sampler(name: str) -> Sampler:
+    """Return a named sampler; ValueError for an unknown name."""
+    if name not in SAMPLERS:
+        raise ValueError(f"there is no sampler {name!r}: choose from {', '.join(SAMPLERS)}")
+    return SAMPLERS[name]
 
 
 def check_drawable(spec: ProductionSpec) -> None:

@@ -10,7 +10,7 @@ FIELDS = ("VideoStyle", "VFX", "CameraMotion")
 
 @pytest.fixture(scope="module")
 def swaps() -> list[Swap]:
-    return plan_swaps(6, FIELDS, seed=1)
+    return plan_swaps(6, FIELDS, "balanced", seed=1)
 
 
 def test_one_thing_changes_at_a_time(swaps: list[Swap]) -> None:
@@ -27,8 +27,8 @@ def test_one_thing_changes_at_a_time(swaps: list[Swap]) -> None:
 
 
 def test_plans_repeat(swaps: list[Swap]) -> None:
-    assert plan_swaps(6, FIELDS, seed=1) == swaps
-    assert plan_swaps(6, FIELDS, seed=2) != swaps
+    assert plan_swaps(6, FIELDS, "balanced", seed=1) == swaps
+    assert plan_swaps(6, FIELDS, "balanced", seed=2) != swaps
 
 
 def read(swap: Swap, *tops: str) -> list[dict[str, dict[str, float]]]:
@@ -55,4 +55,4 @@ def test_a_deaf_model_is_at_chance(swaps: list[Swap]) -> None:
 
 def test_no_fields_no_swaps() -> None:
     with pytest.raises(ValueError, match="no tag can be swapped"):
-        plan_swaps(4, ())
+        plan_swaps(4, (), "balanced")

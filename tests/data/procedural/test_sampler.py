@@ -40,5 +40,5 @@ def test_specs_are_complete_drawable_and_repeatable() -> None:
 
 
 def test_an_unknown_sampler_is_named() -> None:
-    with pytest.raises(ValueError, match="no sampler 'even': choose from balanced"):
+    with pytest.raises(ValueError, match="no sampler 'even': choose from balanced, pocket"):
         sample_spec(0, "even")
