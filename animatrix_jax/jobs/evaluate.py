@@ -51,7 +51,7 @@ def run(
     `pairs` held-out (spec, seed) pairs of the `sampler` are generated and measured, once per value
     of `guidance_tag` (a number or "0,1,2"; None: the model's own). `swaps` exchanges tags, texts
     and seeds, under the last value of `guidance_tag`. The learned oracle is that of `model`. Raises
-    ValueError (or OSError) in one sentence when nothing is asked for, or for whatever cannot be done.
+    ValueError (or OSError) in one sentence when nothing is asked for or something cannot be done.
     """
     if clips is None and not (oracles or pairs or swaps):
         raise ValueError("say what to measure: --clips FOLDER, --oracles, --pairs N or --swaps N")

@@ -1,6 +1,7 @@
 """Flow matching of both noise experts in one step (sections 4.2, 5.1; decision 6)."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -79,17 +80,21 @@ def flow_step(
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         losses, grads = jax.vmap(jax.value_and_grad(loss_fn))(state.params, batch, windows)
-        if tied:
-            grads = jax.tree.map(lambda g: jnp.broadcast_to(g.mean(0), g.shape), grads)
-        update = jax.vmap(optimizer.update)
-        updates, optimizer_state = update(grads, state.optimizer, state.params)
-        params = optax.apply_updates(state.params, updates)
-        average = update_average(state.average, params, state.step, ema_decay)
         norms = jax.vmap(optax.tree.norm)(grads)
+        params, moments = state.params, state.optimizer
+        if tied:
+            grads = jax.tree.map(lambda g: g.mean(axis=0, keepdims=True), grads)
+            params, moments = jax.tree.map(lambda leaf: leaf[:1], (params, moments))
+        updates, moments = jax.vmap(optimizer.update)(grads, moments, params)
+        params = optax.apply_updates(params, updates)
+        if tied:
+            both = partial(jnp.repeat, repeats=len(EXPERT_NAMES), axis=0)
+            params, moments = jax.tree.map(both, (params, moments))
+        average = update_average(state.average, params, state.step, ema_decay)
         metrics = {"loss": jnp.mean(losses)}
         for index, name in enumerate(EXPERT_NAMES):
             metrics |= {f"loss_{name}": losses[index], f"gradient_norm_{name}": norms[index]}
-        return TrainState(state.step + 1, params, average, optimizer_state), metrics
+        return TrainState(state.step + 1, params, average, moments), metrics
 
     return jax.jit(step, donate_argnums=0)
 

@@ -20,8 +20,8 @@ def get_config() -> ConfigDict:
                 "cache": "runs/pocket/latents",
                 "vae": "runs/pocket/vae",
                 "text_encoder": "runs/pocket/text",
-                "steps": 16000,
-                "batch": 16,
+                "steps": 8500,
+                "batch": 32,
                 "transformer": {
                     "dim": 192,
                     "ffn_dim": 480,

@@ -19,9 +19,10 @@ def get_config() -> ConfigDict:
     spec.loader.exec_module(module)
     config = module.get_config()
     config.settings.initial = "runs/pocket/ct"
-    config.settings.steps = 1000
+    config.settings.steps = 1900
+    config.settings.tied = False
     config.settings.task_ratio = (0.1, 0.5, 0.4)
-    config.settings.optimizer.peak_lr = 5e-4
-    config.settings.optimizer.final_lr = 1e-5
-    config.settings.optimizer.warmup_steps = 100
+    config.settings.optimizer.peak_lr = 1e-3
+    config.settings.optimizer.final_lr = 2e-5
+    config.settings.optimizer.warmup_steps = 50
     return config
