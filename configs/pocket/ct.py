@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
                 "cache": "runs/pocket/latents",
                 "vae": "runs/pocket/vae",
                 "text_encoder": "runs/pocket/text",
-                "steps": 8500,
+                "steps": 7200,
                 "batch": 32,
                 "transformer": {
                     "dim": 192,

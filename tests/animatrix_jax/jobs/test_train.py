@@ -1,0 +1,110 @@
+"""A whole flow run in small: what it leaves, that it goes on bit for bit, what it refuses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from animatrix_jax.jobs import draw, train
+from animatrix_jax.models.experts import EXPERT_NAMES, pick_expert
+from animatrix_jax.runtime.model import load_model
+from animatrix_jax.training.state import TrainState
+from animatrix_jax.training.telemetry import read_metrics
+
+
+@pytest.fixture(scope="module")
+def config(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return four steps on images and videos of a small corpus, from the tiny model."""
+    folder = tmp_path_factory.mktemp("train")
+    draw.run(folder / "corpus", clips=12, size="32x32x5@8", seed=20, processes=1)
+    settings = {
+        "corpus": str(folder / "corpus"), "cache": str(folder / "latents"),
+        "vae": str(tiny_model), "text_encoder": str(tiny_model), "initial": str(tiny_model),
+        "steps": 4, "batch": 4, "held_out": 4, "task_ratio": (0.0, 0.5, 0.5),
+        "optimizer": {"peak_lr": 1e-3, "warmup_steps": 1},
+    }  # fmt: skip
+    cadence = {"log_every": 1, "evaluate_every": 2, "save_every": 2}
+    return {"recipe": "flow", "seed": 3, "settings": settings, "cadence": cadence}
+
+
+@pytest.fixture(scope="module")
+def finished(config: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the workdir of a run that was never stopped."""
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    train.run(config, workdir)
+    return workdir
+
+
+def weights(workdir: Path) -> dict[str, dict[str, np.ndarray]]:
+    return {n: load_file(workdir / "model" / n / "model.safetensors") for n in EXPERT_NAMES}
+
+
+def test_a_run_leaves_its_record_its_numbers_and_a_model(finished: Path, tiny_model: Path) -> None:
+    record = json.loads((finished / "run.json").read_text())
+    assert record["total_steps"] == 4 and record["config"]["seed"] == 3
+    assert set(record["parents"]) == {"corpus", "vae"}
+    logged = [r for r in read_metrics(finished) if "loss" in r]
+    assert [r["step"] for r in logged] == [0, 1, 2, 3]
+    assert all(np.isfinite(r[f"loss_{name}"]) for r in logged for name in EXPERT_NAMES)
+    measured = [r for r in read_metrics(finished) if "held_out_loss_high" in r]
+    assert [r["step"] for r in measured] == [2, 4]
+    model, before = load_model(finished), load_model(tiny_model)
+    assert model.card.transformer == before.card.transformer
+    moved = jax.tree.map(
+        lambda a, b: np.abs(a - b).max(), model.expert_params, before.expert_params
+    )
+    assert max(jax.tree.leaves(moved)) > 1e-5
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(
+    config: dict[str, Any], finished: Path, tmp_path: Path
+) -> None:
+    def stop(state: TrainState) -> dict[str, float]:
+        if int(state.step) == 4:
+            raise KeyboardInterrupt
+        return {}
+
+    with pytest.raises(KeyboardInterrupt):
+        train.run(config, tmp_path, on_eval=stop)
+    train.run(config, tmp_path)
+    whole, resumed = weights(finished), weights(tmp_path)
+    for name, tensors in whole.items():
+        assert tensors.keys() == resumed[name].keys()
+        for key, tensor in tensors.items():
+            np.testing.assert_array_equal(tensor, resumed[name][key], err_msg=f"{name}/{key}")
+
+
+def test_tied_experts_start_as_one_and_stay_one(config: dict[str, Any], tmp_path: Path) -> None:
+    settings = config["settings"] | {"tied": True, "steps": 2}
+    settings["optimizer"] = settings["optimizer"] | {"kind": "muon"}
+    train.run(config | {"settings": settings}, tmp_path)
+    high, low = (pick_expert(load_model(tmp_path).expert_params, i) for i in (0, 1))
+    jax.tree.map(np.testing.assert_array_equal, high, low)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"held_out": 12}, "held_out 12 leaves nothing of the 12 clips"),
+        ({"batch": 3}, "batch_size 3 does not divide"),
+        ({"steps": 4, "stepz": 4}, "stepz"),
+        ({"optimizer": {"kind": "sgd"}}, "no optimizer 'sgd': it is adamw or muon"),
+    ],
+)
+def test_a_config_that_cannot_be_run_is_refused(
+    config: dict[str, Any], tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        train.run(config | {"settings": config["settings"] | change}, tmp_path)
+
+
+def test_another_configs_checkpoint_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    short = config["settings"] | {"steps": 1}
+    train.run(config | {"settings": short}, tmp_path)
+    muon = short | {"steps": 2, "optimizer": {"kind": "muon"}}
+    with pytest.raises(ValueError, match="does not fit this config"):
+        train.run(config | {"settings": muon}, tmp_path)
