@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
                 "cache": "runs/pocket/latents",
                 "vae": "runs/pocket/vae",
                 "text_encoder": "runs/pocket/text",
-                "steps": 7200,
+                "steps": 6200,
                 "batch": 32,
                 "transformer": {
                     "dim": 192,

@@ -73,7 +73,9 @@ def balanced(rng: np.random.Generator) -> ProductionSpec:
 
 SAMPLERS.add("balanced")(Sampler(balanced))
 SAMPLERS.add("pocket")(Sampler(balanced, Locations(("city", "meadow"), ("noon",))))
-"""`pocket` varies the tags as `balanced` does, in two places at noon: a small model learns it."""
+SAMPLERS.add("seaside")(Sampler(balanced, Locations(("seaside",), ("sunset",))))
+"""All vary the tags alike: `pocket` in two places at noon, which a small model can learn,
+`seaside` in one at sunset, which it can then be taught."""
 
 
 def sample_spec(seed: int, sampler: str = "balanced") -> ProductionSpec:

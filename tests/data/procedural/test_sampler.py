@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from animatrix_data.procedural import DRAWABLE, check_drawable, sample_spec
+from animatrix_data.procedural import DRAWABLE, check_drawable, find_sampler, sample_spec
+from animatrix_data.procedural.content import PLACES, sample_content
 from animatrix_data.procedural.sampler import MOVES
 from animatrix_data.taxonomy import parse_tags, print_tags
 
@@ -39,6 +40,19 @@ def test_specs_are_complete_drawable_and_repeatable() -> None:
         check_drawable(spec)
 
 
+@pytest.mark.parametrize(
+    ("sampler", "places", "lights"),
+    [("pocket", {"city", "meadow"}, {"noon"}), ("seaside", {"seaside"}, {"sunset"})],
+)
+def test_a_sampler_keeps_to_its_places(sampler: str, places: set[str], lights: set[str]) -> None:
+    where = find_sampler(sampler).where
+    drawn = [sample_content(seed, where) for seed in range(60)]
+    assert {c.place for c in drawn} == places and {c.light for c in drawn} == lights
+    assert sample_spec(4, sampler) == sample_spec(4)
+    everywhere = [sample_content(seed) for seed in range(60)]
+    assert {c.place for c in everywhere} == set(PLACES)
+
+
 def test_an_unknown_sampler_is_named() -> None:
-    with pytest.raises(ValueError, match="no sampler 'even': choose from balanced, pocket"):
+    with pytest.raises(ValueError, match="choose from balanced, pocket, seaside"):
         sample_spec(0, "even")
