@@ -35,8 +35,8 @@ from animatrix_jax.training.telemetry import read_metrics
 MARKER = "demo.json"
 PARTS = ("corpus", "latents", "train", "footage", "clips", "view")
 CORPUS_SEED = 2_000_000
-SAMPLER = "pocket"
-"""How the corpus and the held-out specs are distributed."""
+SAMPLER = "seaside"
+"""How the corpus and the held-out specs are distributed: in a place new to the shipped model."""
 CLIP_EDGE = 384
 """About how many pixels high a clip is shown."""
 

@@ -3,7 +3,7 @@
     animatrix train --config configs/pocket/ct.py --workdir runs/pocket/ct
 
 There is no public checkpoint of this size to continue from, so this stage also does what Wan's
-pre-training did. Two CPU cores, about 50 minutes.
+pre-training did. Two CPU cores, about 40 minutes.
 """
 
 from ml_collections import ConfigDict
