@@ -1,9 +1,17 @@
 """What every test stands on: JAX on the CPU unless asked otherwise, 64-bit arithmetic off."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_ENABLE_X64"] = "0"
+# A program that several tests trace anew is compiled once.
+PROGRAMS = tempfile.mkdtemp(prefix="programs-")
+atexit.register(shutil.rmtree, PROGRAMS, ignore_errors=True)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = PROGRAMS
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
 
 from pathlib import Path
 

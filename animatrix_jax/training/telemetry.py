@@ -4,6 +4,7 @@ import json
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 from tensorboardX import SummaryWriter
 
@@ -14,7 +15,8 @@ class Telemetry:
     def __init__(self, workdir: Path) -> None:
         workdir.mkdir(parents=True, exist_ok=True)
         self._lines = open(workdir / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115
-        self._board = SummaryWriter(str(workdir / "tensorboard"))
+        self._folder = str(workdir / "tensorboard")
+        self._board: Any = None
         self._start = time.time()
 
     def write(self, step: int, values: dict[str, float]) -> None:
@@ -23,6 +25,8 @@ class Telemetry:
         record = {"step": step, "seconds": round(time.time() - self._start, 3), **clean}
         self._lines.write(json.dumps(record) + "\n")
         self._lines.flush()
+        # Not before the first record: a writer that never wrote complains when the program ends.
+        self._board = self._board or SummaryWriter(self._folder)
         for name, value in clean.items():
             if value is not None:
                 self._board.add_scalar(name, value, step)
@@ -30,7 +34,8 @@ class Telemetry:
     def flush(self) -> None:
         """Push what is buffered to disk."""
         self._lines.flush()
-        self._board.flush()
+        if self._board is not None:
+            self._board.flush()
 
 
 def read_metrics(workdir: Path) -> list[dict[str, float]]:

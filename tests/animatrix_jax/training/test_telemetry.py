@@ -17,7 +17,9 @@ def test_records_are_read_back_and_appended(tmp_path: Path) -> None:
 
 
 def test_a_line_cut_short_is_left_out(tmp_path: Path) -> None:
-    Telemetry(tmp_path).write(3, {"loss": 2.0})
+    telemetry = Telemetry(tmp_path)
+    telemetry.write(3, {"loss": 2.0})
+    telemetry.flush()
     with (tmp_path / "metrics.jsonl").open("a") as stream:
         stream.write('{"step": 4, "lo')
     assert [record["step"] for record in read_metrics(tmp_path)] == [3]
