@@ -4,6 +4,10 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_ENABLE_X64"] = "0"
@@ -12,11 +16,6 @@ PROGRAMS = tempfile.mkdtemp(prefix="programs-")
 atexit.register(shutil.rmtree, PROGRAMS, ignore_errors=True)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = PROGRAMS
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
-
-from pathlib import Path
-
-import pytest
-from hypothesis import settings
 
 settings.register_profile("suite", deadline=None, database=None, max_examples=50)
 settings.load_profile("suite")
