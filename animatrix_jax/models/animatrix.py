@@ -16,7 +16,7 @@ from animatrix_jax.models.conditioning import (
 )
 from animatrix_jax.models.dit import Attend, DiT, DiTConfig
 
-PREDICTIONS = ("velocity", "clean")
+PREDICTIONS = ("velocity", "clean", "preconditioned")
 SIGMA_FLOOR = 0.1
 """Below this sigma a clean prediction's velocity keeps the floor in its denominator."""
 
@@ -28,6 +28,8 @@ class AniMatrixConfig:
     `prediction` says what the transformer's output is: the velocity (Wan), or the clean latents,
     whose velocity is (noisy − clean)/sigma. The latter suits a transformer narrower than its
     patches, through which noise does not pass (Li and He, 2025, "Back to basics").
+    `preconditioned` leaves to the transformer what a filter of latents of unit variance cannot
+    know: see `precondition`.
     """
 
     dit: DiTConfig
@@ -92,8 +94,26 @@ class AniMatrix(nn.Module):
         out = dit(inputs, timestep, text, states)
         if c.prediction == "velocity":
             return out
+        if c.prediction == "preconditioned":
+            return precondition(latents, out, timestep / 1000.0)
         sigma = jnp.maximum(timestep / 1000.0, SIGMA_FLOOR)
         return (latents - out) / sigma[:, None, None, None, None]
+
+
+def precondition(
+    noisy: Float[Array, "B t h w z"], out: Float[Array, "B t h w z"], sigma: Float[Array, " B"]
+) -> Float[Array, "B t h w z"]:
+    """Return the velocity (2·sigma − 1)·noisy/s − out/√s with s = (1 − sigma)² + sigma².
+
+    Karras et al. (2022, eq. 7), with data of unit variance, on the straight path of flow matching:
+    the clean latents are c_skip·noisy + c_out·out with c_skip = (1 − sigma)/s, c_out = sigma/√s.
+    An output of 0 is the best that each number alone can say; the output's target has unit
+    variance, is the clean latents at sigma 1 and the negative noise at sigma 0, so that no
+    sigma divides.
+    """
+    sigma = sigma[:, None, None, None, None]
+    power = jnp.square(1 - sigma) + jnp.square(sigma)
+    return (2 * sigma - 1) / power * noisy - out * jax.lax.rsqrt(power)
 
 
 def _reference_channels(conditions: Conditions) -> tuple[jax.Array, jax.Array]:

@@ -19,7 +19,8 @@ class OptimizerSettings:
     """The optimiser and its numbers; steps are optimiser steps.
 
     `kind` is `adamw` or `muon`: the latter orthogonalises the momentum of the matrices of linear
-    layers (Jordan, 2024), scaled to AdamW's step (Liu et al., 2025), and leaves all else to AdamW.
+    layers (Jordan, 2024), scaled to AdamW's step (Liu et al., 2025), and leaves all else to AdamW
+    with Nesterov's momentum.
 
     The learning rate rises to `peak_lr` over `warmup_steps` and falls along a cosine to
     `final_lr` at the run's last step. Gradients are clipped to a global norm of `clip_norm`, per

@@ -2,7 +2,7 @@
 
     animatrix train --config configs/pocket/sft.py --workdir runs/pocket/sft
 
-Two CPU cores, about eleven minutes.
+Two CPU cores, about ten minutes.
 """
 
 import importlib.util

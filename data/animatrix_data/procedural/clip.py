@@ -1,4 +1,4 @@
-"""One clip from the studio: frames, words and truth as a pure function of spec, seed and size."""
+"""One clip from the studio: frames, words and truth as a function of spec, seed, size and place."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from animatrix_data.procedural.scene import Scene, Size
 from animatrix_data.taxonomy.directive import Directive
 from animatrix_data.taxonomy.tags import ProductionSpec
 
-STUDIO_VERSION = 1
-"""Raised whenever the same spec, seed and size come to give other frames."""
+STUDIO_VERSION = 2
+"""Raised whenever the same spec, seed, size and locations come to give other frames."""
 RATINGS = ("r_face", "r_limb", "r_line", "r_motion")
 
 

@@ -61,10 +61,10 @@ def _drops(setting: Setting, count: int) -> tuple[np.ndarray, np.ndarray]:
 def rain(setting: Setting) -> Effect:
     """Slanted streaks under a cool veil."""
     xs, ys = _drops(setting, 18)
-    paint = stroke(rgb("d6ecff"), 0.03, 0.9)
+    paint = stroke(rgb("d6ecff"), 0.036, 0.95)
 
     def front(canvas: skia.Canvas, frame: int) -> None:
-        setting.veil(canvas, rgb("3a5078"), 0.22)
+        setting.veil(canvas, rgb("3a5078"), 0.3)
         fallen = (ys + 0.085 * setting.time(frame)) % 1.0
         path = skia.Path()
         for x, y in zip((xs * (0.5 * setting.aspect + 0.2)).tolist(), fallen.tolist(), strict=True):
@@ -79,7 +79,7 @@ def rain(setting: Setting) -> Effect:
 def snow(setting: Setting) -> Effect:
     """Large flakes drifting down slowly."""
     xs, ys = _drops(setting, 20)
-    sizes = setting.rng.uniform(0.024, 0.04, 20).tolist()
+    sizes = setting.rng.uniform(0.03, 0.05, 20).tolist()
     paint = fill(WHITE, 0.96)
 
     def front(canvas: skia.Canvas, frame: int) -> None:
@@ -97,20 +97,21 @@ def snow(setting: Setting) -> Effect:
 
 @EFFECTS.add("Falling Petals")
 def petals(setting: Setting) -> Effect:
-    """Pink petals that tumble across the frame."""
+    """Large pink petals that tumble across the frame in a rosy light."""
     xs, ys = _drops(setting, 13)
     dark, paint = fill(rgb("d9527f")), fill(rgb("ffb3cf"))
 
     def front(canvas: skia.Canvas, frame: int) -> None:
         time = setting.time(frame)
+        setting.veil(canvas, rgb("ff9fc4"), 0.2)
         for k, (x, y) in enumerate(zip(xs.tolist(), ys.tolist(), strict=True)):
             across = ((x * 0.5 + 0.5 - 0.022 * time) % 1.0 - 0.5) * (setting.aspect + 0.3)
             down = ((y + 0.035 * time) % 1.0) * 1.2 - 0.6
             canvas.save()
             canvas.translate(across, down)
             canvas.rotate(40 * k + 14 * time)
-            canvas.drawOval(skia.Rect(-0.058, -0.032, 0.058, 0.032), dark)
-            canvas.drawOval(skia.Rect(-0.04, -0.02, 0.045, 0.02), paint)
+            canvas.drawOval(skia.Rect(-0.085, -0.05, 0.085, 0.05), dark)
+            canvas.drawOval(skia.Rect(-0.06, -0.032, 0.066, 0.032), paint)
             canvas.restore()
 
     return Effect(front=front)
@@ -151,8 +152,8 @@ def sparkles(setting: Setting) -> Effect:
 
 @EFFECTS.add("Aura")
 def aura(setting: Setting) -> Effect:
-    """A pulsating halo that follows the body."""
-    shells = [(0.34, rgb("ffb020"), 0.4), (0.2, rgb("ffe25a"), 0.75), (0.11, rgb("fffbd0"), 0.95)]
+    """A pulsating violet halo that follows the body, the world behind it dimmed."""
+    shells = [(0.36, rgb("7a2cff"), 0.5), (0.22, rgb("d65cff"), 0.75), (0.12, rgb("fff0ff"), 0.95)]
     paints = [(width, stroke(colour, width, alpha)) for width, colour, alpha in shells]
 
     def figure(canvas: skia.Canvas, frame: int, body: Figure, joints: Joints, pose: Pose) -> None:
@@ -161,7 +162,10 @@ def aura(setting: Setting) -> Effect:
             paint.setStrokeWidth(width * pulse)
             body.silhouette(canvas, joints, pose, paint)
 
-    return Effect(figure=figure)
+    def behind(canvas: skia.Canvas, frame: int) -> None:
+        setting.veil(canvas, rgb("1c1040"), 0.35)
+
+    return Effect(behind=behind, figure=figure)
 
 
 @EFFECTS.add("Linear Speed Lines")

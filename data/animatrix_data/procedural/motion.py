@@ -36,6 +36,7 @@ class Pose:
     leg_r: float = 0.08
     knee_r: float = 0.0
     stretch: float = 0.0
+    shear: float = 0.0
     sway: float = 0.0
     mouth: float = 0.2
 

@@ -33,7 +33,7 @@ from animatrix_data.taxonomy.tags import ProductionSpec
 PIVOT = 0.12
 """The height in the frame about which a shot scale enlarges the background (the horizon)."""
 REACH = 0.27
-"""How far a figure may travel or leap, in frame heights, before its path is scaled down."""
+"""How far a figure may travel, leap or lean, in frame heights, before its path is scaled down."""
 FIGURE_SHARE = 0.6
 """The figure's share of a pan or tilt: the camera keeps it in the frame."""
 
@@ -117,7 +117,7 @@ class Scene:
     @property
     def deformation(self) -> float:
         """The intensity of squash, stretch and smears that the spec asks for, in [0, 1]."""
-        stretch = max(abs(pose.stretch) for pose in self.poses)
+        stretch = max(abs(pose.stretch) + abs(pose.shear) / 3 for pose in self.poses)
         return round(min(1.0, 3.0 * stretch + 0.5 * self.kinetics.smear), 3)
 
     def render(self) -> tuple[NDArray[np.uint8], dict[str, Any]]:
@@ -181,6 +181,7 @@ class Scene:
         canvas.translate(0, self.framing.feet)
         wide = self.framing.height / (1 + pose.stretch)
         canvas.scale(self.facing * wide, self.framing.height * (1 + pose.stretch))
+        canvas.skew(pose.shear, 0)
         for effect in self.effects:
             if effect.figure:
                 effect.figure(canvas, t, self.figure, now, pose)
@@ -236,8 +237,10 @@ def _poses(
     parts = [tracks(name, phase, amplitude * kinetics.gain) for name in names]
     which = np.arange(size.frames) * len(names) // size.frames
     joined = {j: np.choose(which, [part[j] for part in parts]) for j in JOINTS}
-    joined["stretch"] = joined["stretch"] + kinetics.bounce * amplitude * np.sin(phase + 0.5)
-    for name in ("x", "lift"):
+    strength = 0.5 + 0.5 * amplitude
+    joined["stretch"] = joined["stretch"] + kinetics.bounce * strength * np.sin(phase + 0.5)
+    joined["shear"] = joined["shear"] + kinetics.shear * strength * np.sin(phase)
+    for name in ("x", "lift", "shear"):
         reach = framing.height * float(np.abs(joined[name]).max())
         joined[name] = joined[name] * (REACH / max(reach, REACH))
     columns = [joined[name].tolist() for name in JOINTS]

@@ -51,13 +51,15 @@ class Kinetics:
 
     `hold` is the frames a drawing stays on the screen (at any frame rate of 8 or more it is
     a time, `hold` / 8 s); `gain` and `rate` scale the swing and the cycle, `bounce` is the squash
-    & stretch of a cycle, `smear` the trail a fast limb leaves, `build` the proportions.
+    & stretch of a cycle, `shear` how far the drawing leans to and fro in one (across per height),
+    `smear` the trail a fast limb leaves, `build` the proportions.
     """
 
     hold: int = 1
     gain: float = 1.0
     rate: float = 1.0
     bounce: float = 0.0
+    shear: float = 0.0
     smear: float = 0.0
     build: Build = Build()
 
@@ -65,8 +67,8 @@ class Kinetics:
 KINETICS: Registry[Kinetics] = Registry("MotionStyle")
 KINETICS.add("2D Daily")(Kinetics())
 KINETICS.add("2D Limited")(Kinetics(hold=3, gain=0.9, rate=0.7))
-KINETICS.add("2D Gag")(Kinetics(bounce=0.1, gain=1.1, build=CHIBI))
-KINETICS.add("2D Sakuga")(Kinetics(gain=1.5, smear=1.0, bounce=0.06))
+KINETICS.add("2D Gag")(Kinetics(bounce=0.16, gain=1.1, build=CHIBI))
+KINETICS.add("2D Sakuga")(Kinetics(gain=1.5, smear=1.0, bounce=0.05, shear=0.3))
 
 
 def drawing_times(kinetics: Kinetics, frames: int, fps: float) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from animatrix_jax.models.animatrix import (
     AniMatrix,
     AniMatrixConfig,
     Conditions,
+    precondition,
 )
 from animatrix_jax.models.conditioning import ConditioningConfig, TagEncoder, TagNulls, Tags
 from animatrix_jax.models.dit import DiTConfig
@@ -228,6 +229,30 @@ def test_a_clean_prediction_is_a_velocity(forms: dict[str, Form]) -> None:
         noise = (LATENTS[i] - (1 - sigma[i]) * clean[i]) / sigma[i]
         np.testing.assert_allclose(found[i], noise - clean[i], atol=1e-4)
     np.testing.assert_allclose(found[-1], (LATENTS[-1] - clean[-1]) / SIGMA_FLOOR, atol=1e-4)
+
+
+def test_a_preconditioned_output_is_a_velocity(forms: dict[str, Form]) -> None:
+    params = forms["plain"].random
+    model = AniMatrix(replace(FORMS["plain"], prediction="preconditioned"), attend)
+    found = np.asarray(jax.jit(model.apply)(params, LATENTS, TIMESTEP, HELD))
+    out = forms["plain"](params, HELD)
+    for i, sigma in enumerate(np.float64(TIMESTEP) / 1000):
+        if sigma == 1:
+            continue
+        # Karras et al., table 1, with sigma_data 1 for the noise-to-signal ratio sigma/(1 − sigma).
+        ratio = sigma / (1 - sigma)
+        skip, scale = 1 / (1 + ratio**2), ratio / np.sqrt(1 + ratio**2)
+        clean = skip * LATENTS[i] / (1 - sigma) + scale * out[i]
+        np.testing.assert_allclose(found[i], (LATENTS[i] - clean) / sigma, atol=1e-4)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1.0])
+def test_preconditioning_holds_at_both_ends(sigma: float) -> None:
+    noise, clean = np.random.default_rng(0).normal(size=(2, 1, 1, 2, 2, 3)).astype(np.float32)
+    noisy = (1 - sigma) * clean + sigma * noise
+    target = clean if sigma else -noise
+    found = precondition(noisy, target, np.float32([sigma]))
+    np.testing.assert_allclose(found, noise - clean, atol=1e-6)
 
 
 def test_recomputed_blocks_have_the_same_gradient(forms: dict[str, Form]) -> None:

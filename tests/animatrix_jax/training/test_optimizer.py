@@ -71,3 +71,29 @@ def test_the_average_warms_up_and_then_decays() -> None:
 
 def test_no_decay_follows_the_parameters() -> None:
     assert update_average({"a": 9.0}, {"a": 2.5}, jnp.asarray(7), 0.0)["a"] == 2.5
+
+
+def test_muon_orthogonalises_each_stacked_matrix_and_leaves_the_rest_to_nadamw() -> None:
+    random = np.random.default_rng(0)
+    shapes = {"blocks": {"kernel": (2, 6, 6), "bias": (2, 6)}, "head": {"kernel": (6, 6)}}
+    grads = jax.tree.map(
+        lambda shape: jnp.asarray(random.normal(size=shape), jnp.float32),
+        shapes,
+        is_leaf=lambda leaf: isinstance(leaf, tuple),
+    )
+    params = jax.tree.map(jnp.zeros_like, grads)
+
+    def second_update(transform: optax.GradientTransformation) -> dict:
+        _, state = transform.update(grads, transform.init(params), params)
+        return transform.update(grads, state, params)[0]
+
+    numbers = OptimizerSettings(kind="muon", peak_lr=1.0, warmup_steps=1, clip_norm=1e9)
+    transform, schedule = make_optimizer(numbers, 9)
+    muon = second_update(transform)
+    nadamw = second_update(optax.nadamw(schedule, b1=numbers.beta1, b2=numbers.beta2))
+    np.testing.assert_allclose(muon["blocks"]["bias"], nadamw["blocks"]["bias"], rtol=1e-5)
+    for matrix in (*muon["blocks"]["kernel"], muon["head"]["kernel"]):
+        # Five Newton-Schulz steps bring singular values near 1; the scale is 0.2·√6.
+        singular = np.linalg.svd(np.asarray(matrix), compute_uv=False) / (0.2 * 6**0.5)
+        assert singular.min() > 0.3
+        assert singular.max() < 1.4

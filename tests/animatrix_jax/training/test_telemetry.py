@@ -1,4 +1,4 @@
-"""Metrics on disk: every record is read back, in JSON lines and in TensorBoard's own reader."""
+"""Metrics on disk: every record is read back, and an event file lies beside them."""
 
 from pathlib import Path
 

@@ -54,5 +54,6 @@ def test_a_sampler_keeps_to_its_places(sampler: str, places: set[str], lights: s
 
 
 def test_an_unknown_sampler_is_named() -> None:
-    with pytest.raises(ValueError, match="choose from balanced, pocket, seaside"):
+    message = "no sampler 'even': choose from balanced, pocket, seaside"
+    with pytest.raises(ValueError, match=message):
         sample_spec(0, "even")
