@@ -158,6 +158,7 @@ VERBS = (
             replace(MODEL, default="pocket"),
             Flag("oracles", "say how well clips of the studio are read", "switch", False),
             Flag("pairs", "held-out specs and seeds to generate and measure", "whole", 0),
+            Flag("references", "start pairs from the studio's first frames", "switch", False),
             Flag("swaps", "tags, texts and seeds to exchange one at a time", "whole", 0),
             Flag("guidance_tag", "for pairs, in turn (default: the model's own)", "numbers"),
             Flag("guidance_text", "for pairs and swaps (default: the model's own)", "number"),

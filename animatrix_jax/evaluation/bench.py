@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animatrix_data.procedural import sample_spec
+from animatrix_data.procedural import Size, sample_spec
 from animatrix_data.procedural.oracles import CAMERA_MOVEMENT, Reading, answers, top
 from animatrix_data.progress import ticking
 from animatrix_data.taxonomy import ProductionSpec
 from animatrix_jax.evaluation.adherence import AdherenceReport, measure_adherence
 from animatrix_jax.evaluation.oracles import Oracles
-from animatrix_jax.evaluation.sources import Shown, content_text, held_out_seed
+from animatrix_jax.evaluation.sources import Shown, content_text, draw_held_out, held_out_seed
 from animatrix_jax.evaluation.swaps import SwapReport, measure_swaps, plan_swaps
 from animatrix_jax.inference.pipeline import count_steps, generate_clips
 from animatrix_jax.inference.request import Request, SamplerSettings
@@ -73,33 +73,55 @@ class Bench:
     ) -> None:
         if model.card.clip is None:
             raise ValueError(f"the model folder {model.folder} does not say what clips it makes")
-        self.model, self._oracles, self._fps = model, oracles, model.card.clip.fps
+        self.model, self._oracles, self._clip = model, oracles, model.card.clip
         self._steps, self._sampler = steps, sampler
         self._text = None if guidance_text is None else (guidance_text, guidance_text)
 
-    def generate(self, asked: Sequence[Asked], tag: float | None = None) -> list[Shown]:
-        """Return the clips asked for under a tag guidance (None: the model's own)."""
+    def generate(
+        self,
+        asked: Sequence[Asked],
+        tag: float | None = None,
+        references: Sequence[np.ndarray] | None = None,
+    ) -> list[Shown]:
+        """Return the clips asked for under a tag guidance (None: the model's own).
+
+        `references` holds the first frame of each, uint8 [H, W, 3], where they are to be given.
+        """
         settings = SamplerSettings(
             steps=self._steps,
             guidance_text=self._text,
             guidance_tag=None if tag is None else (tag, tag),
         )
-        requests = [Request(spec, text, seed) for spec, text, seed in asked]
+        firsts = references or [None] * len(asked)
+        requests = [
+            Request(spec, text, seed, first)
+            for (spec, text, seed), first in zip(asked, firsts, strict=True)
+        ]
         with ticking("Generating", count_steps(requests, settings)) as ticker:
             frames = generate_clips(self.model, requests, settings, on_step=ticker.advance)
         return [
-            Shown(f"{index:04d}-{seed}", np.asarray(clip), self._fps, spec)
+            Shown(f"{index:04d}-{seed}", np.asarray(clip), self._clip.fps, spec)
             for index, (clip, (spec, _, seed)) in enumerate(zip(frames, asked, strict=True))
         ]
 
-    def pairs(self, count: int, tag: float | None = None, seed: int = 0) -> Measured:
-        """Return the adherence on held-out (spec, seed) pairs under a tag guidance."""
+    def pairs(
+        self, count: int, tag: float | None = None, seed: int = 0, references: bool = False
+    ) -> Measured:
+        """Return the adherence on held-out (spec, seed) pairs under a tag guidance.
+
+        With `references` each clip starts from the first frame that the studio draws for its pair.
+        """
         first = held_out_seed(seed)
         asked = []
         for number in range(first, first + count):
             spec = sample_spec(number, self._sampler)
             asked.append((spec, content_text(spec, number, self._sampler), number))
-        return measure_clips(self._oracles, self.generate(asked, tag))
+        frames = None
+        if references:
+            size = Size(self._clip.height, self._clip.width, self._clip.frames, self._clip.fps)
+            drawn = draw_held_out(count, size, seed, self._sampler)
+            frames = [clip.frames[0] for clip in drawn]
+        return measure_clips(self._oracles, self.generate(asked, tag, frames))
 
     def swaps(self, count: int, tag: float | None = None, seed: int = 0) -> SwapReport:
         """Return what swapping a tag, the text and the seed does to the reading.

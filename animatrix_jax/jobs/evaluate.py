@@ -36,6 +36,7 @@ def run(
     *,
     oracles: bool = False,
     pairs: int = 0,
+    references: bool = False,
     swaps: int = 0,
     guidance_tag: Numbers | None = None,
     guidance_text: float | None = None,
@@ -49,15 +50,18 @@ def run(
     `clips` is a folder that `generate` or `draw` wrote: its adherence is measured. `oracles` draws
     `renders` held-out clips and says how well they are read, as drawn and after the VAE of `model`.
     `pairs` held-out (spec, seed) pairs of the `sampler` are generated and measured, once per value
-    of `guidance_tag` (a number or "0,1,2"; None: the model's own). `swaps` exchanges tags, texts
-    and seeds, under the last value of `guidance_tag`. The learned oracle is that of `model`. Raises
-    ValueError (or OSError) in one sentence when nothing is asked for or something cannot be done.
+    of `guidance_tag` (a number or "0,1,2"; None: the model's own), with `references` from the first
+    frames that the studio draws for them. `swaps` exchanges tags, texts and seeds, under the last
+    value of `guidance_tag`. The learned oracle is that of `model`. Raises ValueError (or OSError)
+    in one sentence when nothing is asked for or something cannot be done.
     """
     if clips is None and not (oracles or pairs or swaps):
         raise ValueError("say what to measure: --clips FOLDER, --oracles, --pairs N or --swaps N")
     for name, count, least in (("pairs", pairs, 0), ("swaps", swaps, 0), ("renders", renders, 1)):
         if count < least:
             raise ValueError(f"{name} must be {least} or more, not {count}")
+    if references and not pairs:
+        raise ValueError("references are for pairs: say how many with --pairs N")
     scales = _numbers(guidance_tag)
     check_writable(out)
     held_out_seed(seed)
@@ -85,7 +89,7 @@ def run(
             count = min(renders, 64)
             report["vae_psnr"] = _through_vae(bench.model, readers, count, seed, sampler)[2]
         if pairs:
-            report["pairs"] = _pairs(bench, pairs, scales, seed)
+            report["pairs"] = _pairs(bench, pairs, references, scales, seed)
         if swaps:
             found = bench.swaps(swaps, scales[-1], seed)
             tables.show(tables.swap_table(found))
@@ -108,17 +112,21 @@ def _numbers(value: Numbers | None) -> list[float | None]:
     return list(numbers)
 
 
-def _pairs(bench: Bench, count: int, scales: list[float | None], seed: int) -> dict[str, Any]:
+def _pairs(
+    bench: Bench, count: int, references: bool, scales: list[float | None], seed: int
+) -> dict[str, Any]:
     """Measure held-out pairs under each tag guidance, and print what came of it."""
+    kind = "held-out pairs with their first frames" if references else "held-out pairs"
     found = {}
     for scale in scales:
         own = bench.model.card.guidance_tag if scale is None else scale
-        found[own] = bench.pairs(count, scale, seed)
-        title = f"{count} held-out pairs under tag guidance {own:g}"
+        found[own] = bench.pairs(count, scale, seed, references)
+        title = f"{count} {kind} under tag guidance {own:g}"
         tables.show(tables.adherence_table(found[own].adherence, title))
     if len(found) > 1:
         tables.show(tables.guidance_table({own: m.adherence for own, m in found.items()}))
-    return {"count": count, "by_guidance": {f"{own:g}": m for own, m in found.items()}}
+    by_guidance = {f"{own:g}": measured for own, measured in found.items()}
+    return {"count": count, "references": references, "by_guidance": by_guidance}
 
 
 def _through_vae(

@@ -3,7 +3,7 @@
     animatrix train --config configs/pocket/ct.py --workdir runs/pocket/ct
 
 There is no public checkpoint of this size to continue from, so this stage also does what Wan's
-pre-training did. Two CPU cores, about 45 minutes.
+pre-training did. Two CPU cores, about an hour.
 """
 
 from ml_collections import ConfigDict
@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
                 "vae": "runs/pocket/vae",
                 "text_encoder": "runs/pocket/text",
                 "steps": 4500,
-                "batch": 24,
+                "batch": 16,
                 "transformer": {
                     "dim": 128,
                     "ffn_dim": 384,

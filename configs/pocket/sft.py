@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
     spec.loader.exec_module(module)
     config = module.get_config()
     config.settings.initial = "runs/pocket/ct"
-    config.settings.steps = 1000
+    config.settings.steps = 700
     config.settings.tied = False
     config.settings.task_ratio = (0.1, 0.5, 0.4)
     config.settings.optimizer.peak_lr = 1e-3

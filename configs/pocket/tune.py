@@ -23,7 +23,6 @@ def get_config(corpus: str = "runs/corpus") -> ConfigDict:
                 "initial": "pocket",
                 "steps": 300,
                 "batch": 16,
-                "knee": 0.3,
                 "optimizer": {
                     "peak_lr": 3e-4,
                     "final_lr": 3e-5,

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -10,9 +11,15 @@ import numpy as np
 import pytest
 
 from animatrix_data.corpus.video import encode_video
+from animatrix_data.procedural import Size, draw_clip, find_sampler
 from animatrix_data.procedural.oracles import studio_labels
+from animatrix_jax.checkpoint.folder import ClipShape
+from animatrix_jax.evaluation import bench
+from animatrix_jax.evaluation.oracles import load_oracles
+from animatrix_jax.inference.request import Request
 from animatrix_jax.jobs import draw, evaluate
 from animatrix_jax.models.oracle import OracleConfig, OracleNet
+from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.oracle import Accuracy, OracleCard, save_oracle
 
 TAGS = ("VideoStyle: Shinkai Style, VFX: Rain", "VideoStyle: Miyazaki Style, VFX: Snow")
@@ -85,6 +92,27 @@ def test_a_model_is_measured_by_pairs_swaps_and_its_oracles(
     assert "tag guidance" in printed and "follows the new tag" in printed
 
 
+def test_pairs_start_from_the_first_frames_drawn_for_them(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Request] = []
+
+    def generate_clips(_: Model, requests: list[Request], *__: object, **___: object) -> np.ndarray:
+        asked.extend(requests)
+        return np.zeros((len(requests), 5, 32, 32, 3), np.uint8)
+
+    monkeypatch.setattr(bench, "generate_clips", generate_clips)
+    loaded = load_model(model)
+    loaded = replace(loaded, card=replace(loaded.card, clip=ClipShape(5, 32, 32, 8.0)))
+    bench.Bench(loaded, load_oracles(model), 1, "pocket").pairs(2, references=True)
+    for request in asked:
+        where = find_sampler("pocket").where
+        drawn = draw_clip(request.spec, request.seed, Size(32, 32, 5, 8.0), where)
+        np.testing.assert_array_equal(request.reference, drawn.frames[0])
+    assert len(asked) == 2
+    assert asked[0].spec != asked[1].spec
+
+
 def test_a_corpus_is_measured_too(model: Path, tmp_path: Path) -> None:
     draw.run(tmp_path / "corpus", clips=2, size="32x32x5@8", processes=1)
     report = evaluate.run(tmp_path / "corpus", tmp_path / "report.json", model)
@@ -97,6 +125,7 @@ def test_a_corpus_is_measured_too(model: Path, tmp_path: Path) -> None:
         ({}, "say what to measure"),
         ({"clips": "missing"}, "no folder of clips"),
         ({"pairs": -1}, "pairs must be 0 or more"),
+        ({"swaps": 1, "references": True}, "references are for pairs"),
         ({"pairs": 1, "guidance_tag": "1,x"}, "guidance_tag is numbers"),
         ({"pairs": 1, "guidance_tag": ""}, "guidance_tag is numbers"),
         ({"pairs": 1, "seed": -3}, "0 to 9999"),
