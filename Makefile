@@ -43,8 +43,8 @@ SHIPPED := animatrix_jax/weights/pocket
 
 pocket: setup  ## train the shipped pocket weights again from nothing
 	$(ANIMATRIX) draw --out $(POCKET)/corpus --clips 8000
-	$(ANIMATRIX) draw --out $(POCKET)/scenes --clips 10000 --sampler pocket
-	$(ANIMATRIX) draw --out $(POCKET)/oracle_corpus --clips 4800 --seed 1000000
+	$(ANIMATRIX) draw --out $(POCKET)/scenes --clips 6000 --sampler pocket
+	$(ANIMATRIX) draw --out $(POCKET)/oracle_corpus --clips 3000 --seed 1000000
 	$(ANIMATRIX) train --config configs/pocket/vae.py --workdir $(POCKET)/vae
 	$(ANIMATRIX) train --config configs/pocket/text.py --workdir $(POCKET)/text
 	$(ANIMATRIX) train --config configs/pocket/ct.py --workdir $(POCKET)/ct
