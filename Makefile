@@ -38,17 +38,18 @@ lock:  ## compile requirements/*.in into locks with hashes (needs uv)
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	@! grep -nE '://|^--(extra-)?index|^--find-links' requirements/base.txt requirements/dev.txt
 
+MACHINE ?= cpu
 POCKET := runs/pocket
 SHIPPED := animatrix_jax/weights/pocket
 
-pocket: setup  ## train the shipped pocket weights again from nothing
+pocket: setup  ## train the shipped pocket weights again from nothing (MACHINE=gpu: longer)
 	$(ANIMATRIX) draw --out $(POCKET)/corpus --clips 8000
-	$(ANIMATRIX) draw --out $(POCKET)/scenes --clips 6000 --sampler pocket
+	$(ANIMATRIX) draw --out $(POCKET)/scenes --clips 10000 --sampler pocket
 	$(ANIMATRIX) draw --out $(POCKET)/oracle_corpus --clips 3000 --seed 1000000
 	$(ANIMATRIX) train --config configs/pocket/vae.py --workdir $(POCKET)/vae
 	$(ANIMATRIX) train --config configs/pocket/text.py --workdir $(POCKET)/text
-	$(ANIMATRIX) train --config configs/pocket/ct.py --workdir $(POCKET)/ct
-	$(ANIMATRIX) train --config configs/pocket/sft.py --workdir $(POCKET)/sft
+	$(ANIMATRIX) train --config configs/pocket/ct.py:$(MACHINE) --workdir $(POCKET)/ct
+	$(ANIMATRIX) train --config configs/pocket/sft.py:$(MACHINE) --workdir $(POCKET)/sft
 	$(ANIMATRIX) train --config configs/pocket/oracle.py --workdir $(POCKET)/oracle
 	mkdir -p $(SHIPPED)
 	cp -r $(POCKET)/sft/model/. $(SHIPPED)

@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
                 "corpus": "runs/pocket/oracle_corpus",
                 "model": "runs/pocket/vae",
                 "clip": (17, 64, 64),
-                "steps": 600,
+                "steps": 1100,
                 "batch": 32,
                 "held_out": 300,
                 "registered": 60,
@@ -32,6 +32,6 @@ def get_config() -> ConfigDict:
                 },
                 "export_dtype": "bfloat16",
             },
-            "cadence": {"evaluate_every": 600, "save_every": 600},
+            "cadence": {"evaluate_every": 500, "save_every": 1100},
         }
     )

@@ -21,8 +21,9 @@ def get_config(corpus: str = "runs/corpus") -> ConfigDict:
                 "vae": "pocket",
                 "text_encoder": "pocket",
                 "initial": "pocket",
-                "steps": 300,
+                "steps": 120,
                 "batch": 16,
+                "knee": 0.3,
                 "optimizer": {
                     "peak_lr": 3e-4,
                     "final_lr": 3e-5,
@@ -34,6 +35,6 @@ def get_config(corpus: str = "runs/corpus") -> ConfigDict:
                 "held_out": 16,
                 "export_dtype": "bfloat16",
             },
-            "cadence": {"log_every": 1, "evaluate_every": 50, "save_every": 100},
+            "cadence": {"log_every": 1, "evaluate_every": 40, "save_every": 120},
         }
     )
