@@ -11,7 +11,6 @@ times the samples. It has not run on one yet.
 
 from ml_collections import ConfigDict
 
-
 ON_A_GPU = {
     "steps": 30000,
     "batch": 64,
