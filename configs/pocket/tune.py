@@ -21,7 +21,7 @@ def get_config(corpus: str = "runs/corpus") -> ConfigDict:
                 "vae": "pocket",
                 "text_encoder": "pocket",
                 "initial": "pocket",
-                "steps": 120,
+                "steps": 300,
                 "batch": 16,
                 "knee": 0.3,
                 "optimizer": {
@@ -35,6 +35,6 @@ def get_config(corpus: str = "runs/corpus") -> ConfigDict:
                 "held_out": 16,
                 "export_dtype": "bfloat16",
             },
-            "cadence": {"log_every": 1, "evaluate_every": 40, "save_every": 120},
+            "cadence": {"log_every": 1, "evaluate_every": 50, "save_every": 100},
         }
     )
