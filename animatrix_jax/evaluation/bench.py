@@ -92,7 +92,7 @@ class Bench:
             guidance_text=self._text,
             guidance_tag=None if tag is None else (tag, tag),
         )
-        firsts = references or [None] * len(asked)
+        firsts = [None] * len(asked) if references is None else references
         requests = [
             Request(spec, text, seed, first)
             for (spec, text, seed), first in zip(asked, firsts, strict=True)
