@@ -77,7 +77,7 @@ def draw_held_out(count: int, size: Size, seed: int, sampler: str) -> list[Shown
     shown = []
     for number in track(range(first, first + count), label="Drawing"):
         spec = sample_spec(number, sampler)
-        frames = draw_clip(spec, number, size, find_sampler(sampler).where).frames
+        frames = draw_clip(spec, number, size, find_sampler(sampler).staging).frames
         shown.append(Shown(f"drawn-{number}", frames, float(size.fps), spec))
     return shown
 
@@ -92,7 +92,7 @@ def held_out_seed(seed: int) -> int:
 def content_text(spec: ProductionSpec, number: int, sampler: str, mention: bool = True) -> str:
     """Return the text channel's words for a studio seed; without `mention` they name no tag."""
     rates = {} if mention else {"mention": 0.0}
-    content = sample_content(number, find_sampler(sampler).where)
+    content = sample_content(number, find_sampler(sampler).staging)
     return write_directive(spec, content, number, **rates).text
 
 

@@ -222,7 +222,7 @@ def _shots(size: Size, picture: tuple[np.ndarray, Directive] | None) -> list[Sho
         shots.append(Shot(f"shot-{number + 1}", title, _directive(spec, seed), seed))
     seed = first + 100
     spec = sample_spec(seed, SAMPLER)
-    frame = draw_clip(spec, seed, size, find_sampler(SAMPLER).where).frames[0]
+    frame = draw_clip(spec, seed, size, find_sampler(SAMPLER).staging).frames[0]
     asked = _directive(spec, seed)
     note = "The first frame is drawn by the studio; the rest is the model's."
     shots.append(Shot("reference", "From a drawing", asked, seed, frame, note))

@@ -212,7 +212,7 @@ def draw_chunk(folder: Path, seeds: Sequence[int], settings: DrawSettings) -> li
 def _draw_one(folder: Path, seed: int, settings: DrawSettings) -> ClipRow:
     """Draw and encode one clip; its file appears whole or not at all."""
     spec, size = drawn_spec(seed, settings), settings.size
-    clip = draw_clip(spec, seed, size, find_sampler(settings.sampler).where)
+    clip = draw_clip(spec, seed, size, find_sampler(settings.sampler).staging)
     name = f"drawn-{seed:08d}"
     path = f"{CLIPS_FOLDER}/{name}.mp4"
     encode_video(

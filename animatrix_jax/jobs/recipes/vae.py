@@ -16,6 +16,7 @@ from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.linear_path import principal_maps
 from animatrix_jax.models.vae import VAE, VAEConfig
 from animatrix_jax.objectives.reconstruction import Reconstruction
+from animatrix_jax.runtime.model import load_model
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.state import TrainState, new_state
 from animatrix_jax.training.vae import latent_statistics, measure_vae, vae_step
@@ -23,11 +24,16 @@ from animatrix_jax.training.vae import latent_statistics, measure_vae, vae_step
 
 @dataclass(frozen=True)
 class VAESettings:
-    """What a VAE experiment fixes; `held_out` clips at the corpus' end are only measured on."""
+    """What a VAE experiment fixes; `held_out` clips at the corpus' end are only measured on.
+
+    `initial` is a model folder (or run) to go on from, whose sizes then hold; without it `model`
+    is needed and the start is random.
+    """
 
     corpus: Path
-    model: VAEConfig
     stages: tuple[CropStage, ...]
+    model: VAEConfig | None = None
+    initial: Path | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
     loss: Reconstruction = Reconstruction()
     held_out: int = 64
@@ -36,12 +42,13 @@ class VAESettings:
 
 def core(settings: VAESettings, seed: int) -> Core:
     """Return what the run compiles; no corpus is needed."""
-    vae = VAE(settings.model)
+    config = _config(settings)
+    vae = VAE(config)
     transform, _ = make_optimizer(settings.optimizer, _total(settings))
 
     def init(key: jax.Array) -> TrainState:
         shape = settings.stages[-1].shape
-        latents = jnp.zeros((1, *settings.model.latent_shape(*shape)))
+        latents = jnp.zeros((1, *config.latent_shape(*shape)))
         params = vae.init(key, jnp.zeros((1, *shape, 3)), latents, method="reconstruct")
         return new_state(params, transform.init(params))
 
@@ -68,11 +75,15 @@ def prepare(settings: VAESettings, seed: int) -> Recipe:
             f"{settings.corpus} to train on"
         )
     train, held_out = frames[: -settings.held_out], frames[-settings.held_out :]
-    vae, parts = VAE(settings.model), core(settings, seed)
+    start, parts = _config(settings), core(settings, seed)
+    vae = VAE(start)
     state = jax.jit(parts.init)(jax.random.key(seed))
-    if settings.model.linear_path:
-        params = {"params": {**state.params["params"], "linear": _maps(settings, train, seed)}}
-        state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
+    params = state.params
+    if settings.initial is not None:
+        params = load_model(settings.initial).vae_params
+    elif start.linear_path:
+        params = {"params": {**params["params"], "linear": _maps(start, train, seed)}}
+    state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
     measure = measure_vae(vae)
 
     def evaluate(state: TrainState) -> dict[str, float]:
@@ -82,14 +93,14 @@ def prepare(settings: VAESettings, seed: int) -> Recipe:
     def export(state: TrainState, folder: Path) -> None:
         some = train[:: max(1, len(train) // 256)][:256]
         mean, std = latent_statistics(vae, state.average, _chunks(some, 8))
-        config = replace(settings.model, latents_mean=mean, latents_std=std)
+        config = replace(start, latents_mean=mean, latents_std=std)
         save_part(folder, "vae", state.average["params"], jnp.dtype(settings.export_dtype))
         write_card(folder, ModelCard(vae=config))
 
     return Recipe(
         state=state,
         step=parts.step,
-        batches=lambda start: crop_batches(train, settings.stages, seed, start),
+        batches=lambda first: crop_batches(train, settings.stages, seed, first),
         evaluate=evaluate,
         export=export,
         total_steps=_total(settings),
@@ -101,9 +112,16 @@ def _total(settings: VAESettings) -> int:
     return sum(stage.steps for stage in settings.stages)
 
 
-def _maps(settings: VAESettings, frames: np.ndarray, seed: int) -> dict[str, jax.Array]:
+def _config(settings: VAESettings) -> VAEConfig:
+    if settings.initial is not None:
+        return load_model(settings.initial).vae_config
+    if settings.model is None:
+        raise ValueError("settings.model gives the sizes of a VAE without an initial one")
+    return settings.model
+
+
+def _maps(c: VAEConfig, frames: np.ndarray, seed: int) -> dict[str, jax.Array]:
     some = frames[:: max(1, len(frames) // 256)][:256].astype(np.float32) / 127.5 - 1.0
-    c = settings.model
     maps = principal_maps(some, c.time_stride, c.space_stride, c.z_dim, seed)
     return {name: jnp.asarray(leaf, jnp.float32) for name, leaf in maps.items()}
 

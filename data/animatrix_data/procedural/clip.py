@@ -1,4 +1,4 @@
-"""One clip from the studio: frames, words and truth as a function of spec, seed, size and place."""
+"""One clip from the studio: frames, words and truth as a function of spec, seed, size and staging."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from animatrix_data.caption.schema import StructuredCaption
 from animatrix_data.procedural.captions import structured_caption, write_directive
-from animatrix_data.procedural.content import EVERYWHERE, Locations, sample_content
+from animatrix_data.procedural.content import FREE, Staging, sample_content
 from animatrix_data.procedural.sampler import check_drawable
 from animatrix_data.procedural.scene import Scene, Size
 from animatrix_data.taxonomy.directive import Directive
 from animatrix_data.taxonomy.tags import ProductionSpec
 
-STUDIO_VERSION = 2
-"""Raised whenever the same spec, seed, size and locations come to give other frames."""
+STUDIO_VERSION = 3
+"""Raised whenever the same seed and size, and spec and staging or sampler, come to give other frames."""
 RATINGS = ("r_face", "r_limb", "r_line", "r_motion")
 
 
@@ -38,16 +38,16 @@ class DrawnClip:
 
 
 def draw_clip(
-    spec: ProductionSpec, seed: int, size: Size, where: Locations = EVERYWHERE
+    spec: ProductionSpec, seed: int, size: Size, staging: Staging = FREE
 ) -> DrawnClip:
-    """Draw a clip: the same spec, seed, size and locations give the same bytes.
+    """Draw a clip: the same spec, seed, size and staging give the same bytes.
 
     Fields that the spec leaves out take the plainest value. Raises ValueError, saying what can be
     drawn, for a tag that this studio cannot draw.
     """
     check_drawable(spec)
-    content = sample_content(seed, where)
-    scene = Scene(spec, content, seed, size)
+    content = sample_content(seed, staging)
+    scene = Scene(spec, content, staging.take(seed), size)
     frames, seen = scene.render()
     truth: dict[str, Any] = {
         **seen,

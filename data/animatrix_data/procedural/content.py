@@ -51,17 +51,27 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Locations:
-    """The places and lights among which a corpus' clips are set."""
+class Staging:
+    """What the clips of a corpus share.
+
+    places and lights: among which they are set; rehearsed: a place always has the same backdrop,
+    an action the same first drawing, an effect the same scatter, where otherwise the seed decides.
+    """
 
     places: tuple[str, ...] = PLACES
     lights: tuple[str, ...] = tuple(LIGHTS)
+    rehearsed: bool = False
+
+    def take(self, seed: int) -> int:
+        """Return the seed of everything in a clip but its content."""
+        return REHEARSAL if self.rehearsed else seed
 
 
-EVERYWHERE = Locations()
+REHEARSAL = 0
+FREE = Staging()
 
 
-def sample_content(seed: int, where: Locations = EVERYWHERE) -> Content:
+def sample_content(seed: int, staging: Staging = FREE) -> Content:
     """Return the content of a seed; every field uniform and independent of the tags."""
     rng = generator(seed, "content")
     person = str(rng.choice(list(PEOPLE)))
@@ -70,7 +80,7 @@ def sample_content(seed: int, where: Locations = EVERYWHERE) -> Content:
         hair=str(rng.choice(PEOPLE[person])),
         hair_colour=str(rng.choice(list(HAIR_COLOURS))),
         outfit_colour=str(rng.choice(list(OUTFIT_COLOURS))),
-        place=str(rng.choice(where.places)),
-        light=str(rng.choice(where.lights)),
+        place=str(rng.choice(staging.places)),
+        light=str(rng.choice(staging.lights)),
         facing=int(rng.choice([-1, 1])),
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from animatrix_data.procedural.camera import MOVEMENTS
-from animatrix_data.procedural.content import EVERYWHERE, Locations
+from animatrix_data.procedural.content import FREE, Staging
 from animatrix_data.procedural.effects import EFFECTS
 from animatrix_data.procedural.framing import ANGLES, SHOTS
 from animatrix_data.procedural.motion import MOTIONS
@@ -21,10 +21,10 @@ from animatrix_data.taxonomy.vocabulary import load_vocabulary
 
 @dataclass(frozen=True)
 class Sampler:
-    """How a corpus is distributed: its production specs, and where its clips are set."""
+    """How a corpus is distributed: its production specs, and what its clips share."""
 
     spec: Callable[[np.random.Generator], ProductionSpec]
-    where: Locations = EVERYWHERE
+    staging: Staging = FREE
 
 
 SAMPLERS: Registry[Sampler] = Registry("sampler")
@@ -71,11 +71,17 @@ def balanced(rng: np.random.Generator) -> ProductionSpec:
     return ProductionSpec(tuple(tags))
 
 
+def pocket(rng: np.random.Generator) -> ProductionSpec:
+    """Like `balanced`, but the camera moves at its medium amplitude and speed, unnamed."""
+    spec = balanced(rng)
+    moves = (replace(move, amplitude=None, speed=None) for move in spec.get("CameraMotion"))
+    return spec.replace("CameraMotion", tuple(moves))
+
+
 SAMPLERS.add("balanced")(Sampler(balanced))
-SAMPLERS.add("pocket")(Sampler(balanced, Locations(("city", "meadow"), ("noon",))))
-SAMPLERS.add("seaside")(Sampler(balanced, Locations(("seaside",), ("sunset",))))
-"""All vary the tags alike: `pocket` in two places at noon, which a small model can learn,
-`seaside` in one at sunset, which it can then be taught."""
+SAMPLERS.add("pocket")(Sampler(pocket, Staging(("city", "meadow"), ("noon",), rehearsed=True)))
+SAMPLERS.add("seaside")(Sampler(pocket, Staging(("seaside",), ("sunset",), rehearsed=True)))
+"""`pocket` is what a small model can learn, `seaside` a place and a light it can then be taught."""
 
 
 def sample_spec(seed: int, sampler: str = "balanced") -> ProductionSpec:

@@ -106,8 +106,8 @@ def test_pairs_start_from_the_first_frames_drawn_for_them(
     loaded = replace(loaded, card=replace(loaded.card, clip=ClipShape(5, 32, 32, 8.0)))
     bench.Bench(loaded, load_oracles(model), 1, "pocket").pairs(2, references=True)
     for request in asked:
-        where = find_sampler("pocket").where
-        drawn = draw_clip(request.spec, request.seed, Size(32, 32, 5, 8.0), where)
+        staging = find_sampler("pocket").staging
+        drawn = draw_clip(request.spec, request.seed, Size(32, 32, 5, 8.0), staging)
         np.testing.assert_array_equal(request.reference, drawn.frames[0])
     assert len(asked) == 2
     assert asked[0].spec != asked[1].spec

@@ -45,8 +45,8 @@ def test_specs_are_complete_drawable_and_repeatable() -> None:
     [("pocket", {"city", "meadow"}, {"noon"}), ("seaside", {"seaside"}, {"sunset"})],
 )
 def test_a_sampler_keeps_to_its_places(sampler: str, places: set[str], lights: set[str]) -> None:
-    where = find_sampler(sampler).where
-    drawn = [sample_content(seed, where) for seed in range(60)]
+    staging = find_sampler(sampler).staging
+    drawn = [sample_content(seed, staging) for seed in range(60)]
     assert {c.place for c in drawn} == places and {c.light for c in drawn} == lights
     assert sample_spec(4, sampler) == sample_spec(4)
     everywhere = [sample_content(seed) for seed in range(60)]
