@@ -13,7 +13,6 @@ learns: six minutes more.
 
 from ml_collections import ConfigDict
 
-
 ON_SCENES = {
     "corpus": "runs/pocket/scenes",
     "initial": "runs/pocket/vae",

@@ -1,4 +1,4 @@
-"""One clip from the studio: frames, words and truth as a function of spec, seed, size and staging."""
+"""One clip from the studio: frames, words and truth of a spec, a seed, a size and a staging."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from animatrix_data.taxonomy.directive import Directive
 from animatrix_data.taxonomy.tags import ProductionSpec
 
 STUDIO_VERSION = 3
-"""Raised whenever the same seed and size, and spec and staging or sampler, come to give other frames."""
+"""Raised whenever the same spec (or sampler), seed, size and staging come to give other frames."""
 RATINGS = ("r_face", "r_limb", "r_line", "r_motion")
 
 
@@ -37,9 +37,7 @@ class DrawnClip:
     directive: Directive
 
 
-def draw_clip(
-    spec: ProductionSpec, seed: int, size: Size, staging: Staging = FREE
-) -> DrawnClip:
+def draw_clip(spec: ProductionSpec, seed: int, size: Size, staging: Staging = FREE) -> DrawnClip:
     """Draw a clip: the same spec, seed, size and staging give the same bytes.
 
     Fields that the spec leaves out take the plainest value. Raises ValueError, saying what can be
