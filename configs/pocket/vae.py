@@ -6,7 +6,7 @@
 Two CPU cores, about half an hour; held-out reconstructions of 26 dB or more.
 
 `vae.py:scenes` goes on from there on the clips of the sampler `pocket`, which the transformer
-learns: six minutes more.
+learns: five minutes more.
 
     animatrix train --config configs/pocket/vae.py:scenes --workdir runs/pocket/vae_scenes
 """
@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 ON_SCENES = {
     "corpus": "runs/pocket/scenes",
     "initial": "runs/pocket/vae",
-    "stages": ({"steps": 500, "batch": 8, "shape": (17, 64, 64)},),
+    "stages": ({"steps": 160, "batch": 4, "shape": (17, 64, 64)},),
 }
 
 
@@ -59,6 +59,6 @@ def get_config(corpus: str = "studio") -> ConfigDict:
     )
     if corpus == "scenes":
         config.settings.update(ON_SCENES)
-        config.settings.optimizer.update(peak_lr=5e-4, ema_decay=0.99)
+        config.settings.optimizer.update(peak_lr=6e-4, warmup_steps=10, ema_decay=0.95)
         del config.settings.model
     return config
