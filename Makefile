@@ -45,8 +45,9 @@ SHIPPED := animatrix_jax/weights/pocket
 pocket: setup  ## train the shipped pocket weights again from nothing (MACHINE=gpu: longer)
 	$(ANIMATRIX) draw --out $(POCKET)/corpus --clips 8000
 	$(ANIMATRIX) draw --out $(POCKET)/scenes --clips 10000 --sampler pocket
-	$(ANIMATRIX) draw --out $(POCKET)/oracle_corpus --clips 3000 --seed 1000000
+	$(ANIMATRIX) draw --out $(POCKET)/oracle_corpus --clips 4000 --seed 1000000 --sampler pocket
 	$(ANIMATRIX) train --config configs/pocket/vae.py --workdir $(POCKET)/vae
+	$(ANIMATRIX) train --config configs/pocket/vae.py:scenes --workdir $(POCKET)/vae_scenes
 	$(ANIMATRIX) train --config configs/pocket/text.py --workdir $(POCKET)/text
 	$(ANIMATRIX) train --config configs/pocket/ct.py:$(MACHINE) --workdir $(POCKET)/ct
 	$(ANIMATRIX) train --config configs/pocket/sft.py:$(MACHINE) --workdir $(POCKET)/sft
@@ -54,7 +55,7 @@ pocket: setup  ## train the shipped pocket weights again from nothing (MACHINE=g
 	mkdir -p $(SHIPPED)
 	cp -r $(POCKET)/sft/model/. $(SHIPPED)
 	cp -r $(POCKET)/oracle/model/. $(SHIPPED)
-	set -e; for stage in vae text ct sft oracle; do cp $(POCKET)/$$stage/run.json $(SHIPPED)/run.$$stage.json; done
+	set -e; for stage in vae vae_scenes text ct sft oracle; do cp $(POCKET)/$$stage/run.json $(SHIPPED)/run.$$stage.json; done
 
 # A benchmark lives beside what it times and prints one table.
 BENCHMARKS = $(sort $(wildcard kernels/benchmarks/[a-z]*.py data/benchmarks/[a-z]*.py benchmarks/[a-z]*.py))

@@ -36,7 +36,7 @@ def get_config(machine: str = "cpu") -> ConfigDict:
             "settings": {
                 "corpus": "runs/pocket/scenes",
                 "cache": "runs/pocket/latents",
-                "vae": "runs/pocket/vae",
+                "vae": "runs/pocket/vae_scenes",
                 "text_encoder": "runs/pocket/text",
                 "steps": 6200,
                 "batch": 32,

@@ -1,6 +1,6 @@
 """The pocket oracle: reads tags off clips of the studio, drawn or through the pocket VAE.
 
-    animatrix draw --out runs/pocket/oracle_corpus --clips 3000 --seed 1000000
+    animatrix draw --out runs/pocket/oracle_corpus --clips 4000 --seed 1000000 --sampler pocket
     animatrix train --config configs/pocket/oracle.py --workdir runs/pocket/oracle
 
 Two CPU cores, about 20 minutes; its accuracy on clips it never saw is in oracle.json.
@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
             "seed": 0,
             "settings": {
                 "corpus": "runs/pocket/oracle_corpus",
-                "model": "runs/pocket/vae",
+                "model": "runs/pocket/vae_scenes",
                 "clip": (17, 64, 64),
                 "steps": 1100,
                 "batch": 32,

@@ -1,11 +1,21 @@
 """The balanced sampler covers every value of every field, evenly and repeatably."""
 
 from collections import Counter
+from dataclasses import replace
+from itertools import count
 
+import numpy as np
 import pytest
 
-from animatrix_data.procedural import DRAWABLE, check_drawable, find_sampler, sample_spec
-from animatrix_data.procedural.content import PLACES, sample_content
+from animatrix_data.procedural import (
+    DRAWABLE,
+    Size,
+    check_drawable,
+    draw_clip,
+    find_sampler,
+    sample_spec,
+)
+from animatrix_data.procedural.content import PLACES, Staging, sample_content
 from animatrix_data.procedural.sampler import MOVES
 from animatrix_data.taxonomy import parse_tags, print_tags
 
@@ -51,6 +61,26 @@ def test_a_sampler_keeps_to_its_places(sampler: str, places: set[str], lights: s
     assert sample_spec(4, sampler) == sample_spec(4)
     everywhere = [sample_content(seed) for seed in range(60)]
     assert {c.place for c in everywhere} == set(PLACES)
+
+
+def test_the_pocket_sampler_leaves_the_cameras_degrees_unnamed() -> None:
+    moves = [sample_spec(seed, "pocket").get("CameraMotion")[0] for seed in range(60)]
+    assert {(move.amplitude, move.speed) for move in moves} == {(None, None)}
+    assert {(move.name, move.direction) for move in moves} == set(MOVES)
+
+
+def test_a_rehearsed_clip_is_staged_alike_whatever_its_seed() -> None:
+    spec, size = sample_spec(3, "pocket"), Size(32, 32, 5, 8.0)
+    free = Staging(("city",), ("noon",))
+    first = sample_content(0, free)
+    second = next(seed for seed in count(1) if sample_content(seed, free) == first)
+
+    def drawn(seed: int, staging: Staging) -> np.ndarray:
+        return draw_clip(spec, seed, size, staging).frames
+
+    rehearsed = replace(free, rehearsed=True)
+    np.testing.assert_array_equal(drawn(0, rehearsed), drawn(second, rehearsed))
+    assert not np.array_equal(drawn(0, free), drawn(second, free))
 
 
 def test_an_unknown_sampler_is_named() -> None:
