@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 ON_SCENES = {
     "corpus": "runs/pocket/scenes",
     "initial": "runs/pocket/vae",
-    "stages": ({"steps": 160, "batch": 4, "shape": (17, 64, 64)},),
+    "stages": ({"steps": 220, "batch": 4, "shape": (17, 64, 64)},),
 }
 
 
@@ -59,6 +59,7 @@ def get_config(corpus: str = "studio") -> ConfigDict:
     )
     if corpus == "scenes":
         config.settings.update(ON_SCENES)
-        config.settings.optimizer.update(peak_lr=6e-4, warmup_steps=10, ema_decay=0.95)
+        config.settings.loss.edges = 0.02
+        config.settings.optimizer.update(peak_lr=8e-4, warmup_steps=10, ema_decay=0.95)
         del config.settings.model
     return config
