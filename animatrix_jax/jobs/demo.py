@@ -45,13 +45,13 @@ SHOTS = (
         "Walking in the rain",
         "VideoStyle: Shinkai Style, MotionStyle: 2D Daily, MotionType: walk, "
         "MotionAmplitude: medium, MotionSpeed: medium, shot_type: medium shot, "
-        "shot_angle: eye level, camera_motion: pan left (medium, large), VFX: Rain",
+        "shot_angle: eye level, camera_motion: pan left, VFX: Rain",
     ),
     (
         "The dash",
         "VideoStyle: 2D Western Comics, MotionStyle: 2D Sakuga, MotionType: run, "
         "MotionAmplitude: high, MotionSpeed: high, shot_type: long shot, "
-        "shot_angle: eye level, camera_motion: pan right (fast, large), VFX: Linear Speed Lines",
+        "shot_angle: eye level, camera_motion: pan right, VFX: Linear Speed Lines",
     ),
     (
         "A greeting",
@@ -63,17 +63,17 @@ SHOTS = (
         "For joy",
         "VideoStyle: 2D Flat Cartoon, MotionStyle: 2D Gag, MotionType: jump, "
         "MotionAmplitude: high, MotionSpeed: medium, shot_type: full shot, "
-        "shot_angle: eye level, camera_motion: push in (medium, large), VFX: Kira-Kira",
+        "shot_angle: eye level, camera_motion: push in, VFX: Kira-Kira",
     ),
 )
 GUIDED = (
     "VideoStyle: 2D Chinese Style, MotionStyle: 2D Daily, MotionType: turn, "
     "MotionAmplitude: medium, MotionSpeed: medium, shot_type: medium shot, "
-    "shot_angle: eye level, camera_motion: tilt up (medium, large), VFX: Snow"
+    "shot_angle: eye level, camera_motion: tilt up, VFX: Snow"
 )
 GUIDANCE = (0.0, 1.0, 2.0, 4.0)
 GUIDED_SEEDS = 8
-FOOTAGE_TAGS = "camera_motion: push in (slow, medium), VFX: Falling Petals"
+FOOTAGE_TAGS = "camera_motion: push in, VFX: Falling Petals"
 FOOTAGE_TEXT = "Petals fall through the scene."
 
 

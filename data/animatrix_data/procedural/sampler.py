@@ -79,9 +79,11 @@ def pocket(rng: np.random.Generator) -> ProductionSpec:
 
 
 SAMPLERS.add("balanced")(Sampler(balanced))
+SAMPLERS.add("rehearsed")(Sampler(pocket, Staging(rehearsed=True)))
 SAMPLERS.add("pocket")(Sampler(pocket, Staging(("city", "meadow"), ("noon",), rehearsed=True)))
 SAMPLERS.add("seaside")(Sampler(pocket, Staging(("seaside",), ("sunset",), rehearsed=True)))
-"""`pocket` is what a small model can learn, `seaside` a place and a light it can then be taught."""
+"""`rehearsed` stages alike what is asked alike; `pocket` is the part of it that a small model can
+learn, `seaside` a part that it can then be taught."""
 
 
 def sample_spec(seed: int, sampler: str = "balanced") -> ProductionSpec:

@@ -84,6 +84,6 @@ def test_a_rehearsed_clip_is_staged_alike_whatever_its_seed() -> None:
 
 
 def test_an_unknown_sampler_is_named() -> None:
-    message = "no sampler 'even': choose from balanced, pocket, seaside"
+    message = "no sampler 'even': choose from balanced, rehearsed, pocket, seaside"
     with pytest.raises(ValueError, match=message):
         sample_spec(0, "even")
