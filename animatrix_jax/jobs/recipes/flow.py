@@ -58,7 +58,7 @@ class TransformerSettings:
     patch: tuple[int, int, int] = (1, 2, 2)
     freq_dim: int = 256
     rope_base: float = 10000.0
-    absolute_positions: bool = False
+    positions: tuple[int, int, int] | None = None
     tag_layers: int = 3
     adaln_rank: int | None = None
     tag_gate: bool = True
@@ -86,7 +86,6 @@ class FlowSettings:
     batch: int
     transformer: TransformerSettings | None = None
     schedule: Schedule = Schedule()
-    knee: float = 0.0
     tied: bool = False
     initial: Path | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
@@ -116,7 +115,7 @@ def core(settings: FlowSettings, seed: int) -> Core:
     t, h, w, z = vae.latent_shape(row.frames, row.height, row.width)
     examples = [_example(settings, config, (frames, h, w, z)) for frames in {1, t}]
     decay = settings.optimizer.ema_decay
-    step = flow_step(model, schedule, settings.knee, transform, decay, seed, settings.tied)
+    step = flow_step(model, schedule, transform, decay, seed, settings.tied)
     return Core(init, step, tuple(examples))
 
 
@@ -149,7 +148,7 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         for batch in make_loader(part, cache, loader, tokenize):
             yield {**batch, "text": text.encode_ids(batch.pop("text_ids"))}
 
-    measure = measure_flow(AniMatrix(config, attend), schedule, settings.knee, seed)
+    measure = measure_flow(AniMatrix(config, attend), schedule, seed)
     held_out_ratio = (0.0, *settings.task_ratio[1:])
 
     def evaluate(state: TrainState) -> dict[str, float]:
@@ -232,7 +231,7 @@ def _transformer_config(t: TransformerSettings, vae: Model, text: Model) -> AniM
         patch=t.patch,
         freq_dim=t.freq_dim,
         rope_base=t.rope_base,
-        absolute_positions=t.absolute_positions,
+        positions=t.positions,
         dtype=t.dtype,
         remat=t.remat,
     )
