@@ -241,36 +241,6 @@ def test_preconditioning_holds_at_both_ends(sigma: float) -> None:
     np.testing.assert_allclose(found, noise - clean, atol=1e-6)
 
 
-def test_places_are_added_to_the_tokens(forms: dict[str, Form]) -> None:
-    params = forms["plain"].random
-    config = replace(FORMS["plain"], dit=replace(DIT, positions=(3, 2, 2)))
-    apply = jax.jit(AniMatrix(config, attend).apply)
-    dit = params["params"]["dit"]
-    shift = np.linspace(-1, 1, DIT.dim, dtype=np.float32)
-
-    def found(places: np.ndarray) -> np.ndarray:
-        placed = {"params": {**params["params"], "dit": {**dit, "positions": places}}}
-        return np.asarray(apply(placed, LATENTS, TIMESTEP, HELD))
-
-    alike = np.broadcast_to(shift, (3, 2, 2, DIT.dim))
-    embedding = {**dit["patch_embedding"], "bias": dit["patch_embedding"]["bias"] + shift}
-    shifted = {"params": {**params["params"], "dit": {**dit, "patch_embedding": embedding}}}
-    expected = forms["plain"](shifted, HELD)
-    np.testing.assert_allclose(found(alike), expected, atol=1e-5 * np.abs(expected).max())
-    unused = alike.copy()
-    unused[2:] += 1.0
-    np.testing.assert_array_equal(found(unused), found(alike))
-    other = alike.copy()
-    other[1, 0, 1, 0] += 1.0
-    assert np.abs(found(other) - expected).max() > 1e-3
-
-
-def test_a_grid_without_places_is_refused(forms: dict[str, Form]) -> None:
-    config = replace(FORMS["plain"], dit=replace(DIT, positions=(1, 2, 2)))
-    with pytest.raises(ValueError, match=r"\(2, 2, 2\) tokens exceeds the embedded \(1, 2, 2\)"):
-        jax.eval_shape(AniMatrix(config, attend).init, jax.random.key(0), LATENTS, TIMESTEP, HELD)
-
-
 def test_recomputed_blocks_have_the_same_gradient(forms: dict[str, Form]) -> None:
     def gradient(remat: bool) -> Any:
         config = replace(FORMS["plain"], dit=replace(DIT, remat=remat))
