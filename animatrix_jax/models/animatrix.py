@@ -16,16 +16,20 @@ from animatrix_jax.models.conditioning import (
 )
 from animatrix_jax.models.dit import Attend, DiT, DiTConfig
 
-PREDICTIONS = ("velocity", "preconditioned")
+PREDICTIONS = ("velocity", "clean", "preconditioned")
+SIGMA_FLOOR = 0.1
+"""Below this sigma a clean prediction's velocity keeps the floor in its denominator."""
 
 
 @dataclass(frozen=True)
 class AniMatrixConfig:
     """One expert's sizes: the transformer and, unless None, the tag channel beside the text.
 
-    `prediction` says what the transformer's output is: the `velocity` (Wan), or `preconditioned`,
-    what a filter of latents of unit variance cannot know of it (`precondition`). The latter suits
-    a transformer narrower than its patches, through which noise does not pass.
+    `prediction` says what the transformer's output is: the velocity (Wan), or the clean latents,
+    whose velocity is (noisy − clean)/sigma. The latter suits a transformer narrower than its
+    patches, through which noise does not pass (Li and He, 2025, "Back to basics").
+    `preconditioned` leaves to the transformer what a filter of latents of unit variance cannot
+    know: see `precondition`.
     """
 
     dit: DiTConfig
@@ -90,7 +94,10 @@ class AniMatrix(nn.Module):
         out = dit(inputs, timestep, text, states)
         if c.prediction == "velocity":
             return out
-        return precondition(latents, out, timestep / 1000.0)
+        if c.prediction == "preconditioned":
+            return precondition(latents, out, timestep / 1000.0)
+        sigma = jnp.maximum(timestep / 1000.0, SIGMA_FLOOR)
+        return (latents - out) / sigma[:, None, None, None, None]
 
 
 def precondition(

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from animatrix_jax.models.conditioning import ConditioningConfig, TagModulation, TagStates
 from animatrix_jax.models.embeddings import (
     fold_tokens,
+    position_table,
     rotary_table,
     rotate,
     timestep_sinusoid,
@@ -31,8 +32,8 @@ class DiTConfig:
     `in_channels` counts what is concatenated (noisy latents, reference mask, reference latents),
     `patch` is (frames, rows, columns), `dtype` the compute type of the linear layers; the residual
     stream and modulation stay float32. `remat` recomputes blocks in the backward pass.
-    `rope_base` is the rotary base. `positions` is the largest grid of tokens (frames, rows,
-    columns) with a learnt embedding of each place (Wan has none: None); larger grids are refused.
+    `rope_base` is the rotary base; `absolute_positions` also adds where a token stands to its
+    embedding (Wan does not: on a grid of a few tokens the rotary angles alone say little).
     """
 
     dim: int
@@ -46,7 +47,7 @@ class DiTConfig:
     patch: tuple[int, int, int] = (1, 2, 2)
     freq_dim: int = 256
     rope_base: float = 10000.0
-    positions: tuple[int, int, int] | None = None
+    absolute_positions: bool = False
     eps: float = 1e-6
     dtype: str = "float32"
     remat: bool = False
@@ -212,11 +213,9 @@ class DiT(nn.Module):
 
         dense = lambda features, name: nn.Dense(features, dtype=c.dtype, name=name)  # noqa: E731
         x = dense(c.dim, "patch_embedding")(fold_tokens(inputs, c.patch)).astype(jnp.float32)
-        if c.positions is not None:
-            if any(n > most for n, most in zip(grid, c.positions, strict=True)):
-                raise ValueError(f"a grid of {grid} tokens exceeds the embedded {c.positions}")
-            places = self.param("positions", nn.initializers.normal(0.5), (*c.positions, c.dim))
-            x = x + places[: grid[0], : grid[1], : grid[2]].reshape(-1, c.dim)
+        if c.absolute_positions:
+            places = jnp.asarray(position_table(*grid, c.rope_base))
+            x = x + nn.Dense(c.dim, name="position_embedding")(places)
         time = nn.Dense(c.dim, name="time_in")(timestep_sinusoid(timestep, c.freq_dim))
         time = nn.Dense(c.dim, name="time_out")(nn.silu(time))
         modulation = nn.Dense(6 * c.dim, name="time_projection")(nn.silu(time))

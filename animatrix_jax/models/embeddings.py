@@ -31,6 +31,13 @@ def rotary_table(
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
+@functools.lru_cache(maxsize=32)
+def position_table(frames: int, rows: int, columns: int, base: float) -> np.ndarray:
+    """Return sines and cosines [tokens, 48] of where each token stands, eight rates a dim."""
+    angles = _grid_angles((frames, rows, columns), (16, 16, 16), base)
+    return np.concatenate([np.cos(angles), np.sin(angles)], axis=-1).astype(np.float32)
+
+
 def _grid_angles(
     shape: tuple[int, int, int], parts: tuple[int, int, int], base: float
 ) -> np.ndarray:

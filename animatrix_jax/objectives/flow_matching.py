@@ -14,11 +14,15 @@ def flow_matching_losses(
     latents: Float[Array, "B t h w z"],
     noise: Float[Array, "B t h w z"],
     sigma: Float[Array, " B"],
+    knee: float = 0.0,
 ) -> Float[Array, " B"]:
     """Return mean ‖velocity − (noise − latents)‖² over each sample's elements.
 
-    `velocity(noisy, timestep)` gets z_sigma and timestep = 1000·sigma.
+    `velocity(noisy, timestep)` gets z_sigma and timestep = 1000·sigma. Below a sigma of `knee` a
+    sample weighs (sigma/knee)²: the velocity of a network that predicts clean latents is its error
+    over sigma, and would drown the rest.
     """
     predicted = velocity(interpolate(latents, noise, sigma), 1000.0 * sigma)
     error = predicted.astype(jnp.float32) - (noise - latents)
-    return jnp.mean(jnp.square(error), axis=tuple(range(1, latents.ndim)))
+    losses = jnp.mean(jnp.square(error), axis=tuple(range(1, latents.ndim)))
+    return losses * jnp.square(jnp.minimum(sigma / knee, 1.0)) if knee > 0 else losses

@@ -35,11 +35,11 @@ def batch_conditions(batch: Batch) -> Conditions:
 
 
 def expert_losses(
-    model: AniMatrix, schedule: Schedule, seed: int
+    model: AniMatrix, schedule: Schedule, knee: float, seed: int
 ) -> Callable[[Any, Batch, Float[Array, "2"]], Float[Array, " B"]]:
     """Return a function of (one expert's params, its batch, its sigma window) to sample losses.
 
-    Sigma and noise depend on (seed, sample index) alone.
+    Sigma and noise depend on (seed, sample index) alone; `knee` as in `flow_matching_losses`.
     """
 
     def losses(params: Any, batch: Batch, window: jax.Array) -> jax.Array:
@@ -52,7 +52,7 @@ def expert_losses(
             out: Any = model.apply(params, noisy, timestep, conditions)
             return out
 
-        return flow_matching_losses(velocity, latents, noise, sigma)
+        return flow_matching_losses(velocity, latents, noise, sigma, knee)
 
     return losses
 
@@ -60,6 +60,7 @@ def expert_losses(
 def flow_step(
     model: AniMatrix,
     schedule: Schedule,
+    knee: float,
     optimizer: optax.GradientTransformation,
     ema_decay: float,
     seed: int,
@@ -71,7 +72,7 @@ def flow_step(
     expert dim. With `tied` both take the mean of their gradients: experts that start alike stay
     one network, which learns from every noise level.
     """
-    sample_losses = expert_losses(model, schedule, seed)
+    sample_losses = expert_losses(model, schedule, knee, seed)
     windows = jnp.asarray(schedule.windows())
 
     def loss_fn(params: Any, batch: Batch, window: jax.Array) -> jax.Array:
@@ -99,10 +100,10 @@ def flow_step(
 
 
 def measure_flow(
-    model: AniMatrix, schedule: Schedule, seed: int
+    model: AniMatrix, schedule: Schedule, knee: float, seed: int
 ) -> Callable[[Any, Batch], Float[Array, "2"]]:
     """Return a function of (params, batch) to each expert's mean loss."""
-    sample_losses = expert_losses(model, schedule, seed)
+    sample_losses = expert_losses(model, schedule, knee, seed)
     windows = jnp.asarray(schedule.windows())
 
     def measure(params: Any, batch: Batch) -> jax.Array:

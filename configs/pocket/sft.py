@@ -22,7 +22,7 @@ def get_config(machine: str = "cpu") -> ConfigDict:
     spec.loader.exec_module(module)
     config = module.get_config(machine)
     config.settings.initial = "runs/pocket/ct"
-    config.settings.steps = 700 if machine == "cpu" else 5000
+    config.settings.steps = 800 if machine == "cpu" else 5000
     config.settings.tied = False
     config.settings.task_ratio = (0.1, 0.5, 0.4)
     config.settings.optimizer.peak_lr = 1e-3

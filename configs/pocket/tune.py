@@ -3,7 +3,7 @@
     animatrix train --config configs/pocket/tune.py:runs/rain --workdir runs/tune
 
 Any corpus of 64×64 pixels and 17 frames that `draw` or `ingest` made. The corpus is encoded into
-`CORPUS-latents` first, once. Two CPU cores: about two steps a second.
+`CORPUS-latents` first, once. Two CPU cores: a few steps a second.
 """
 
 from ml_collections import ConfigDict
@@ -21,8 +21,9 @@ def get_config(corpus: str = "runs/corpus") -> ConfigDict:
                 "vae": "pocket",
                 "text_encoder": "pocket",
                 "initial": "pocket",
-                "steps": 200,
+                "steps": 300,
                 "batch": 16,
+                "knee": 0.3,
                 "optimizer": {
                     "peak_lr": 3e-4,
                     "final_lr": 3e-5,

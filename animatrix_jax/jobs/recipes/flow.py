@@ -58,7 +58,7 @@ class TransformerSettings:
     patch: tuple[int, int, int] = (1, 2, 2)
     freq_dim: int = 256
     rope_base: float = 10000.0
-    positions: tuple[int, int, int] | None = None
+    absolute_positions: bool = False
     tag_layers: int = 3
     adaln_rank: int | None = None
     tag_gate: bool = True
@@ -86,6 +86,7 @@ class FlowSettings:
     batch: int
     transformer: TransformerSettings | None = None
     schedule: Schedule = Schedule()
+    knee: float = 0.0
     tied: bool = False
     initial: Path | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
@@ -115,7 +116,7 @@ def core(settings: FlowSettings, seed: int) -> Core:
     t, h, w, z = vae.latent_shape(row.frames, row.height, row.width)
     examples = [_example(settings, config, (frames, h, w, z)) for frames in {1, t}]
     decay = settings.optimizer.ema_decay
-    step = flow_step(model, schedule, transform, decay, seed, settings.tied)
+    step = flow_step(model, schedule, settings.knee, transform, decay, seed, settings.tied)
     return Core(init, step, tuple(examples))
 
 
@@ -148,7 +149,7 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         for batch in make_loader(part, cache, loader, tokenize):
             yield {**batch, "text": text.encode_ids(batch.pop("text_ids"))}
 
-    measure = measure_flow(AniMatrix(config, attend), schedule, seed)
+    measure = measure_flow(AniMatrix(config, attend), schedule, settings.knee, seed)
     held_out_ratio = (0.0, *settings.task_ratio[1:])
 
     def evaluate(state: TrainState) -> dict[str, float]:
@@ -231,7 +232,7 @@ def _transformer_config(t: TransformerSettings, vae: Model, text: Model) -> AniM
         patch=t.patch,
         freq_dim=t.freq_dim,
         rope_base=t.rope_base,
-        positions=t.positions,
+        absolute_positions=t.absolute_positions,
         dtype=t.dtype,
         remat=t.remat,
     )

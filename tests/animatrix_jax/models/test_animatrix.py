@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from animatrix_jax.models.animatrix import (
+    SIGMA_FLOOR,
     AniMatrix,
     AniMatrixConfig,
     Conditions,
@@ -215,6 +216,19 @@ def test_the_velocity_is_wans_and_the_papers(forms: dict[str, Form], name: str) 
             p["dit"], 2, (1, 2, 2), inputs, TIMESTEP[i], np.float64(given.text[i]), tags
         )
         np.testing.assert_allclose(found[i], expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_clean_prediction_is_a_velocity(forms: dict[str, Form]) -> None:
+    params = forms["plain"].random
+    model = AniMatrix(replace(FORMS["plain"], prediction="clean"), attend)
+    found = np.asarray(jax.jit(model.apply)(params, LATENTS, TIMESTEP, HELD))
+    clean, sigma = forms["plain"](params, HELD), TIMESTEP / 1000
+    assert sigma[-1] < SIGMA_FLOOR
+    for i in range(BATCH - 1):
+        # noisy = (1 − sigma)·clean + sigma·noise is what the velocity noise − clean comes from.
+        noise = (LATENTS[i] - (1 - sigma[i]) * clean[i]) / sigma[i]
+        np.testing.assert_allclose(found[i], noise - clean[i], atol=1e-4)
+    np.testing.assert_allclose(found[-1], (LATENTS[-1] - clean[-1]) / SIGMA_FLOOR, atol=1e-4)
 
 
 def test_a_preconditioned_output_is_a_velocity(forms: dict[str, Form]) -> None:

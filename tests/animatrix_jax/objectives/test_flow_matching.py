@@ -34,3 +34,13 @@ def test_the_loss_is_the_mean_squared_error_of_each_sample() -> None:
             / LATENTS[i].size
         )
         assert losses[i] == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_below_the_knee_a_sample_weighs_less() -> None:
+    sigma = np.array([0.1, 0.2, 0.9], np.float32)
+
+    def velocity(noisy: np.ndarray, timestep: np.ndarray) -> np.ndarray:
+        return NOISE - LATENTS + 2.0
+
+    losses = flow_matching_losses(velocity, LATENTS, NOISE, sigma, knee=0.4)
+    np.testing.assert_allclose(losses, [4.0 / 16, 4.0 / 4, 4.0], rtol=1e-5)

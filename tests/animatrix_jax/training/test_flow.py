@@ -56,7 +56,7 @@ def state() -> TrainState:
 
 
 def one_step(state: TrainState, batch: dict[str, Any], tied: bool = False) -> Any:
-    step = flow_step(MODEL, SCHEDULE, OPTIMIZER, 0.9, seed=0, tied=tied)
+    step = flow_step(MODEL, SCHEDULE, 0.0, OPTIMIZER, 0.9, seed=0, tied=tied)
     return step(jax.tree.map(jnp.copy, state), batch)[0].params
 
 
@@ -83,8 +83,8 @@ def test_tied_experts_take_the_mean_of_both_updates(state: TrainState) -> None:
 def test_a_batch_is_learnt(state: TrainState) -> None:
     optimizer = optax.adam(1e-2)
     state = new_state(state.params, jax.vmap(optimizer.init)(state.params))
-    step = flow_step(MODEL, SCHEDULE, optimizer, 0.0, seed=0)
-    measure = measure_flow(MODEL, SCHEDULE, seed=0)
+    step = flow_step(MODEL, SCHEDULE, 0.0, optimizer, 0.0, seed=0)
+    measure = measure_flow(MODEL, SCHEDULE, 0.0, seed=0)
     batch = batch_of(0)
     before = measure(state.params, batch)
     for _ in range(150):
