@@ -67,7 +67,9 @@ class Verb:
     config: Config | None = None
 
 
-SAMPLER = Flag("sampler", "how tags and places vary: balanced, rehearsed, pocket, seaside", default="balanced")
+SAMPLER = Flag(
+    "sampler", "how tags and places vary: balanced, rehearsed, pocket, seaside", default="balanced"
+)
 MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped model)", "model")
 
 VERBS = (

@@ -2,7 +2,7 @@
 
     animatrix train --config configs/pocket/sft.py --workdir runs/pocket/sft
 
-Two CPU cores, about seven minutes. `sft.py:gpu` follows `ct.py:gpu`; it has not run yet.
+Two CPU cores, about ten minutes. `sft.py:gpu` follows `ct.py:gpu`; it has not run yet.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ def get_config(machine: str = "cpu") -> ConfigDict:
     spec.loader.exec_module(module)
     config = module.get_config(machine)
     config.settings.initial = "runs/pocket/ct"
-    config.settings.steps = 800 if machine == "cpu" else 5000
+    config.settings.steps = 1000 if machine == "cpu" else 5000
     config.settings.tied = False
     config.settings.task_ratio = (0.1, 0.5, 0.4)
     config.settings.optimizer.peak_lr = 1e-3

@@ -159,7 +159,8 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         return {f"held_out_loss_{n}": float(v) for n, v in zip(EXPERT_NAMES, losses, strict=True)}
 
     row = catalogue[0]
-    card = replace(card, clip=ClipShape(row.frames, row.height, row.width, row.fps))
+    clip = ClipShape(row.frames, row.height, row.width, row.fps)
+    card = replace(card, clip=clip, vae=vae.vae_config, text_encoder=text.text_config)
 
     def export(state: TrainState, folder: Path) -> None:
         save_experts(folder, state.average["params"], jnp.dtype(settings.export_dtype))
