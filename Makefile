@@ -45,7 +45,7 @@ SHIPPED := animatrix_jax/weights/pocket
 pocket: setup  ## train the shipped pocket weights again from nothing (MACHINE=gpu: longer)
 	$(ANIMATRIX) draw --out $(POCKET)/corpus --clips 8000
 	$(ANIMATRIX) draw --out $(POCKET)/scenes --clips 6000 --sampler pocket
-	$(ANIMATRIX) draw --out $(POCKET)/oracle_corpus --clips 4000 --seed 1000000 --sampler rehearsed
+	$(ANIMATRIX) draw --out $(POCKET)/oracle_corpus --clips 2800 --seed 1000000 --sampler rehearsed
 	$(ANIMATRIX) train --config configs/pocket/vae.py --workdir $(POCKET)/vae
 	$(ANIMATRIX) train --config configs/pocket/vae.py:scenes --workdir $(POCKET)/vae_scenes
 	$(ANIMATRIX) train --config configs/pocket/text.py --workdir $(POCKET)/text

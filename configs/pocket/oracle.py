@@ -1,6 +1,6 @@
 """The pocket oracle: reads tags off clips of the studio, drawn or through the pocket VAE.
 
-    animatrix draw --out runs/pocket/oracle_corpus --clips 4000 --seed 1000000 --sampler rehearsed
+    animatrix draw --out runs/pocket/oracle_corpus --clips 2800 --seed 1000000 --sampler rehearsed
     animatrix train --config configs/pocket/oracle.py --workdir runs/pocket/oracle
 
 Two CPU cores, about 20 minutes; its accuracy on clips it never saw is in oracle.json.
