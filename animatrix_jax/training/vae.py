@@ -79,7 +79,7 @@ def latent_statistics(
         flat = mean.reshape(-1, mean.shape[-1])
         return flat.mean(0), jnp.square(flat).mean(0)
 
-    sums = [moments(params, batch) for batch in batches]
-    first, second = (np.mean([np.asarray(pair[i]) for pair in sums], axis=0) for i in (0, 1))
+    pairs, sizes = zip(*((moments(params, batch), len(batch)) for batch in batches), strict=True)
+    first, second = np.average(np.asarray(pairs), axis=0, weights=sizes)
     spread = np.sqrt(np.maximum(second - first**2, 1e-8))
     return tuple(map(float, first)), tuple(map(float, spread))

@@ -127,5 +127,5 @@ def _maps(c: VAEConfig, frames: np.ndarray, seed: int) -> dict[str, jax.Array]:
 
 
 def _chunks(frames: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(frames) - len(frames) % size, size):
+    for start in range(0, len(frames), size):
         yield frames[start : start + size]

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -30,10 +29,8 @@ def test_a_run_starts_from_the_initial_models_weights(
     jax.tree.map(np.testing.assert_array_equal, recipe.state.params, before.vae_params)
     recipe.export(recipe.state, tmp_path)
     after = load_model(tmp_path)
-    frames = jnp.zeros((1, 5, 32, 32, 3), jnp.uint8)
-    np.testing.assert_array_equal(
-        after.decode(after.encode_video(frames)), before.decode(before.encode_video(frames))
-    )
+    jax.tree.map(np.testing.assert_array_equal, after.vae_params, before.vae_params)
+    assert np.isfinite(after.vae_config.latents_mean).all()
 
 
 def test_sizes_or_a_model_to_go_on_from_are_needed(settings: VAESettings) -> None:
