@@ -5,6 +5,7 @@
 Two CPU cores, about ten minutes. `sft.py:gpu` follows `ct.py:gpu`; it has not run yet.
 `sft.py:further` goes on from the shipped model instead, half an hour, as often as there is time:
 
+    animatrix draw --out runs/pocket/scenes --clips 6000 --sampler pocket
     animatrix train --config configs/pocket/sft.py:further --workdir runs/pocket/further
 """
 
@@ -32,7 +33,8 @@ def get_config(machine: str = "cpu") -> ConfigDict:
     config.settings.optimizer.final_lr = 2e-5
     config.settings.optimizer.warmup_steps = 50
     if machine == "further":
-        config.settings.initial = "pocket"
+        for part in ("initial", "vae", "text_encoder"):
+            config.settings[part] = "pocket"
         config.settings.steps = 2550
         config.settings.optimizer.peak_lr = 3e-3
         config.settings.optimizer.warmup_steps = 100
