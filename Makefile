@@ -55,6 +55,7 @@ pocket: setup  ## train the shipped pocket weights again from nothing (MACHINE=g
 	mkdir -p $(SHIPPED)
 	cp -r $(POCKET)/sft/model/. $(SHIPPED)
 	cp -r $(POCKET)/oracle/model/. $(SHIPPED)
+	rm -f $(SHIPPED)/run.*.json
 	set -e; for stage in vae vae_scenes text ct sft oracle; do cp $(POCKET)/$$stage/run.json $(SHIPPED)/run.$$stage.json; done
 
 # A benchmark lives beside what it times and prints one table.

@@ -196,11 +196,18 @@ def _split(catalogue: Catalogue, settings: FlowSettings) -> tuple[Catalogue, Cat
 
 def _card(settings: FlowSettings) -> ModelCard:
     """Return the card of the model to train: the initial one's, or one of the settings' sizes."""
+    vae, text = load_model(settings.vae), load_model(settings.text_encoder)
     if settings.initial is not None:
-        return load_model(settings.initial).card
+        card = load_model(settings.initial).card
+        made, z = card.transformer, vae.vae_config.z_dim
+        if made is not None and made.dit.out_channels != z:
+            raise ValueError(
+                f"the VAE of {settings.vae} has {z} latent channels, the transformer of "
+                f"{settings.initial} {made.dit.out_channels}"
+            )
+        return card
     if settings.transformer is None:
         raise ValueError("settings.transformer gives the sizes of a model without an initial one")
-    vae, text = load_model(settings.vae), load_model(settings.text_encoder)
     return ModelCard(
         vae=vae.vae_config,
         text_encoder=text.text_config,

@@ -93,6 +93,7 @@ def test_tied_experts_start_as_one_and_stay_one(config: dict[str, Any], tmp_path
         ({"batch": 3}, "batch_size 3 does not divide"),
         ({"steps": 4, "stepz": 4}, "stepz"),
         ({"optimizer": {"kind": "sgd"}}, "no optimizer 'sgd': it is adamw or muon"),
+        ({"vae": "pocket"}, "the VAE of pocket has 24 latent channels, the transformer of"),
     ],
 )
 def test_a_config_that_cannot_be_run_is_refused(
