@@ -20,6 +20,8 @@ def get_config(machine: str = "cpu") -> ConfigDict:
 
     `machine` is cpu, gpu, or further for the shipped model on a CPU; ValueError for another.
     """
+    if machine not in ("cpu", "gpu", "further"):
+        raise ValueError(f"there is no machine {machine!r}: it is cpu, gpu or further")
     path = Path(__file__).with_name("ct.py")
     spec = importlib.util.spec_from_file_location("pocket_ct", path)
     module = importlib.util.module_from_spec(spec)

@@ -75,14 +75,14 @@ def prepare(settings: VAESettings, seed: int) -> Recipe:
             f"{settings.corpus} to train on"
         )
     train, held_out = frames[: -settings.held_out], frames[-settings.held_out :]
-    start, parts = _config(settings), core(settings, seed)
-    vae = VAE(start)
+    config, parts = _config(settings), core(settings, seed)
+    vae = VAE(config)
     state = jax.jit(parts.init)(jax.random.key(seed))
     params = state.params
     if settings.initial is not None:
         params = load_model(settings.initial).vae_params
-    elif start.linear_path:
-        params = {"params": {**params["params"], "linear": _maps(start, train, seed)}}
+    elif config.linear_path:
+        params = {"params": {**params["params"], "linear": _maps(config, train, seed)}}
     state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
     measure = measure_vae(vae)
 
@@ -93,14 +93,14 @@ def prepare(settings: VAESettings, seed: int) -> Recipe:
     def export(state: TrainState, folder: Path) -> None:
         some = train[:: max(1, len(train) // 256)][:256]
         mean, std = latent_statistics(vae, state.average, _chunks(some, 8))
-        config = replace(start, latents_mean=mean, latents_std=std)
+        card = ModelCard(vae=replace(config, latents_mean=mean, latents_std=std))
         save_part(folder, "vae", state.average["params"], jnp.dtype(settings.export_dtype))
-        write_card(folder, ModelCard(vae=config))
+        write_card(folder, card)
 
     return Recipe(
         state=state,
         step=parts.step,
-        batches=lambda first: crop_batches(train, settings.stages, seed, first),
+        batches=lambda start: crop_batches(train, settings.stages, seed, start),
         evaluate=evaluate,
         export=export,
         total_steps=_total(settings),
