@@ -1,0 +1,1 @@
+"""Foreign weights, in and out: the only place that knows foreign names."""
