@@ -142,7 +142,7 @@ VERBS = (
             Flag("steps", "solver steps", "whole", 40),
             Flag("guidance_text", "strength of the text (default: the model's own)", "pair"),
             Flag("guidance_tag", "strength of the tags (default: the model's own)", "pair"),
-            Flag("solver", "how to integrate", default="unipc", choices=("unipc", "euler")),
+            Flag("solver", "how to integrate", default="unipc", choices=("unipc", "dpmpp", "euler")),
             Flag("grid", "noise levels", default="wan", choices=("wan", "wan_dpm", "diffusers")),
             Flag("seed", "the same seed writes the same bytes", "whole", 0),
             Flag("frames", "frames, 4n+1 (default: the model's own)", "whole"),

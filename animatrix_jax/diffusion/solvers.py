@@ -1,4 +1,4 @@
-"""Solvers of dz/dsigma = velocity from noise to clean latents: Euler and UniPC.
+"""Solvers of dz/dsigma = velocity from noise to clean latents: Euler, DPM-Solver++ and UniPC.
 
 A solver takes `velocity(latents, timestep)`, latents at `sigmas[0]` and a falling grid of sigmas
 (see `sampling_sigmas`), and returns the latents at `sigmas[-1]`. Coefficients are computed on the
@@ -16,9 +16,6 @@ from jaxtyping import Array, Float
 
 VelocityAt = Callable[[Any, float], Any]
 """Velocity of latents at a timestep, 1000·sigma on the host."""
-
-# Keeps log((1 − sigma)/sigma) finite at sigma = 1 and at sigma = 0.
-_TINY = 1e-10
 
 
 def timestep_of(sigma: float, integer: bool) -> float:
@@ -43,14 +40,41 @@ def euler(
 
 @dataclass(frozen=True)
 class _Known:
-    """The clean latents predicted at one grid point, with its λ = log((1 − sigma)/sigma)."""
+    """The clean latents predicted at one grid point, with its λ = log((1 − sigma)/sigma).
+
+    λ is −∞ at sigma 1: what follows takes its limit there, in which that point's step is of order 1
+    and nothing later looks back at it.
+    """
 
     clean: Any
     log_ratio: float
 
 
 def _log_ratio(sigma: float) -> float:
-    return float(np.log(max(1.0 - sigma, _TINY)) - np.log(max(sigma, _TINY)))
+    with np.errstate(divide="ignore"):
+        return float(np.log1p(-sigma) - np.log(sigma))
+
+
+def dpmpp(
+    velocity: VelocityAt,
+    latents: Float[Array, "B ..."],
+    sigmas: np.ndarray,
+    *,
+    integer_timestep: bool = False,
+) -> Float[Array, "B ..."]:
+    """Step by the newest predicted clean latents and the ones before them, one evaluation a step.
+
+    DPM-Solver++(2M) (Lu et al., 2022, algorithm 2, midpoint form), with order 1 in the first and
+    the last step, as Wan's second solver has it. It is UniPC's predictor without the corrector.
+    """
+    last = len(sigmas) - 2
+    known: list[_Known] = []
+    for index, (sigma, following) in enumerate(pairwise(map(float, sigmas))):
+        clean = latents - sigma * velocity(latents, timestep_of(sigma, integer_timestep))
+        known = [*known[-1:], _Known(clean, _log_ratio(sigma))]
+        use = known if index < last else known[-1:]
+        latents = _predict(latents, use, sigma, following)
+    return latents
 
 
 def unipc(
@@ -127,4 +151,4 @@ def _moments(h: float) -> tuple[float, float]:
     return second / whole, 2.0 * third / whole
 
 
-SOLVERS = {"euler": euler, "unipc": unipc}
+SOLVERS = {"unipc": unipc, "dpmpp": dpmpp, "euler": euler}

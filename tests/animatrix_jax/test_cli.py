@@ -139,7 +139,7 @@ def test_config_with_overrides(calls: list[dict[str, Any]], config_file: Path) -
         ("generate --steps 1.5", "--steps takes a whole number, not '1.5'"),
         ("generate --steps", "--steps needs a value"),
         ("generate --guidance_tag 1,2,3", "--guidance_tag takes a number or two (high,low)"),
-        ("generate --solver eulr", "--solver takes one of unipc, euler, not 'eulr'"),
+        ("generate --solver eulr", "--solver takes one of unipc, dpmpp, euler, not 'eulr'"),
         ("generate --out x.mp4", "--model is missing: model folder"),
         ("generate --model x --out y z", "nothing is expected where 'z' stands"),
         ("generate --out y model", "nothing is expected where 'model' stands: did you mean --mod"),

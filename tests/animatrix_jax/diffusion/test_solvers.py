@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from animatrix_jax.diffusion.schedule import sampling_sigmas
-from animatrix_jax.diffusion.solvers import SOLVERS, euler, timestep_of, unipc
+from animatrix_jax.diffusion.solvers import SOLVERS, dpmpp, euler, timestep_of, unipc
 
 MEAN = np.array([0.7, -1.2])
 DEVIATION = np.array([0.3, 0.8])
@@ -38,7 +38,8 @@ def error(solver, sigmas):
     return np.abs(found - exact(x, sigmas[0], sigmas[-1])).max()
 
 
-@pytest.mark.parametrize(("name", "order"), [("euler", 1), ("unipc", 2)])
+# DPM-Solver++'s first-order first step is never corrected: it is between the other two here.
+@pytest.mark.parametrize(("name", "order"), [("euler", 1), ("dpmpp", 1.6), ("unipc", 2)])
 def test_order_of_convergence(name, order):
     errors = [error(SOLVERS[name], sampling_sigmas(n, 3.0)) for n in (16, 32, 64, 128)]
     rates = [math.log2(a / b) for a, b in pairwise(errors)]
@@ -46,9 +47,9 @@ def test_order_of_convergence(name, order):
     assert errors[-1] < errors[0] / 4
 
 
-def test_unipc_beats_euler_at_forty_steps():
+def test_second_order_beats_first_at_forty_steps():
     sigmas = sampling_sigmas(40, 3.0)
-    assert error(unipc, sigmas) < error(euler, sigmas) / 3
+    assert error(unipc, sigmas) < error(dpmpp, sigmas) < error(euler, sigmas) / 3
 
 
 def unipc_by_definition(velocity, x, sigmas):
@@ -103,6 +104,15 @@ def test_unipc_is_the_published_method(steps):
 
     found = unipc(velocity, START, sigmas)
     np.testing.assert_allclose(found, unipc_by_definition(velocity, START, sigmas), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["dpmpp", "unipc"])
+def test_pure_noise_is_the_limit_of_almost_pure_noise(name):
+    sigmas = sampling_sigmas(6, 5.0, "wan_dpm")
+    near = np.append(1 - 1e-13, sigmas[1:])
+    found, limit = (SOLVERS[name](gaussian_velocity, START, grid) for grid in (sigmas, near))
+    assert sigmas[0] == 1.0
+    np.testing.assert_allclose(found, limit, rtol=0.02)
 
 
 @pytest.mark.parametrize("name", list(SOLVERS))
