@@ -53,20 +53,30 @@ class LinearPath(nn.Module):
         self.first_mean = self.param("first_mean", nn.initializers.zeros, (first,))
         self.rest_mean = self.param("rest_mean", nn.initializers.zeros, (rest,))
 
-    def encode(self, frames: Float[Array, "B T H W 3"]) -> Float[Array, "B t h w z"]:
-        """Return every block's coordinates."""
-        first = fold_blocks(frames[:, :1], 1, self.space) - self.first_mean
-        rest = fold_blocks(frames[:, 1:], self.time, self.space) - self.rest_mean
-        return jnp.concatenate([first @ self.first_in, rest @ self.rest_in], axis=1)
+    def encode(
+        self, frames: Float[Array, "B T H W 3"], first: bool = True
+    ) -> Float[Array, "B t h w z"]:
+        """Return every block's coordinates; frames start with a clip's `first` or are later."""
+        alone = 1 if first else 0
+        rest = fold_blocks(frames[:, alone:], self.time, self.space) - self.rest_mean
+        rest = rest @ self.rest_in
+        if not first:
+            return rest
+        start = fold_blocks(frames[:, :1], 1, self.space) - self.first_mean
+        return jnp.concatenate([start @ self.first_in, rest], axis=1)
 
-    def decode(self, latents: Float[Array, "B t h w z"]) -> Float[Array, "B T H W 3"]:
-        """Return the blocks of coordinates."""
-        first = latents[:, :1] @ self.first_out + self.first_mean
-        rest = latents[:, 1:] @ self.rest_out + self.rest_mean
-        return jnp.concatenate(
-            [unfold_blocks(first, 1, self.space), unfold_blocks(rest, self.time, self.space)],
-            axis=1,
+    def decode(
+        self, latents: Float[Array, "B t h w z"], first: bool = True
+    ) -> Float[Array, "B T H W 3"]:
+        """Return the blocks of coordinates, `first` as in `encode`."""
+        alone = 1 if first else 0
+        rest = unfold_blocks(
+            latents[:, alone:] @ self.rest_out + self.rest_mean, self.time, self.space
         )
+        if not first:
+            return rest
+        start = latents[:, :1] @ self.first_out + self.first_mean
+        return jnp.concatenate([unfold_blocks(start, 1, self.space), rest], axis=1)
 
 
 def principal_maps(

@@ -1,6 +1,7 @@
 """Both forms of every convolution are one function, with one gradient."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +33,9 @@ def agree(first: Callable, second: Callable, x: jax.Array, kernel: jax.Array) ->
 )
 def test_forms_of_the_causal_convolution_agree(size: tuple[int, int, int], frames: int) -> None:
     x, kernel = normal(0, 2, frames, 4, 5, 3), normal(1, *size, 3, 2)
-    agree(conv._conv3d_native, conv._conv3d_summed, x, kernel)
+    forms = (conv._conv3d_native, conv._conv3d_summed)
+    native, summed = (partial(form, before=size[0] - 1) for form in forms)
+    agree(native, summed, x, kernel)
 
 
 def test_the_causal_convolution_is_its_definition() -> None:
@@ -61,6 +64,26 @@ def test_no_frame_sees_a_later_one() -> None:
     before, after = convolve(x, kernel), convolve(later, kernel)
     np.testing.assert_array_equal(before[:, :3], after[:, :3])
     assert (before[:, 3:] != after[:, 3:]).any()
+
+
+@pytest.mark.parametrize("sizes", [(1, 4), (2, 3), (1, 1, 3), (1, 0, 4)], ids=str)
+def test_a_layer_continues_from_the_chunk_before(sizes: tuple[int, ...]) -> None:
+    x, layer = normal(0, 1, 5, 4, 4, 2), conv.CausalConv(3)
+    params, memory, chunks = layer.init(jax.random.key(1), x), {}, []
+    for start, size in zip(np.cumsum((0, *sizes)), sizes, strict=False):
+        chunk = x[:, start : start + size]
+        out, memory = layer.apply({**params, **memory}, chunk, mutable=[conv.MEMORY])
+        chunks.append(out)
+    assert params.keys() == {"params"}
+    np.testing.assert_allclose(jnp.concatenate(chunks, 1), layer.apply(params, x), atol=1e-6)
+
+
+def test_a_layer_computes_in_the_type_of_its_input() -> None:
+    x, layer = normal(0, 1, 2, 4, 4, 2), conv.CausalConv(3)
+    params = layer.init(jax.random.key(1), x)
+    narrow = layer.apply(params, x.astype(jnp.bfloat16))
+    assert narrow.dtype == jnp.bfloat16
+    np.testing.assert_allclose(narrow.astype(np.float32), layer.apply(params, x), atol=0.1)
 
 
 def test_a_clip_without_frames_stays_one() -> None:
