@@ -24,16 +24,22 @@ from animatrix_jax.models.embeddings import (
 
 Attend = Callable[[jax.Array, jax.Array, jax.Array, jax.Array | None], jax.Array]
 
+REMATS = ("none", "full", "dots")
+RESIDUAL_DTYPES = ("float32", "bfloat16")
+
 
 @dataclass(frozen=True)
 class DiTConfig:
     """Sizes of one expert; Wan's names.
 
     `in_channels` counts what is concatenated (noisy latents, reference mask, reference latents),
-    `patch` is (frames, rows, columns), `dtype` the compute type of the linear layers; the residual
-    stream and modulation stay float32. `remat` recomputes blocks in the backward pass.
-    `rope_base` is the rotary base; `absolute_positions` also adds where a token stands to its
-    embedding (Wan does not: on a grid of a few tokens the rotary angles alone say little).
+    `patch` is (frames, rows, columns), `dtype` the compute type of the linear layers and of
+    attention; norms, modulation and sums are float32. `residual_dtype` is what the residual stream
+    is kept in between blocks' sub-layers: float32 as Wan's own code, bfloat16 as diffusers casts.
+    `remat` says what the backward pass computes again: `none` of a block (False), `full` all of it
+    (True), or `dots` all but the linear layers' outputs, which are kept. `rope_base` is the rotary
+    base; `absolute_positions` also adds where a token stands to its embedding (Wan does not: on a
+    grid of a few tokens the rotary angles alone say little).
     """
 
     dim: int
@@ -50,10 +56,18 @@ class DiTConfig:
     absolute_positions: bool = False
     eps: float = 1e-6
     dtype: str = "float32"
-    remat: bool = False
+    residual_dtype: str = "float32"
+    remat: bool | str = False
 
     def __post_init__(self) -> None:
-        """Check that heads divide the width into even parts."""
+        """Check that heads divide the width into even parts, and the names of choices."""
+        if isinstance(self.remat, str) and self.remat not in REMATS:
+            raise ValueError(f"remat cannot be {self.remat!r}: it is one of {', '.join(REMATS)}")
+        if self.residual_dtype not in RESIDUAL_DTYPES:
+            raise ValueError(
+                f"residual_dtype cannot be {self.residual_dtype!r}: "
+                f"it is one of {', '.join(RESIDUAL_DTYPES)}"
+            )
         if self.dim % self.heads or (self.dim // self.heads) % 2:
             raise ValueError(f"dim {self.dim} does not split into {self.heads} heads of even size")
 
@@ -162,7 +176,7 @@ class Block(nn.Module):
     def __call__(
         self,
         x: Float[Array, "B L d"],
-        modulation: Float[Array, "B 6 d"],
+        modulation: Float[Array, "B *L 6 d"],
         time: Float[Array, "B d"],
         text: Float[Array, "B N d"],
         tags: TagStates | None,
@@ -171,23 +185,58 @@ class Block(nn.Module):
         """Return the next residual stream, in the form `nn.scan` carries."""
         c = self.config
         table = self.param("modulation", nn.initializers.normal(c.dim**-0.5), (6, c.dim))
-        shift1, scale1, gate1, shift2, scale2, gate2 = jnp.split(modulation + table, 6, axis=1)
+        shift1, scale1, gate1, shift2, scale2, gate2 = _rows(modulation + table)
         own = [(jnp.ones(()), jnp.zeros(()))] * 3
         if self.conditioning is not None and tags is not None:
             modulator = TagModulation(c.dim, self.conditioning.adaln_rank, name="tag_modulation")
             own = modulator(time, tags.summary)
         norm = nn.LayerNorm(c.eps, use_bias=False, use_scale=False, name="norm1")
 
-        h = own[0][0] * (norm(x) * (1 + scale1) + shift1) + own[0][1]
-        x = x + gate1 * SelfAttention(c, name="self_attention")(h, rope, self.attend)
-        h = own[1][0] * nn.LayerNorm(c.eps, name="cross_norm")(x) + own[1][1]
+        h = own[0][0] * (norm(_wide(x)) * (1 + scale1) + shift1) + own[0][1]
+        x = _add(x, gate1 * SelfAttention(c, name="self_attention")(h, rope, self.attend))
+        h = own[1][0] * nn.LayerNorm(c.eps, name="cross_norm")(_wide(x)) + own[1][1]
         cross = CrossAttention(c, self.conditioning, name="cross_attention")
-        x = x + cross(h, text, tags, self.attend)
+        x = _add(x, cross(h, text, tags, self.attend))
         norm = nn.LayerNorm(c.eps, use_bias=False, use_scale=False, name="norm2")
-        h = own[2][0] * (norm(x) * (1 + scale2) + shift2) + own[2][1]
+        h = own[2][0] * (norm(_wide(x)) * (1 + scale2) + shift2) + own[2][1]
         h = nn.Dense(c.ffn_dim, dtype=c.dtype, name="ffn_up")(h)
         h = nn.Dense(c.dim, dtype=c.dtype, name="ffn_down")(nn.gelu(h, approximate=True))
-        return x + gate2 * h, None
+        return _add(x, gate2 * h), None
+
+
+def _wide(x: jax.Array) -> jax.Array:
+    return x.astype(jnp.float32)
+
+
+def _add(x: jax.Array, update: jax.Array) -> jax.Array:
+    """Add to the residual stream in float32, and keep its type."""
+    return (_wide(x) + update).astype(x.dtype)
+
+
+def _rows(modulation: Float[Array, "B *L rows d"]) -> list[jax.Array]:
+    """Split a modulation's rows into [B, 1, d], or [B, L, d] where every token has its own."""
+    rows = jnp.split(modulation, modulation.shape[-2], axis=-2)
+    return rows if modulation.ndim == 3 else [row.squeeze(-2) for row in rows]
+
+
+def _recomputed(remat: bool | str) -> type[Block]:
+    """Return the block with its rule for the backward pass (`DiTConfig.remat`)."""
+    if remat in (False, "none"):
+        return Block
+    kept = jax.checkpoint_policies.dots_with_no_batch_dims_saveable if remat == "dots" else None
+    return nn.remat(Block, prevent_cse=False, policy=kept)
+
+
+def sample_time(
+    time: Float[Array, "B *L d"], timestep: Float[Array, " B *L"]
+) -> Float[Array, "B d"]:
+    """Return one embedding a sample: where every token has its own, the largest timestep's.
+
+    Tokens that are given rather than made stand at timestep 0: the largest is the sample's own.
+    """
+    if timestep.ndim == 1:
+        return time
+    return jnp.take_along_axis(time, jnp.argmax(timestep, axis=1)[:, None, None], axis=1)[:, 0]
 
 
 class DiT(nn.Module):
@@ -201,15 +250,22 @@ class DiT(nn.Module):
     def __call__(
         self,
         inputs: Float[Array, "B T H W C"],
-        timestep: Float[Array, " B"],
+        timestep: Float[Array, " B *L"],
         text: Float[Array, "B N text_dim"],
         tags: TagStates | None = None,
     ) -> Float[Array, "B T H W out"]:
-        """Return the velocity; timestep = 1000·sigma, text as the text encoder gives it, padded."""
+        """Return the velocity; timestep = 1000·sigma, text as the text encoder gives it, padded.
+
+        `timestep` is [B], or [B, L] with one for every token (frame-major, after patching): TI2V-5B
+        gives the tokens of a reference frame 0. The tag modulation takes a sample's largest.
+        Raises ValueError where it has another number of tokens.
+        """
         c = self.config
         frames, height, width = inputs.shape[1:4]
         grid = tuple(n // p for n, p in zip((frames, height, width), c.patch, strict=True))
         rope = rotary_table(*grid, c.head_dim, c.rope_base)
+        if timestep.ndim == 2 and timestep.shape[1] != len(rope[0]):
+            raise ValueError(f"{timestep.shape[1]} timesteps a sample for {len(rope[0])} tokens")
 
         dense = lambda features, name: nn.Dense(features, dtype=c.dtype, name=name)  # noqa: E731
         x = dense(c.dim, "patch_embedding")(fold_tokens(inputs, c.patch)).astype(jnp.float32)
@@ -219,24 +275,25 @@ class DiT(nn.Module):
         time = nn.Dense(c.dim, name="time_in")(timestep_sinusoid(timestep, c.freq_dim))
         time = nn.Dense(c.dim, name="time_out")(nn.silu(time))
         modulation = nn.Dense(6 * c.dim, name="time_projection")(nn.silu(time))
-        modulation = modulation.reshape(-1, 6, c.dim)
+        modulation = modulation.reshape(*timestep.shape, 6, c.dim)
         text = nn.gelu(dense(c.dim, "text_in")(text), approximate=True)
         text = dense(c.dim, "text_out")(text)
 
-        block = nn.remat(Block, prevent_cse=False) if c.remat else Block
         stack = nn.scan(
-            block,
+            _recomputed(c.remat),
             variable_axes={"params": 0},
             split_rngs={"params": True},
             in_axes=(nn.broadcast,) * 5,
             length=c.layers,
         )(c, self.conditioning, self.attend, name="blocks")
-        x, _ = stack(x, modulation, time, text, tags, (jnp.asarray(rope[0]), jnp.asarray(rope[1])))
+        angles = (jnp.asarray(rope[0]), jnp.asarray(rope[1]))
+        x = x.astype(c.residual_dtype)
+        x, _ = stack(x, modulation, sample_time(time, timestep), text, tags, angles)
 
         table = self.param("head_modulation", nn.initializers.normal(c.dim**-0.5), (2, c.dim))
-        shift, scale = jnp.split(table + time[:, None], 2, axis=1)
+        shift, scale = _rows(table + time[..., None, :])
         norm = nn.LayerNorm(c.eps, use_bias=False, use_scale=False, name="head_norm")
-        x = norm(x) * (1 + scale) + shift
+        x = norm(_wide(x)) * (1 + scale) + shift
         features = c.patch[0] * c.patch[1] * c.patch[2] * c.out_channels
         x = nn.Dense(features, kernel_init=nn.initializers.zeros, name="head")(x)
         return unfold_tokens(x, c.patch, (frames, height, width))

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 
-def timestep_sinusoid(timestep: Float[Array, " B"], dim: int) -> Float[Array, "B {dim}"]:
+def timestep_sinusoid(timestep: Float[Array, "*B"], dim: int) -> Float[Array, "*B {dim}"]:
     """Return [cos, sin] of timestep·10000^(−i/half), as Wan orders them; timestep in [0, 1000]."""
     half = dim // 2
     rates = jnp.asarray(np.power(10000.0, -np.arange(half) / half), jnp.float32)
-    angles = timestep.astype(jnp.float32)[:, None] * rates
+    angles = timestep.astype(jnp.float32)[..., None] * rates
     return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], axis=-1)
 
 

@@ -13,7 +13,10 @@ LECUN = nn.initializers.lecun_normal()
 
 @dataclass(frozen=True)
 class UMT5Config:
-    """Sizes of the encoder; umT5-XXL's are 256384, 4096, 10240, 64, 64, 24."""
+    """Sizes of the encoder; umT5-XXL's are 256384, 4096, 10240, 64, 64, 24.
+
+    `dtype` is the compute type of the linear layers; norms, softmax and sums are float32.
+    """
 
     vocab: int
     dim: int
@@ -23,6 +26,7 @@ class UMT5Config:
     layers: int
     buckets: int = 32
     max_distance: int = 128
+    dtype: str = "float32"
 
 
 class ScaleNorm(nn.Module):
@@ -60,23 +64,27 @@ class EncoderLayer(nn.Module):
         inner = c.heads * c.head_dim
         # Attention is unscaled, so the queries start small (T5's own initialisation).
         small = nn.initializers.normal((c.dim * c.head_dim) ** -0.5)
+
+        def dense(name: str, features: int, init: nn.initializers.Initializer = LECUN) -> nn.Dense:
+            return nn.Dense(features, use_bias=False, dtype=c.dtype, kernel_init=init, name=name)
+
         q, k, v = (
-            nn.Dense(inner, use_bias=False, kernel_init=init, name=name)(h).reshape(
-                batch, length, c.heads, -1
-            )
+            dense(name, inner, init)(h).reshape(batch, length, c.heads, -1)
             for name, init in (("q", small), ("k", LECUN), ("v", LECUN))
         )
         bias = nn.Embed(c.buckets, c.heads, name="position_bias")(
             relative_buckets(length, c.buckets, c.max_distance)
         )
-        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) + bias.transpose(2, 0, 1)
+        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=jnp.float32)
+        scores = scores + bias.transpose(2, 0, 1)
         scores = jnp.where(mask[:, None, None, :], scores, jnp.finfo(scores.dtype).min)
-        out = jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores, axis=-1), v)
-        x = x + nn.Dense(c.dim, use_bias=False, name="o")(out.reshape(batch, length, inner))
+        weights = jax.nn.softmax(scores, axis=-1).astype(v.dtype)
+        out = jnp.einsum("bhqk,bkhd->bqhd", weights, v)
+        x = x + dense("o", c.dim)(out.reshape(batch, length, inner))
         h = ScaleNorm(name="norm2")(x)
-        gate = nn.gelu(nn.Dense(c.ffn_dim, use_bias=False, name="gate")(h), approximate=True)
-        h = gate * nn.Dense(c.ffn_dim, use_bias=False, name="up")(h)
-        return x + nn.Dense(c.dim, use_bias=False, name="down")(h)
+        gate = nn.gelu(dense("gate", c.ffn_dim)(h), approximate=True)
+        h = gate * dense("up", c.ffn_dim)(h)
+        return x + dense("down", c.dim)(h)
 
 
 class UMT5Encoder(nn.Module):
