@@ -19,10 +19,12 @@ METAVARS = {
     "switch": "",
 }
 
+LAYOUTS = ("wan", "diffusers", "animatrix")
+
 
 @dataclass(frozen=True)
 class Flag:
-    """One flag of a verb: `--name`, handed to the job's `run` under the same name.
+    """One flag of a verb: `--name`, handed to the job's `run` as `argument` (default: its name).
 
     `kind` is a key of METAVARS; with `choices` the value is one of them. A required flag has no
     default.
@@ -34,6 +36,12 @@ class Flag:
     default: Any = None
     required: bool = False
     choices: tuple[str, ...] = ()
+    argument: str = ""
+
+    @property
+    def keyword(self) -> str:
+        """The keyword argument of the job's `run`."""
+        return self.argument or self.name
 
     @property
     def metavar(self) -> str:
@@ -71,6 +79,8 @@ SAMPLER = Flag(
     "sampler", "how tags and places vary: balanced, rehearsed, pocket, seaside", default="balanced"
 )
 MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped model)", "model")
+
+SOLVERS = ("unipc", "dpmpp", "euler")
 
 VERBS = (
     Verb(
@@ -137,12 +147,12 @@ VERBS = (
             Flag("tags", 'production tags: "VideoStyle: Shinkai Style, VFX: Rain"'),
             Flag("text", "what happens, in a sentence or more"),
             Flag("unconditional", "ask for nothing, see what comes", "switch", False),
-            Flag("reference", "picture to start from", "file"),
+            Flag("reference", "pictures to hold: FILE[@FRAME],… (first frame: 0, last: -1)"),
             Flag("negative", "text to steer away from (default: no text)"),
             Flag("steps", "solver steps", "whole", 40),
             Flag("guidance_text", "strength of the text (default: the model's own)", "pair"),
             Flag("guidance_tag", "strength of the tags (default: the model's own)", "pair"),
-            Flag("solver", "how to integrate", default="unipc", choices=("unipc", "dpmpp", "euler")),
+            Flag("solver", "how to integrate", default="unipc", choices=SOLVERS),
             Flag("grid", "noise levels", default="wan", choices=("wan", "wan_dpm", "diffusers")),
             Flag("seed", "the same seed writes the same bytes", "whole", 0),
             Flag("frames", "frames, 4n+1 (default: the model's own)", "whole"),
@@ -168,6 +178,31 @@ VERBS = (
             Flag("seed", "first seed of what is drawn and generated", "whole", 0),
             Flag("renders", "clips of the studio that the oracles are held against", "whole", 200),
             SAMPLER,
+        ),
+    ),
+    Verb(
+        "convert",
+        "Convert a model between Wan's own layout, diffusers' and ours; merge LoRAs on the way.",
+        "animatrix convert --to animatrix Wan2.2-T2V-A14B models/t2v",
+        arguments=(
+            Flag("source", "folder of the model", "folder"),
+            Flag("out", "folder to write; an interrupted conversion goes on", "folder"),
+        ),
+        flags=(
+            Flag("to", "layout to write", required=True, choices=LAYOUTS),
+            Flag(
+                "from",
+                "layout of SOURCE (default: seen from its files)",
+                choices=LAYOUTS,
+                argument="from_layout",
+            ),
+            Flag("lora", "LoRA files to merge in: FILE[,FILE]"),
+            Flag("lora_strength", "strength of all LoRAs, or one each", "numbers", "1"),
+            Flag("lora_expert", "both, high or low, for all LoRAs or one each", default="both"),
+            Flag("shard_bytes", "most bytes of tensors a file", "whole", 5_000_000_000),
+            Flag(
+                "dry_run", "check everything, list what would be written, and stop", "switch", False
+            ),
         ),
     ),
     Verb(

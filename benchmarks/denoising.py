@@ -41,7 +41,7 @@ def main() -> None:
         Request(clip.spec, content_text(clip.spec, number, SAMPLER), number)
         for clip, number in zip(shown, numbers, strict=True)
     ]
-    told = batch_conditions(model, requests, plan)
+    told = batch_conditions(model, requests, plan.clip)
     nothing = jnp.zeros(CLIPS, bool)
     untold = replace(told, text_given=nothing, tags_given=nothing)
     noise = jax.random.normal(jax.random.key(0), latents.shape)

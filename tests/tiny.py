@@ -12,7 +12,6 @@ from animatrix_data.taxonomy import VALUE_COUNT
 from animatrix_jax.checkpoint.folder import (
     ClipShape,
     ModelCard,
-    save_experts,
     save_part,
     write_card,
 )
@@ -78,8 +77,8 @@ def write_tiny_model(folder: Path, card: ModelCard | None = None) -> None:
     for part, like in shapes.items():
         save_part(folder, part, random_like(like, 0))
     one = transformer_shapes(AniMatrix(card.transformer, attend), card.vae.z_dim, card.reference)
-    experts = [random_like(one, seed) for seed in (1, 2)]
-    save_experts(folder, jax.tree.map(lambda *leaves: np.stack(leaves), *experts))
+    for seed, name in enumerate(card.experts, start=1):
+        save_part(folder, name, random_like(one, seed))
     write_card(folder, card)
 
 

@@ -1,14 +1,17 @@
-"""The model folder: `model.json` beside one safetensors file per network, one tensor per layer.
+"""The model folder: `model.json` beside the networks' safetensors files, one tensor per layer.
 
     model.json            the card: every network's sizes, the schedule, the clip it was made for
-    vae/ text_encoder/    model.safetensors each
-    high/ low/            one noise expert each
+    vae/ text_encoder/    one network each
+    high/ low/            one noise expert each; transformer/ where there is one for all noise
+    tokenizer/            tokenizer.json, where the text encoder's tokenizer has files
+A network is `model.safetensors`, or shards `model-00001-of-00007.safetensors` of whole tensors.
 Layers and experts are stacked at load. A folder may hold some of the parts only.
 """
 
 import dataclasses
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +27,15 @@ from animatrix_data.files import digest_file, whole_file
 from animatrix_data.settings import build
 from animatrix_jax.diffusion.schedule import Schedule
 from animatrix_jax.models.animatrix import AniMatrixConfig
-from animatrix_jax.models.experts import EXPERT_NAMES
+from animatrix_jax.models.experts import EXPERT_NAMES, expert_names
 from animatrix_jax.models.umt5 import UMT5Config
 from animatrix_jax.models.vae import VAEConfig
 
 CARD = "model.json"
 WEIGHTS = "model.safetensors"
 STACKED = "blocks"
+SHARDS = "model*.safetensors"
+REFERENCES = ("channels", "first_latent", None)
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,10 @@ class ClipShape:
 class ModelCard:
     """What `model.json` holds; a part that the folder lacks is None.
 
-    `tokenizer` names the text encoder's tokenizer ("byte" needs no files), `reference` how a
-    reference frame enters the transformer ("channels" or None).
+    `tokenizer` names the text encoder's tokenizer: "byte" needs no files, "files" has its own.
+    `reference` says how reference frames enter the transformer: as "channels" beside the noisy
+    latents, in place of the "first_latent" frame, or not at all (None). Guidance is one number or
+    (high, low); `negative` is the text to steer away from, "" the null text.
     """
 
     vae: VAEConfig | None = None
@@ -58,10 +65,20 @@ class ModelCard:
     clip: ClipShape | None = None
     tokenizer: str = "byte"
     reference: str | None = None
-    guidance_text: float = 5.0
-    guidance_tag: float = 2.0
+    guidance_text: float | tuple[float, float] = 5.0
+    guidance_tag: float | tuple[float, float] = 2.0
     negative: str = ""
     note: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        if self.reference not in REFERENCES:
+            raise ValueError(f"reference cannot be {self.reference!r}: it is one of {REFERENCES}")
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """The parts that hold the noise experts, in the order of their indices."""
+        return expert_names(None if self.schedule is None else self.schedule.boundary)
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -109,13 +126,13 @@ def load_part(folder: Path, part: str, like: Any) -> Any:
 
     Raises ValueError when the file is missing, unreadable, or holds other names or shapes.
     """
-    path = folder / part / WEIGHTS
-    if not path.is_file():
-        raise ValueError(f"the model folder {folder} has no {part}/{WEIGHTS}")
-    try:
-        tensors = load_file(str(path))
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
+    path = folder / part
+    tensors: dict[str, jax.Array] = {}
+    for shard in part_files(folder, part):
+        try:
+            tensors |= load_file(str(shard))
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{shard} cannot be read as safetensors: {error}") from error
     expected = dict(flatten_layers(like))
     for kind, names in (
         ("lacks", expected.keys() - tensors),
@@ -132,37 +149,66 @@ def load_part(folder: Path, part: str, like: Any) -> Any:
     return stack_layers(like, tensors)
 
 
+def part_files(folder: Path, part: str) -> list[Path]:
+    """Return the weight files of a network, in order.
+
+    Raises ValueError where there is none, or a shard is missing.
+    """
+    files = sorted((folder / part).glob(SHARDS))
+    if not files:
+        raise ValueError(f"the model folder {folder} has no {part}/{WEIGHTS}")
+    if files != [folder / part / WEIGHTS]:
+        ending = re.search(r"-of-(\d{5})$", files[0].stem)
+        wanted = shard_names(int(ending[1])) if ending else [WEIGHTS]
+        odd = sorted({*wanted} ^ {file.name for file in files})
+        if odd:
+            raise ValueError(f"{folder / part}: shard {odd[0]} is missing or does not belong there")
+    return files
+
+
+def shard_names(count: int) -> list[str]:
+    """Return the names of a network's weight files where there are `count`."""
+    if count == 1:
+        return [WEIGHTS]
+    return [f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)]
+
+
 def save_experts(folder: Path, params: Any, dtype: Any = jnp.float32) -> None:
     """Write the experts of a tree with a leading expert dim into `high/` and `low/`."""
     for index, name in enumerate(EXPERT_NAMES):
         save_part(folder, name, jax.tree.map(lambda leaf, i=index: leaf[i], params), dtype)
 
 
-def load_experts(folder: Path, like: Any) -> Any:
+def load_experts(folder: Path, like: Any, names: tuple[str, ...] = EXPERT_NAMES) -> Any:
     """Return the experts' tree with its leading dim; `like` is one expert's tree."""
-    parts = [load_part(folder, name, like) for name in EXPERT_NAMES]
+    parts = [load_part(folder, name, like) for name in names]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
 
 
 def copy_part(source: Path, target: Path, part: str) -> None:
-    """Copy a network's weights from one model folder into another, whole or not at all."""
-    with whole_file(target / part / WEIGHTS) as temporary:
-        shutil.copyfile(source / part / WEIGHTS, temporary)
+    """Copy a network's weight files from one model folder into another, each whole."""
+    for file in part_files(source, part):
+        with whole_file(target / part / file.name) as temporary:
+            shutil.copyfile(file, temporary)
 
 
 def part_digest(folder: Path, part: str) -> str:
     """Return the SHA-256 of a network's weights and of its sizes on the card."""
     card = dataclasses.asdict(read_card(folder)).get(part)
     digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
-    digest.update((folder / part / WEIGHTS).read_bytes())
+    for file in part_files(folder, part):
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 24):
+                digest.update(chunk)
     return digest.hexdigest()
 
 
 def folder_digest(folder: Path) -> str:
     """Return the SHA-256 of a model folder: its card and the weights of all its networks."""
     digest = hashlib.sha256((folder / CARD).read_bytes())
-    for path in sorted(folder.glob(f"*/{WEIGHTS}")):
-        digest.update(f"{path.parent.name} {digest_file(path)}\n".encode())
+    for path in sorted(folder.glob(f"*/{SHARDS}")):
+        name = path.parent.name if path.name == WEIGHTS else f"{path.parent.name}/{path.name}"
+        digest.update(f"{name} {digest_file(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -16,20 +16,25 @@ GRIDS = ("wan", "wan_dpm", "diffusers")
 
 @dataclass(frozen=True)
 class Schedule:
-    """The flow shift and, on the shifted sigma, the boundary between the experts (decision 6)."""
+    """The flow shift and, on the shifted sigma, the boundary between the experts (decision 6).
+
+    `boundary` None is a model of one expert.
+    """
 
     shift: float = 5.0
-    boundary: float = 0.9
+    boundary: float | None = 0.9
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.shift <= 0:
             raise ValueError(f"shift must be positive, not {self.shift}")
-        if not 0 < self.boundary < 1:
+        if self.boundary is not None and not 0 < self.boundary < 1:
             raise ValueError(f"boundary is a shifted sigma inside (0, 1), not {self.boundary}")
 
-    def windows(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return the shifted-sigma windows of the high and the low expert."""
+    def windows(self) -> tuple[tuple[float, float], ...]:
+        """Return each expert's window of shifted sigma: the high one's, then the low one's."""
+        if self.boundary is None:
+            return ((0.0, 1.0),)
         return (self.boundary, 1.0), (0.0, self.boundary)
 
 

@@ -92,10 +92,10 @@ class Bench:
             guidance_text=self._text,
             guidance_tag=None if tag is None else (tag, tag),
         )
-        firsts = [None] * len(asked) if references is None else references
+        given = [{}] * len(asked) if references is None else [{0: first} for first in references]
         requests = [
-            Request(spec, text, seed, first)
-            for (spec, text, seed), first in zip(asked, firsts, strict=True)
+            Request(spec, text, seed, pictures)
+            for (spec, text, seed), pictures in zip(asked, given, strict=True)
         ]
         with ticking("Generating", count_steps(requests, settings)) as ticker:
             frames = generate_clips(self.model, requests, settings, on_step=ticker.advance)

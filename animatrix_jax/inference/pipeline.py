@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from animatrix_data.corpus.ingest import crop_box, fit
 from animatrix_data.taxonomy import tag_arrays
 from animatrix_jax.diffusion.guidance import Branch, guidance_chain, guided
 from animatrix_jax.diffusion.solvers import SOLVERS
+from animatrix_jax.inference.references import reference_conditions
 from animatrix_jax.inference.request import (
     Plan,
     Request,
@@ -25,13 +25,12 @@ from animatrix_jax.inference.request import (
     check_request,
     plan_sampling,
 )
-from animatrix_jax.models.animatrix import AniMatrix, Conditions
+from animatrix_jax.models.animatrix import AniMatrix, Conditions, place_reference
 from animatrix_jax.models.conditioning import Tags
-from animatrix_jax.models.experts import HIGH, LOW, expert_of, pick_expert
+from animatrix_jax.models.experts import expert_of, pick_expert
 from animatrix_jax.runtime.model import Model
 
 START_NOISE = 5
-MASK_CHANNELS = 4
 
 
 def generate_clips(
@@ -50,11 +49,11 @@ def generate_clips(
     settings = settings or SamplerSettings()
     plan = plan_sampling(model, settings)
     for request in requests:
-        check_request(model, request)
+        check_request(model, request, plan.clip[0])
     frames = np.zeros((len(requests), *plan.clip, 3), np.uint8)
     if not requests:
         return frames
-    experts = (pick_expert(model.expert_params, HIGH), pick_expert(model.expert_params, LOW))
+    experts = [pick_expert(model.expert_params, i) for i in range(len(model.card.experts))]
     for rows in _batches(requests, settings.batch):
         padded = [*rows, *[rows[-1]] * (settings.batch - len(rows))]
         batch = [requests[row] for row in padded]
@@ -89,7 +88,7 @@ def _form(request: Request) -> tuple[bool, bool]:
 
 def _sample(
     model: Model,
-    experts: tuple[Any, Any],
+    experts: Sequence[Any],
     requests: Sequence[Request],
     plan: Plan,
     settings: SamplerSettings,
@@ -98,8 +97,10 @@ def _sample(
     """Return the clean latents of requests of one form."""
     text, tags = _form(requests[0])
     chains = [guidance_chain(scales, text=text, tags=tags) for scales in plan.scales]
-    given = batch_conditions(model, requests, plan)
-    negative = model.encode_text([plan.negative])[0] if plan.negative else None
+    given = batch_conditions(model, requests, plan.clip)
+    negative = None
+    if plan.negative or model.transformer_config.conditioning is None:
+        negative = model.encode_text([plan.negative])[0]
     conditions = [branch_conditions(given, [b for b, _ in chain], negative) for chain in chains]
     weights = [jnp.asarray([weight for _, weight in chain]) for chain in chains]
     transformer = model.transformer
@@ -115,7 +116,8 @@ def _sample(
 
     noise = start_noise([request.seed for request in requests], plan.latent_shape)
     solve = SOLVERS[settings.solver]
-    return solve(velocity, noise, plan.sigmas, integer_timestep=settings.integer_timestep)
+    clean = solve(velocity, noise, plan.sigmas, integer_timestep=settings.integer_timestep)
+    return place_reference(clean, given) if model.card.reference == "first_latent" else clean
 
 
 @partial(jax.jit, static_argnums=0)
@@ -154,8 +156,13 @@ def start_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Float[Array, "B
     return jax.vmap(draw)(jnp.asarray(seeds, jnp.uint32))
 
 
-def batch_conditions(model: Model, requests: Sequence[Request], plan: Plan) -> Conditions:
-    """Return the conditions [B] of requests, every channel that is there given."""
+def batch_conditions(
+    model: Model, requests: Sequence[Request], clip: tuple[int, int, int]
+) -> Conditions:
+    """Return the conditions [B] of requests for clips of (frames, height, width).
+
+    Every channel that is there is given.
+    """
     config = model.transformer_config
     texts = [request.text for request in requests]
     if any(texts):
@@ -172,10 +179,8 @@ def batch_conditions(model: Model, requests: Sequence[Request], plan: Plan) -> C
             )
         )
     if model.card.reference is not None:
-        reference = jnp.stack([_encode_first(model, r.reference, plan.clip) for r in requests])
-        given = jnp.asarray([r.reference is not None for r in requests], jnp.float32)
-        mask = jnp.zeros((len(requests), plan.latent_shape[0], MASK_CHANNELS))
-        mask = mask.at[:, 0].set(given[:, None])
+        pictures = [request.references for request in requests]
+        reference, mask = reference_conditions(model, pictures, clip)
     return Conditions(
         text=states,
         text_given=jnp.asarray([bool(text) for text in texts]),
@@ -184,25 +189,6 @@ def batch_conditions(model: Model, requests: Sequence[Request], plan: Plan) -> C
         reference=reference,
         reference_mask=mask,
     )
-
-
-def _encode_first(
-    model: Model, image: np.ndarray | None, clip: tuple[int, int, int]
-) -> Float[Array, "t h w z"]:
-    """Return the reference latents of one clip: its first frame, or none of its frames, given."""
-    if image is None:
-        return model.blank_reference(*clip)
-    frames = np.zeros((1, *clip, 3), np.uint8)
-    frames[0, 0] = fit_reference(image, clip[1], clip[2])
-    return model.encode_reference(jnp.asarray(frames))[0]
-
-
-def fit_reference(
-    image: UInt8[np.ndarray, "H W 3"], height: int, width: int
-) -> UInt8[np.ndarray, "h w 3"]:
-    """Return the largest centred part of `image` with the clip's aspect, resized to the clip."""
-    box = crop_box(image.shape[0], image.shape[1], 1.0, (height, width))
-    return fit(image, box, (height, width))
 
 
 def branch_conditions(

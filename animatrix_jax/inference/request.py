@@ -1,15 +1,15 @@
 """What is asked of the sampler, and what it comes to for one model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import UInt8
 
 from animatrix_data.settings import near
 from animatrix_data.taxonomy import Directive, ProductionSpec
-from animatrix_jax.diffusion.guidance import Scales
+from animatrix_jax.diffusion.guidance import Scales, high_low
 from animatrix_jax.diffusion.schedule import GRIDS, Schedule, sampling_sigmas
 from animatrix_jax.diffusion.solvers import SOLVERS
+from animatrix_jax.inference.references import References, place_references
 from animatrix_jax.models.experts import HIGH, LOW
 from animatrix_jax.runtime.model import Model
 
@@ -19,20 +19,20 @@ SIDES = ("frames", "height", "width")
 
 @dataclass(frozen=True)
 class Request:
-    """One clip asked for: tags, text, both or neither, a seed, and perhaps its first frame.
+    """One clip asked for: tags, text, both or neither, a seed, and perhaps some of its frames.
 
-    An empty spec or text is a channel not given. `reference` is uint8 [H, W, 3] of any size.
+    An empty spec or text is a channel not given. `references` are pictures by frame.
     """
 
     spec: ProductionSpec = ProductionSpec()
     text: str = ""
     seed: int = 0
-    reference: UInt8[np.ndarray, "H W 3"] | None = None
+    references: References = field(default_factory=dict)
 
     @classmethod
-    def of(cls, directive: Directive, seed: int, reference: np.ndarray | None = None) -> "Request":
+    def of(cls, directive: Directive, seed: int, references: References | None = None) -> "Request":
         """Return the request for a directive: its tags, its summary and description."""
-        return cls(directive.spec, directive.text, seed, reference)
+        return cls(directive.spec, directive.text, seed, references or {})
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ def plan_sampling(model: Model, settings: SamplerSettings) -> Plan:
                 f"{name} {pixels} does not suit the model's patches: it goes in steps of "
                 f"{size * unit}"
             )
-    text = settings.guidance_text or (card.guidance_text,) * 2
-    tag = settings.guidance_tag or (card.guidance_tag,) * 2
+    text = settings.guidance_text or high_low(card.guidance_text, "guidance_text")
+    tag = settings.guidance_tag or high_low(card.guidance_tag, "guidance_tag")
     scales = [Scales(text[i], tag[i], settings.guidance_fields) for i in (HIGH, LOW)]
     return Plan(
         clip=clip,
@@ -120,8 +120,11 @@ def plan_sampling(model: Model, settings: SamplerSettings) -> Plan:
     )
 
 
-def check_request(model: Model, request: Request) -> None:
-    """Raise ValueError where `model` cannot serve `request`: its tags, its reference, its seed."""
+def check_request(model: Model, request: Request, frames: int) -> None:
+    """Raise ValueError where `model` cannot serve `request` in a clip of `frames` frames.
+
+    What it looks at: the tags, the references, the seed.
+    """
     if not 0 <= request.seed <= LARGEST_SEED:
         raise ValueError(f"a seed goes from 0 to {LARGEST_SEED}, not {request.seed}")
     conditioning = model.transformer_config.conditioning
@@ -133,5 +136,8 @@ def check_request(model: Model, request: Request) -> None:
                 f"the model {model.folder} is older than the tag {tag.field} {tag.name!r}: it "
                 f"knows the first {conditioning.values} values"
             )
-    if request.reference is not None and model.card.reference is None:
+    placed = place_references(request.references, frames)
+    if placed and model.card.reference is None:
         raise ValueError(f"the model {model.folder} takes no reference frame")
+    if model.card.reference == "first_latent" and placed.keys() - {0}:
+        raise ValueError(f"the model {model.folder} takes a reference at the first frame only")

@@ -25,7 +25,8 @@ from animatrix_jax.evaluation import report as tables
 from animatrix_jax.evaluation.bench import Bench, Measured, measure_clips
 from animatrix_jax.evaluation.oracles import Oracles, load_oracles
 from animatrix_jax.evaluation.sources import Shown, content_text, held_out_seed
-from animatrix_jax.inference.pipeline import count_steps, fit_reference, generate_clips
+from animatrix_jax.inference.pipeline import count_steps, generate_clips
+from animatrix_jax.inference.references import fit_reference
 from animatrix_jax.inference.request import Request, SamplerSettings, plan_sampling
 from animatrix_jax.jobs import draw, encode, generate, ingest, train
 from animatrix_jax.jobs.demo_page import Card, Page, Seen, write_page
@@ -91,7 +92,8 @@ class Shot:
     @property
     def request(self) -> Request:
         """The shot as the sampler takes it."""
-        return Request.of(self.directive, self.seed, self.reference)
+        first = None if self.reference is None else {0: self.reference}
+        return Request.of(self.directive, self.seed, first)
 
 
 @dataclass

@@ -10,6 +10,7 @@ import numpy as np
 from animatrix_data.files import check_writable
 from animatrix_data.procedural import Size, find_sampler
 from animatrix_data.procedural.oracles import CAMERA_MOVEMENT, NOTHING, answers, top
+from animatrix_jax.diffusion.guidance import high_low
 from animatrix_jax.evaluation import report as tables
 from animatrix_jax.evaluation.bench import Bench, measure_clips, read_clips
 from animatrix_jax.evaluation.oracles import Oracles, load_oracles
@@ -119,7 +120,7 @@ def _pairs(
     kind = "held-out pairs with their first frames" if references else "held-out pairs"
     found = {}
     for scale in scales:
-        own = bench.model.card.guidance_tag if scale is None else scale
+        own, _ = high_low(bench.model.card.guidance_tag if scale is None else scale, "guidance_tag")
         found[own] = bench.pairs(count, scale, seed, references)
         title = f"{count} {kind} under tag guidance {own:g}"
         tables.show(tables.adherence_table(found[own].adherence, title))

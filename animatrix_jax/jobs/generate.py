@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
@@ -60,7 +61,8 @@ def run(
 
     `out` is an .mp4, a .gif or a folder of png; the JSON stands beside it under the same stem. The
     same arguments write the same bytes. `directive` is a file of three sections; `tags` and `text`
-    stand in for it. Guidance is one number or (high, low), as numbers or a text; `size` is
+    stand in for it. `reference` is a picture for the first frame, or several as "FILE@FRAME,FILE",
+    -1 being the last. Guidance is one number or (high, low), as numbers or a text; `size` is
     "HEIGHTxWIDTH" in pixels; None takes what the model's card says. `scale` enlarges what is
     written, by whole pixels. Raises ValueError (or OSError) in one sentence for whatever cannot be
     done, before anything is sampled or written.
@@ -82,17 +84,18 @@ def run(
     )
     if not 1 <= scale <= LARGEST_SCALE:
         raise ValueError(f"scale goes from 1 to {LARGEST_SCALE}, not {scale}")
-    image = None if reference is None else read_image(reference)
+    pictures = _pictures(reference)
     loaded = load_model(model)
     plan = plan_sampling(loaded, settings)
-    request = Request.of(asked, seed, image)
-    check_request(loaded, request)
+    references = {frame: read_image(path) for frame, path in pictures.items()}
+    request = Request.of(asked, seed, references)
+    check_request(loaded, request, plan.clip[0])
     _check_place(out)
     with ticking("Sampling", count_steps([request], settings)) as ticker:
         clip = generate_clips(loaded, [request], settings, on_step=ticker.advance)[0]
     record = describe(loaded, asked, seed, settings, plan) | {
         "reference": None if reference is None else str(reference),
-        "reference_digest": None if reference is None else digest_file(reference),
+        "reference_digests": {frame: digest_file(path) for frame, path in pictures.items()},
         "clip": out.name,
         "scale": scale,
     }
@@ -163,6 +166,19 @@ def _directive(
     if not asked.spec.tags and not asked.text:
         raise ValueError("say what to draw by --directive, --tags or --text (or --unconditional)")
     return asked
+
+
+def _pictures(reference: str | Path | None) -> dict[int, Path]:
+    """Return picture files by frame from "FILE[@FRAME],…"; ValueError where two share a frame."""
+    pictures: dict[int, Path] = {}
+    for part in [] if reference is None else str(reference).split(","):
+        name, mark, frame = part.rpartition("@")
+        if not re.fullmatch(r"-?\d+", frame) or not mark:
+            name, frame = part, "0"
+        if int(frame) in pictures:
+            raise ValueError(f"--reference gives frame {frame} twice: write FILE@FRAME,FILE@FRAME")
+        pictures[int(frame)] = Path(name)
+    return pictures
 
 
 def read_directive(path: str | Path) -> Directive:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Bool, Float, UInt8
 
 from animatrix_jax.checkpoint.folder import (
     CARD,
@@ -51,10 +51,16 @@ def video_latents(vae: VAE, params: Any, frames: jax.Array) -> jax.Array:
     return latents
 
 
-def reference_frames(frames: UInt8[Array, "B T H W 3"]) -> Float[Array, "B T H W 3"]:
-    """Return frames in [−1, 1] with all but the first set to 0, as Wan's I2V condition has them."""
-    first = frames[:, :1].astype(jnp.float32) / 127.5 - 1.0
-    return jnp.pad(first, ((0, 0), (0, frames.shape[1] - 1), (0, 0), (0, 0), (0, 0)))
+def reference_frames(
+    frames: UInt8[Array, "B T H W 3"], given: Bool[Array, " T"] | None = None
+) -> Float[Array, "B T H W 3"]:
+    """Return frames in [−1, 1], those not given set to 0, as Wan's I2V condition has them.
+
+    `given` None is the first frame.
+    """
+    if given is None:
+        given = np.arange(frames.shape[1]) == 0
+    return jnp.where(given[:, None, None, None], frames.astype(jnp.float32) / 127.5 - 1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -101,9 +107,9 @@ class Model:
 
     @cached_property
     def expert_params(self) -> Any:
-        """Both experts' parameters, float32, with the leading expert dim."""
+        """The experts' parameters, float32, with the leading expert dim."""
         shapes = transformer_shapes(self.transformer, self.vae_config.z_dim, self.card.reference)
-        return {"params": load_experts(self.folder, shapes)}
+        return {"params": load_experts(self.folder, shapes, self.card.experts)}
 
     @property
     def digest(self) -> str:
@@ -118,7 +124,7 @@ class Model:
     def encode_text(self, texts: list[str]) -> Float[Array, "B L d"]:
         """Return the text encoder's states, zero where a text is padded."""
         length = self.transformer_config.dit.text_length
-        return self.encode_ids(make_tokenizer(self.card.tokenizer, length)(texts))
+        return self.encode_ids(make_tokenizer(self.card.tokenizer, length, self.folder)(texts))
 
     def encode_ids(self, text_ids: np.ndarray) -> Float[Array, "... L d"]:
         """Return the states of token ids [..., L]."""
@@ -137,10 +143,16 @@ class Model:
         self.vae_config.latent_shape(*frames.shape[1:4])
         return _encode_video(self.vae, self.vae_params, jnp.asarray(frames))
 
-    def encode_reference(self, frames: UInt8[Array, "B T H W 3"]) -> Float[Array, "B t h w z"]:
-        """Return the encoding of each clip's first frame followed by zeros (decision 5)."""
+    def encode_reference(
+        self, frames: UInt8[Array, "B T H W 3"], given: Bool[Array, " T"] | None = None
+    ) -> Float[Array, "B t h w z"]:
+        """Return the encoding of clips whose frames but the given are zeros (decision 5).
+
+        `given` None is the first frame.
+        """
         self.vae_config.latent_shape(*frames.shape[1:4])
-        return _encode_floats(self.vae, self.vae_params, reference_frames(jnp.asarray(frames)))
+        kept = reference_frames(jnp.asarray(frames), given)
+        return _encode_floats(self.vae, self.vae_params, kept)
 
     def blank_reference(self, frames: int, height: int, width: int) -> Float[Array, "t h w z"]:
         """Return the encoding of all-zero frames: the reference of a clip that has none."""

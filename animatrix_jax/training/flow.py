@@ -29,8 +29,8 @@ def batch_conditions(batch: Batch) -> Conditions:
         text_given=(mode == HYBRID) | (mode == TEXT_ONLY),
         tags=Tags(tags["values"], tags["order"], tags["mask"]),
         tags_given=(mode == HYBRID) | (mode == TAG_ONLY),
-        reference=batch["reference"],
-        reference_mask=batch["reference_mask"],
+        reference=batch.get("reference"),
+        reference_mask=batch.get("reference_mask"),
     )
 
 

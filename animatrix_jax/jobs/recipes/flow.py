@@ -26,7 +26,12 @@ from animatrix_jax.checkpoint.folder import (
 from animatrix_jax.diffusion.schedule import Schedule
 from animatrix_jax.jobs import encode
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe
-from animatrix_jax.models.animatrix import AniMatrix, AniMatrixConfig, Conditions
+from animatrix_jax.models.animatrix import (
+    AniMatrix,
+    AniMatrixConfig,
+    Conditions,
+    add_tag_channel,
+)
 from animatrix_jax.models.conditioning import ConditioningConfig
 from animatrix_jax.models.dit import DiTConfig
 from animatrix_jax.models.experts import EXPERT_NAMES, init_experts
@@ -39,6 +44,7 @@ from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.state import Batch, TrainState, new_state
 
 REFERENCE = "channels"
+REFERENCE_KEYS = ("reference", "reference_mask")
 REFERENCE_MASK = 4
 MEMORY_LIMIT = 3 * 2**30
 """Bytes up to which the latents of a corpus are held in memory."""
@@ -53,18 +59,32 @@ class TransformerSettings:
     heads: int
     layers: int
     text_length: int
-    tag_dim: int
-    tag_heads: int
     patch: tuple[int, int, int] = (1, 2, 2)
     freq_dim: int = 256
     rope_base: float = 10000.0
     absolute_positions: bool = False
-    tag_layers: int = 3
-    adaln_rank: int | None = None
-    tag_gate: bool = True
     prediction: str = "velocity"
     dtype: str = "float32"
     remat: bool = False
+
+
+@dataclass(frozen=True)
+class TagSettings:
+    """The tag channel's sizes (decisions 1, 2); None for `adaln_rank` is the paper's full form."""
+
+    dim: int = 1024
+    heads: int = 8
+    layers: int = 3
+    adaln_rank: int | None = None
+    gate: bool = True
+
+    @property
+    def conditioning(self) -> ConditioningConfig:
+        """The channel as a network's config, for the vocabulary of today."""
+        values = len(load_vocabulary().ids)
+        return ConditioningConfig(
+            values, self.dim, self.layers, self.heads, self.adaln_rank, self.gate
+        )
 
 
 @dataclass(frozen=True)
@@ -73,7 +93,8 @@ class FlowSettings:
 
     `cache` is where the corpus' latents are, or are put first. `vae` and `text_encoder` are model
     folders (or runs), frozen here. `initial` is a model folder to go on from, whose sizes, schedule
-    and guidance then hold; without it `transformer` is needed and the start is random. `tiers`
+    and guidance then hold; without it `transformer` is needed and the start is random. `tags` is
+    the tag channel of a new model, or the one to add to an initial Wan, which has none. `tiers`
     says which clips are used; the last `held_out` of them are only measured on. With `tied` both
     experts are trained as one network, the one that the high expert starts from.
     """
@@ -85,6 +106,7 @@ class FlowSettings:
     steps: int
     batch: int
     transformer: TransformerSettings | None = None
+    tags: TagSettings = TagSettings()
     schedule: Schedule = Schedule()
     knee: float = 0.0
     tied: bool = False
@@ -110,11 +132,11 @@ def core(settings: FlowSettings, seed: int) -> Core:
     def init(key: jax.Array) -> TrainState:
         shape = (1, *config.dit.patch, vae.z_dim)
         one = partial(model.init, latents=jnp.zeros(shape), timestep=jnp.zeros(1))
-        params = init_experts(lambda k: one(k, conditions=_blank_conditions(config, shape)), key)
+        params = init_experts(lambda k: one(k, conditions=_blank_conditions(card, shape)), key)
         return new_state(params, jax.vmap(transform.init)(params))
 
     t, h, w, z = vae.latent_shape(row.frames, row.height, row.width)
-    examples = [_example(settings, config, (frames, h, w, z)) for frames in {1, t}]
+    examples = [_example(settings, card, (frames, h, w, z)) for frames in {1, t}]
     decay = settings.optimizer.ema_decay
     step = flow_step(model, schedule, settings.knee, transform, decay, seed, settings.tied)
     return Core(init, step, tuple(examples))
@@ -132,12 +154,11 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
     config, schedule = _whole(card)
     tokenize = make_tokenizer(card.tokenizer, config.dit.text_length)
     state = jax.jit(parts.init)(jax.random.key(seed))
+    empty = text.encode_ids(tokenize([""]))[0]
+    nulls = jnp.broadcast_to(empty, (len(EXPERT_NAMES), *empty.shape))
+    params = {"params": {**state.params["params"], "null_text": nulls}}
     if settings.initial is not None:
-        params = load_model(settings.initial).expert_params
-    else:
-        empty = text.encode_ids(tokenize([""]))[0]
-        nulls = jnp.broadcast_to(empty, (len(EXPERT_NAMES), *empty.shape))
-        params = {"params": {**state.params["params"], "null_text": nulls}}
+        params = add_tag_channel(load_model(settings.initial).expert_params, params)
     if settings.tied:
         params = jax.tree.map(lambda p: jnp.broadcast_to(p[:1], p.shape), params)
     state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
@@ -147,6 +168,8 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
             settings.batch, seed, ratio, settings.perturbation, start=start * settings.batch
         )
         for batch in make_loader(part, cache, loader, tokenize):
+            if card.reference is None:
+                batch = {name: batch[name] for name in batch if name not in REFERENCE_KEYS}
             yield {**batch, "text": text.encode_ids(batch.pop("text_ids"))}
 
     measure = measure_flow(AniMatrix(config, attend), schedule, settings.knee, seed)
@@ -205,13 +228,15 @@ def _card(settings: FlowSettings) -> ModelCard:
                 f"the VAE of {settings.vae} has {z} latent channels, the transformer of "
                 f"{settings.initial} {made.dit.out_channels}"
             )
+        if made is not None and made.conditioning is None:
+            card = replace(card, transformer=replace(made, conditioning=settings.tags.conditioning))
         return card
     if settings.transformer is None:
         raise ValueError("settings.transformer gives the sizes of a model without an initial one")
     return ModelCard(
         vae=vae.vae_config,
         text_encoder=text.text_config,
-        transformer=_transformer_config(settings.transformer, vae, text),
+        transformer=_transformer_config(settings, vae, text),
         schedule=settings.schedule,
         reference=REFERENCE,
         guidance_text=settings.guidance_text,
@@ -223,11 +248,16 @@ def _card(settings: FlowSettings) -> ModelCard:
 def _whole(card: ModelCard) -> tuple[AniMatrixConfig, Schedule]:
     if card.transformer is None or card.schedule is None:
         raise ValueError("the initial model has no transformer to go on from")
+    if card.schedule.boundary is None:
+        raise ValueError(
+            "the initial model has one expert: this recipe trains a high and a low one"
+        )
     return card.transformer, card.schedule
 
 
-def _transformer_config(t: TransformerSettings, vae: Model, text: Model) -> AniMatrixConfig:
-    z = vae.vae_config.z_dim
+def _transformer_config(settings: FlowSettings, vae: Model, text: Model) -> AniMatrixConfig:
+    t, z = settings.transformer, vae.vae_config.z_dim
+    assert t is not None
     dit = DiTConfig(
         dim=t.dim,
         ffn_dim=t.ffn_dim,
@@ -244,39 +274,36 @@ def _transformer_config(t: TransformerSettings, vae: Model, text: Model) -> AniM
         dtype=t.dtype,
         remat=t.remat,
     )
-    values = len(load_vocabulary().ids)
-    conditioning = ConditioningConfig(
-        values, t.tag_dim, t.tag_layers, t.tag_heads, t.adaln_rank, t.tag_gate
-    )
-    return AniMatrixConfig(dit, conditioning, t.prediction)
+    return AniMatrixConfig(dit, settings.tags.conditioning, t.prediction)
 
 
-def _blank_conditions(config: AniMatrixConfig, shape: tuple[int, ...]) -> Conditions:
+def _blank_conditions(card: ModelCard, shape: tuple[int, ...]) -> Conditions:
     """Return conditions that say nothing, for latents of `shape` [B, t, h, w, z]."""
-    batch, frames = shape[:2]
+    (config, _), (batch, frames) = _whole(card), shape[:2]
+    given = card.reference is not None
     return Conditions(
         text=jnp.zeros((batch, config.dit.text_length, config.dit.text_dim)),
         text_given=jnp.ones(batch, bool),
         tags=empty_tags(batch),
         tags_given=jnp.ones(batch, bool),
-        reference=jnp.zeros(shape),
-        reference_mask=jnp.zeros((batch, frames, REFERENCE_MASK)),
+        reference=jnp.zeros(shape) if given else None,
+        reference_mask=jnp.zeros((batch, frames, REFERENCE_MASK)) if given else None,
     )
 
 
-def _example(
-    settings: FlowSettings, config: AniMatrixConfig, latents: tuple[int, int, int, int]
-) -> Batch:
+def _example(settings: FlowSettings, card: ModelCard, latents: tuple[int, int, int, int]) -> Batch:
     """Return a batch of latents [t, h, w, z] as shapes, laid out by expert."""
-    layout = (len(EXPERT_NAMES), settings.batch // len(EXPERT_NAMES))
+    layout, (config, _) = (len(EXPERT_NAMES), settings.batch // len(EXPERT_NAMES)), _whole(card)
 
     def of(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((*layout, *shape), dtype)
 
-    return {
-        "latents": of(jnp.float32, *latents),
+    references = {
         "reference": of(jnp.float32, *latents),
         "reference_mask": of(jnp.float32, latents[0], REFERENCE_MASK),
+    }
+    return (references if card.reference is not None else {}) | {
+        "latents": of(jnp.float32, *latents),
         "text": of(jnp.float32, config.dit.text_length, config.dit.text_dim),
         "tags": {
             "values": of(jnp.int32, MAX_TAGS, 5),

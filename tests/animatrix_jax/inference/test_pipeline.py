@@ -15,7 +15,6 @@ from animatrix_jax.inference.pipeline import (
     batch_conditions,
     branch_conditions,
     count_steps,
-    fit_reference,
     generate_clips,
     guided_velocity,
     start_noise,
@@ -130,7 +129,7 @@ def test_noise_is_each_seeds_own():
 
 def test_guided_velocity_is_equation_13(model):
     plan = plan_sampling(model, QUICK)
-    given = batch_conditions(model, [BOTH, replace(BOTH, text="snow")], plan)
+    given = batch_conditions(model, [BOTH, replace(BOTH, text="snow")], plan.clip)
     branches = [Branch(False), Branch(True), Branch(True, ALL_AXES)]
     params = pick_expert(model.expert_params, 1)
     latents, time = start_noise([1, 2], plan.latent_shape), jnp.full(2, 700.0)
@@ -153,7 +152,7 @@ def test_guided_velocity_is_equation_13(model):
 def test_branches_withhold_axes_and_negative_text_stands_in(model):
     plan = plan_sampling(model, QUICK)
     style_only = Request(parse_tags("VideoStyle: Shinkai Style"), "a girl waits", 0)
-    given = batch_conditions(model, [BOTH, style_only, TAGS], plan)
+    given = batch_conditions(model, [BOTH, style_only, TAGS], plan.clip)
     negative = jnp.ones_like(given.text[0])
     made = branch_conditions(given, [Branch(False, (3, 4)), Branch(True, (1,))], negative)
     mask, axes = np.asarray(made.tags.mask), np.asarray(made.tags.values[..., 0])
@@ -169,19 +168,12 @@ def test_branches_withhold_axes_and_negative_text_stands_in(model):
 def test_reference_marks_the_first_latent_frame(model):
     plan = plan_sampling(model, QUICK)
     image = np.full((20, 40, 3), (250, 10, 10), np.uint8)
-    made = batch_conditions(model, [replace(BOTH, reference=image), BOTH], plan)
+    made = batch_conditions(model, [replace(BOTH, references={0: image}), BOTH], plan.clip)
     assert made.reference_mask.tolist() == [[[1.0] * 4, [0.0] * 4], [[0.0] * 4] * 2]
     np.testing.assert_array_equal(made.reference[1], model.blank_reference(5, 16, 16))
     frames = np.zeros((1, 5, 16, 16, 3), np.uint8)
     frames[0, 0] = (250, 10, 10)
     np.testing.assert_array_equal(made.reference[0], model.encode_reference(frames)[0])
-
-
-def test_reference_is_cut_at_its_centre():
-    image = np.zeros((10, 40, 3), np.uint8)
-    image[:, 15:25] = 200
-    fitted = fit_reference(image, 16, 16)
-    assert fitted.shape == (16, 16, 3) and (fitted == 200).all()
 
 
 def test_a_directive_becomes_a_request():
@@ -229,11 +221,15 @@ def test_requests_that_the_model_cannot_serve(tmp_path):
     for changes, request, sentence in (
         ({"transformer": bare}, BOTH, "takes no tags"),
         ({"transformer": old}, BOTH, "is older than the tag"),
-        ({"reference": None}, replace(BOTH, reference=np.zeros((4, 4, 3), np.uint8)), "takes no r"),
+        (
+            {"reference": None},
+            replace(BOTH, references={0: np.zeros((4, 4, 3), np.uint8)}),
+            "takes no r",
+        ),
         ({}, replace(BOTH, seed=-1), "a seed goes from 0"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            check_request(Model(tmp_path, replace(card, **changes)), request)
+            check_request(Model(tmp_path, replace(card, **changes)), request, 5)
     with pytest.raises(ValueError, match="has no transformer"):
         plan_sampling(Model(tmp_path, ModelCard(vae=card.vae)), QUICK)
     with pytest.raises(ValueError, match="no clip on its card"):

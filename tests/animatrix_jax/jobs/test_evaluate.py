@@ -108,7 +108,7 @@ def test_pairs_start_from_the_first_frames_drawn_for_them(
     for request in asked:
         staging = find_sampler("pocket").staging
         drawn = draw_clip(request.spec, request.seed, Size(32, 32, 5, 8.0), staging)
-        np.testing.assert_array_equal(request.reference, drawn.frames[0])
+        np.testing.assert_array_equal(request.references[0], drawn.frames[0])
     assert len(asked) == 2
     assert asked[0].spec != asked[1].spec
 

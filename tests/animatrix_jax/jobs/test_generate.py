@@ -41,7 +41,8 @@ def test_the_record_makes_the_clip_again(tiny_model, tmp_path):
         tiny_model, tmp_path / "a.mp4", seed=5, reference=image, guidance_tag="1,3", **QUICK
     )
     record = json.loads((tmp_path / "a.json").read_text())
-    assert record["reference_digest"] == hashlib.sha256(image.read_bytes()).hexdigest()
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    assert record["reference_digests"] == {"0": digest}
     assert len(record["model_digest"]) == 64 and record["versions"]["jax"]
     assert record["guidance"]["low"] == {"text": 5.0, "tag": 3.0, "fields": None}
     directive = tmp_path / "a.txt"

@@ -1,6 +1,8 @@
 """A whole flow run in small: what it leaves, that it goes on bit for bit, what it refuses."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import animatrix_jax
 from animatrix_jax.jobs import draw, train
+from animatrix_jax.models.animatrix import AniMatrixConfig
 from animatrix_jax.models.experts import EXPERT_NAMES, pick_expert
 from animatrix_jax.runtime.model import load_model
 from animatrix_jax.training.state import TrainState
 from animatrix_jax.training.telemetry import read_metrics
+from tests.tiny import tiny_card, write_tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +89,51 @@ def test_tied_experts_start_as_one_and_stay_one(config: dict[str, Any], tmp_path
     train.run(config | {"settings": settings}, tmp_path)
     high, low = (pick_expert(load_model(tmp_path).expert_params, i) for i in (0, 1))
     jax.tree.map(np.testing.assert_array_equal, high, low)
+
+
+@pytest.fixture(scope="module")
+def wan(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a maker of model folders without the tag channel."""
+
+    def write(channels: int, reference: str | None, boundary: float | None) -> Path:
+        card, folder = tiny_card(), tmp_path_factory.mktemp("wan")
+        dit = replace(card.transformer.dit, in_channels=channels)
+        card = replace(
+            card,
+            transformer=AniMatrixConfig(dit, None),
+            reference=reference,
+            schedule=replace(card.schedule, boundary=boundary),
+        )
+        write_tiny_model(folder, card)
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize(("channels", "reference"), [(12, "channels"), (4, None)])
+def test_training_goes_on_from_wan_as_it_is(
+    config: dict[str, Any], tmp_path: Path, wan, channels: int, reference: str | None
+) -> None:
+    initial = wan(channels, reference, 0.9)
+    settings = config["settings"] | {
+        "initial": str(initial), "steps": 1, "optimizer": {"peak_lr": 0.0},
+        "tags": {"dim": 16, "heads": 2, "layers": 1, "adaln_rank": 4},
+    }  # fmt: skip
+    train.run(config | {"settings": settings}, tmp_path)
+    made, before = animatrix_jax.load(tmp_path), animatrix_jax.load(initial)
+    assert made.model.card.transformer.conditioning.adaln_rank == 4
+    latents = np.random.default_rng(0).normal(size=(1, 2, 4, 4, 4))
+    plain = before.velocity(latents, 950.0, ["a girl"])
+    found = made.velocity(latents, 950.0, ["a girl"], ["VFX: Rain"])
+    assert np.linalg.norm(found - plain) <= 1e-6 * np.linalg.norm(plain)
+    other = made.velocity(latents, 950.0, ["a girl"], ["VFX: Snow"])
+    np.testing.assert_array_equal(found, other)
+
+
+def test_a_wan_of_one_expert_is_refused(config: dict[str, Any], tmp_path: Path, wan) -> None:
+    settings = config["settings"] | {"initial": str(wan(12, "channels", None))}
+    with pytest.raises(ValueError, match="the initial model has one expert"):
+        train.run(config | {"settings": settings}, tmp_path)
 
 
 @pytest.mark.parametrize(

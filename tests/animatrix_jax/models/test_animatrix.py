@@ -14,6 +14,8 @@ from animatrix_jax.models.animatrix import (
     AniMatrix,
     AniMatrixConfig,
     Conditions,
+    add_tag_channel,
+    place_reference,
     precondition,
 )
 from animatrix_jax.models.conditioning import ConditioningConfig, TagEncoder, TagNulls, Tags
@@ -41,7 +43,10 @@ FORMS = {
     "printed": AniMatrixConfig(DIT, replace(TAGS, tag_gate=False)),
     "plain": AniMatrixConfig(DIT, None),
 }
-PAPER_SIDE = {"tag_modulation", "text_type", "tag_type", "gate", "tag_encoder", "tag_nulls"}
+PAPER_SIDE = {
+    *("tag_modulation", "text_type", "tag_type", "gate"),
+    *("tag_encoder", "tag_nulls", "null_text"),
+}
 
 
 def conditions(seed: int, given: int = 6) -> Conditions:
@@ -126,10 +131,42 @@ def test_at_the_start_all_tags_are_equal_bit_for_bit(forms: dict[str, Form], nam
 
 @pytest.mark.parametrize("name", ["full", "rank"])
 def test_at_the_start_the_model_is_wan(forms: dict[str, Form], name: str) -> None:
-    params = forms[name].start
-    assert jax.tree.structure(backbone(params)) == jax.tree.structure(forms["plain"].random)
-    wan = forms["plain"](backbone(params), HELD)
-    assert np.abs(forms[name](params, HELD) - wan).max() <= 1e-6 * np.abs(wan).max()
+    loaded = forms["plain"].random
+    params = add_tag_channel(loaded, forms[name].start)
+    jax.tree.map(np.testing.assert_array_equal, backbone(params), loaded)
+    wan = forms["plain"](loaded, HELD)
+    first = forms[name](params, HELD)
+    assert np.linalg.norm(first - wan) <= 1e-6 * np.linalg.norm(wan)
+    for other in TAG_SETS:
+        np.testing.assert_array_equal(forms[name](params, other), first)
+
+
+def test_weights_that_do_not_fit_are_refused(forms: dict[str, Form]) -> None:
+    loaded, start = forms["plain"].random, forms["rank"].start
+    with pytest.raises(ValueError, match=r"no place for \['extra'\]"):
+        add_tag_channel({"params": {**loaded["params"], "extra": np.ones(1)}}, start)
+    with pytest.raises(ValueError, match=r"shape \(3,\) does not fit"):
+        add_tag_channel({"params": {"null_text": np.ones(3)}}, start)
+
+
+def test_references_in_place_are_frames_without_noise() -> None:
+    config = AniMatrixConfig(replace(DIT, in_channels=Z), None)
+    model, given = AniMatrix(config, attend), np.array([True, False, True, False])
+    mask = np.zeros((BATCH, 2, 4), np.float32)
+    mask[given, 0] = 1
+    held = replace(HELD, reference_mask=mask)
+    params = random_like(jax.eval_shape(model.init, jax.random.key(0), LATENTS, TIMESTEP, held), 4)
+    apply = jax.jit(model.apply)
+    found = apply(params, LATENTS, TIMESTEP, held)
+    other = LATENTS.copy()
+    other[given, 0] = 7.0
+    np.testing.assert_array_equal(apply(params, other, TIMESTEP, held), found)
+    plain = apply(params, LATENTS, TIMESTEP, replace(held, reference=None))
+    np.testing.assert_allclose(found[~given], plain[~given], atol=1e-5)
+    assert np.abs(found[given] - plain[given]).max() > 1e-3
+    placed = place_reference(LATENTS, held)
+    np.testing.assert_array_equal(placed[given, 0], held.reference[given, 0])
+    np.testing.assert_array_equal(placed[:, 1], LATENTS[:, 1])
 
 
 def test_equation_6_as_printed_does_not_start_at_wan(forms: dict[str, Form]) -> None:
