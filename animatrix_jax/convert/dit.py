@@ -25,16 +25,15 @@ OUTSIDE = (
     ("text_out", "text_embedding.2", "condition_embedder.text_embedder.linear_2"),
     ("head", "head.head", "proj_out"),
 )
+ATTENTIONS = (("self_attention", "self_attn", "attn1"), ("cross_attention", "cross_attn", "attn2"))
+PROJECTIONS = (("q", "to_q"), ("k", "to_k"), ("v", "to_v"), ("o", "to_out.0"))
 IN_A_BLOCK = (
     ("ffn_up", "ffn.0", "ffn.net.0.proj"),
     ("ffn_down", "ffn.2", "ffn.net.2"),
     *(
-        (f"{ours}.{name}", f"{wan}.{name}", f"{diffusers}.to_{name}{'.0' if name == 'o' else ''}")
-        for ours, wan, diffusers in (
-            ("self_attention", "self_attn", "attn1"),
-            ("cross_attention", "cross_attn", "attn2"),
-        )
-        for name in ("q", "k", "v", "o")
+        (f"{ours}.{name}", f"{wan}.{name}", f"{diffusers}.{of_diffusers}")
+        for ours, wan, diffusers in ATTENTIONS
+        for name, of_diffusers in PROJECTIONS
     ),
 )
 IMAGE_BRANCHES = ("img_emb.", "image_embedder.", "k_img.", "add_k_proj.")
@@ -66,14 +65,9 @@ def rules(config: DiTConfig) -> tuple[Rule, ...]:
         written += _linear(*names)
     for names in IN_A_BLOCK:
         written += _linear(*_in_block(*names))
-    for ours, wan, diffusers in (
-        ("self_attention", "self_attn", "attn1"),
-        ("cross_attention", "cross_attn", "attn2"),
-    ):
-        for name in ("q", "k"):
-            names = _in_block(
-                f"{ours}.{name}_norm", f"{wan}.norm_{name}", f"{diffusers}.norm_{name}"
-            )
+    for ours, wan, diffusers in ATTENTIONS:
+        for q in ("q", "k"):
+            names = _in_block(f"{ours}.{q}_norm", f"{wan}.norm_{q}", f"{diffusers}.norm_{q}")
             written.append(_vector(*names, "gain", "weight"))
     for of_ours, of_theirs in (("scale", "weight"), ("bias", "bias")):
         written.append(_vector(*_in_block("cross_norm", "norm3", "norm2"), of_ours, of_theirs))

@@ -67,6 +67,8 @@ def test_the_timestep_sinusoid() -> None:
     expected = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
     np.testing.assert_allclose(found, expected, atol=2e-4)
     np.testing.assert_array_equal(found[0], [1.0] * 16 + [0.0] * 16)
+    by_token = timestep_sinusoid(timesteps[:4].reshape(2, 2), 32)
+    np.testing.assert_allclose(by_token.reshape(4, 32), found[:4], atol=2e-4)
 
 
 @given(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -98,6 +99,26 @@ def test_one_layer_is_its_definition() -> None:
     h = gelu(h @ layer["gate"]["kernel"]) * (h @ layer["up"]["kernel"])
     expected = norm(x + h @ layer["down"]["kernel"], p["norm"]["gain"])
     np.testing.assert_allclose(jax.jit(model.apply)(params, ids)[0], expected, atol=2e-5)
+
+
+def test_linear_layers_in_bfloat16_keep_a_float32_stream(
+    encode: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    model = UMT5Encoder(replace(CONFIG, dtype="bfloat16"))
+    ids = np.random.default_rng(0).integers(1, 40, (2, 10)).astype(np.int32)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), ids)
+    assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype("float32")}
+    found, exact = np.asarray(jax.jit(model.apply)(random_like(shapes, 0), ids)), encode(ids)
+    assert found.dtype == np.float32
+    assert 1e-5 < np.linalg.norm(found - exact) / np.linalg.norm(exact) < 2e-2
+
+
+def test_the_xxl_encoder_can_be_expressed() -> None:
+    config = UMT5Config(256384, 4096, 10240, 64, 64, 24)
+    ids = jax.ShapeDtypeStruct((1, 512), jnp.int32)
+    params = jax.eval_shape(UMT5Encoder(config).init, jax.random.key(0), ids)
+    # 5.68 billion, of which the embedding is 1.05.
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 5_680_910_336
 
 
 def test_the_denoiser_names_every_position() -> None:
