@@ -42,15 +42,16 @@ def _conv3d_summed(x: jax.Array, kernel: jax.Array, before: int) -> jax.Array:
     batch, frames, height, width, channels = x.shape
     taps = kernel.shape[0]
     frames += before - taps + 1
-    padded = jnp.pad(x, ((0, 0), (before, 0), (0, 0), (0, 0), (0, 0)))
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    padded = jnp.pad(x.astype(wide), ((0, 0), (before, 0), (0, 0), (0, 0), (0, 0)))
     total = sum(
         _conv2d(
             padded[:, tap : tap + frames].reshape(batch * frames, height, width, channels),
-            kernel[tap],
+            kernel[tap].astype(wide),
         )
         for tap in range(taps)
     )
-    return jnp.asarray(total).reshape(batch, frames, height, width, kernel.shape[-1])
+    return jnp.asarray(total, x.dtype).reshape(batch, frames, height, width, kernel.shape[-1])
 
 
 def causal_conv3d(
