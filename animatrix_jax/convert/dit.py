@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from animatrix_jax.convert.rules import SYSTEMS, Rule, expand
+from animatrix_jax.convert.rules import Rule, by_foreign_name, expand
 from animatrix_jax.models.dit import DiTConfig
 
 PREFIX = "dit"
@@ -100,14 +100,13 @@ def config_of(
     text stand only there; without it they are what every public Wan has. Raises ValueError where a
     tensor that tells a size is missing, or the transformer is of another kind.
     """
-    assert system in SYSTEMS
     branches = [name for name in shapes if any(mark in name for mark in IMAGE_BRANCHES)]
     if branches:
         raise ValueError(
             f"tensor {min(branches)} belongs to a branch for image embeddings (Wan 2.1's I2V), "
             "which is not supported"
         )
-    names = {rule.ours: rule.name_in(system) for rule in rules(_LEAST)}
+    names = {r.ours: name for name, r in by_foreign_name(rules(_LEAST), system).items()}
 
     def shape(ours: str, dims: int) -> tuple[int, ...]:
         name = names[f"{PREFIX}.{ours}"]

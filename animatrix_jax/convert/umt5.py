@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from animatrix_jax.convert.rules import SYSTEMS, Rule, expand
+from animatrix_jax.convert.rules import Rule, by_foreign_name, expand
 from animatrix_jax.models.umt5 import UMT5Config
 
 LAYERS_UNDER = {"wan": "blocks.", "diffusers": "encoder.block."}
@@ -57,9 +57,8 @@ def config_of(
     `foreign_config` is its config.json, where the farthest distance that a position bias tells
     apart may stand (128 without it). Raises ValueError where a tensor that tells a size is missing.
     """
-    assert system in SYSTEMS
     least = UMT5Config(vocab=1, dim=1, ffn_dim=1, heads=1, head_dim=1, layers=1)
-    names = {rule.ours: rule.name_in(system) for rule in rules(least)}
+    names = {r.ours: name for name, r in by_foreign_name(rules(least), system).items()}
 
     def shape(ours: str) -> tuple[int, int]:
         name = names[ours]

@@ -21,6 +21,8 @@ EXPECTED = {
     "Wan2.2-TI2V-5B": {"dim": 3072, "ffn_dim": 14336, "heads": 24, "layers": 30, "in_channels": 48},
     "Wan2.1-T2V-1.3B": {"dim": 1536, "heads": 12, "layers": 30, "text_dim": 4096},
     "Wan2.1-T2V-14B": {"dim": 5120, "freq_dim": 256, "patch": (1, 2, 2), "text_length": 512},
+    "VAE 2.1": {"base_dim": 96, "z_dim": 16, "patch": 1, "decoder_dim": None},
+    "VAE 2.2": {"base_dim": 160, "z_dim": 48, "patch": 2, "decoder_dim": 256},
     "umT5-XXL": {"vocab": 256384, "dim": 4096, "ffn_dim": 10240, "heads": 64, "head_dim": 64},
 }
 

@@ -55,6 +55,9 @@ UMT5_XXL = {
 }
 
 
+VAES = {"wan21": "VAE 2.1", "wan22": "VAE 2.2"}
+
+
 def collapse(shapes: dict[str, list[int]]) -> dict[str, Any]:
     """Write layers that are alike as one, `{i}` for their number, under how many they are."""
     layers = {int(found[2]) for name in shapes if (found := LAYERED.search(name))}
@@ -94,19 +97,36 @@ def text_encoders() -> dict[str, Any]:
     return {"umT5-XXL": {"part": "text_encoder", "config": UMT5_XXL, "diffusers": collapse(shapes)}}
 
 
+def vaes() -> dict[str, Any]:
+    """Return diffusers' VAEs of both kinds; their latents' statistics are those of the kind."""
+    from diffusers import AutoencoderKLWan
+
+    from tests.parity.torch_vae import FULL_SIZE
+
+    found = {}
+    for kind, name in VAES.items():
+        with torch.device("meta"):
+            module = AutoencoderKLWan(**FULL_SIZE[kind])
+        found[name] = {"part": "vae", "config": {}, "diffusers": collapse(shapes_of(module))}
+    return found
+
+
 def originals(checkout: Path) -> dict[str, dict[str, Any]]:
     """Return the original classes' names and shapes by model."""
-    # The packages' own __init__ files ask for much that building a module does not need.
+    # The packages' own __init__ files, and some modules, ask for what building needs nothing of.
     for package in ("wan", "wan.modules", "wan.distributed"):
         sys.modules[package] = types.ModuleType(package)
         sys.modules[package].__path__ = [str(checkout / package.replace(".", "/"))]
-    tokenizers = types.ModuleType("wan.modules.tokenizers")
-    tokenizers.__dict__["HuggingfaceTokenizer"] = None
-    sys.modules[tokenizers.__name__] = tokenizers
+    stand_ins = {"wan.modules.tokenizers": "HuggingfaceTokenizer", "einops": "rearrange"}
+    for place, name in stand_ins.items():
+        sys.modules[place] = types.ModuleType(place)
+        sys.modules[place].__dict__[name] = None
     # A class there asks for the machine's GPU when it is defined.
     with mock.patch("torch.cuda.current_device", return_value=0):
         model = importlib.import_module("wan.modules.model").WanModel
         text = importlib.import_module("wan.modules.t5").umt5_xxl
+        vae21 = importlib.import_module("wan.modules.vae2_1").WanVAE_
+        vae22 = importlib.import_module("wan.modules.vae2_2").WanVAE_
     found = {}
     for name, settings in TRANSFORMERS.items():
         with torch.device("meta"):
@@ -120,13 +140,19 @@ def originals(checkout: Path) -> dict[str, dict[str, Any]]:
             )
         found[name] = collapse(shapes_of(module))
     found["umT5-XXL"] = collapse(shapes_of(text(encoder_only=True, device="meta")))
-    return found
+    times = [False, True, True]
+    with torch.device("meta"):
+        autoencoders = {
+            "VAE 2.1": vae21(dim=96, z_dim=16, temperal_downsample=times),
+            "VAE 2.2": vae22(dim=160, dec_dim=256, z_dim=48, temperal_downsample=times),
+        }
+    return {**found, **{name: collapse(shapes_of(vae)) for name, vae in autoencoders.items()}}
 
 
 def main(arguments: list[str]) -> None:
     """Write the store anew, keeping what this run cannot ask for."""
     stored = json.loads(STORE.read_text()) if STORE.exists() else {}
-    for name, entry in {**transformers(), **text_encoders()}.items():
+    for name, entry in {**transformers(), **text_encoders(), **vaes()}.items():
         stored[name] = {**stored.get(name, {}), **entry}
     for name, tensors in (originals(Path(arguments[0])) if arguments else {}).items():
         stored[name]["wan"] = tensors

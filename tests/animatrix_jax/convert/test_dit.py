@@ -98,7 +98,7 @@ def test_what_is_not_a_wan_transformer_is_refused(ours: dict[str, np.ndarray]) -
         config_of("wan", {n: s for n, s in shapes.items() if n != "head.head.weight"}, config)
     with pytest.raises(ValueError, match=r"patch_embedding\.weight has 2 dims, not 5"):
         config_of("wan", {**shapes, "patch_embedding.weight": (24, 5)}, config)
-    with pytest.raises(ValueError, match="tells no number of heads"):
+    with pytest.raises(ValueError, match="does not tell the number of heads"):
         config_of("wan", shapes, {})
     with pytest.raises(ValueError, match=r"img_emb\.proj\.0\.weight belongs to a branch for image"):
         config_of("wan", {**shapes, "img_emb.proj.0.weight": (3,)}, config)
