@@ -67,10 +67,10 @@ def parse(verb: Verb, arguments: Sequence[str]) -> dict[str, Any]:
             config = load_config(path)
         words |= _define_overrides(config, remaining, known)
     rest = _parse(verb, known, words, remaining)
-    values = {flag.name: known[flag.name].value for flag in verb.flags}
+    values = {flag.keyword: known[flag.name].value for flag in verb.flags}
     values |= _positional(verb, rest)
     for flag in (*verb.arguments, *verb.flags):
-        if flag.required and values[flag.name] is None:
+        if flag.required and values[flag.keyword] is None:
             raise ValueError(f"--{flag.name} is missing: {flag.help}")
     flags.FLAGS.mark_as_parsed()
     if verb.config:

@@ -75,11 +75,19 @@ def test_flags_reach_the_job_as_plain_values(calls: list[dict[str, Any]]) -> Non
         "guidance_tag": (4.0, 3.0),
         "solver": "unipc",
         "grid": "wan",
+        "tile": None,
         "scale": 1,
         "seed": -1,
         "frames": None,
         "size": None,
     }
+
+
+def test_a_flag_may_have_another_name_than_its_argument(calls: list[dict[str, Any]]) -> None:
+    assert cli.main(["convert", "--from=wan", "--to", "diffusers", "model", "out"]) == 0
+    assert (calls[0]["source"], calls[0]["out"]) == ("model", "out")
+    assert (calls[0]["from_layout"], calls[0]["to"]) == ("wan", "diffusers")
+    assert "from" not in calls[0]
 
 
 def test_positional_arguments_may_stand_before_or_after_flags(calls: list[dict[str, Any]]) -> None:
@@ -131,7 +139,7 @@ def test_config_with_overrides(calls: list[dict[str, Any]], config_file: Path) -
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("generat", "animatrix: unknown verb 'generat': did you mean generate?"),
+        ("generat", "animatrix: unknown verb 'generat': did you mean generate"),
         ("--steps 3", "unknown flag before the verb '--steps'"),
         ("generate --modl x", "unknown flag --modl: did you mean --model?"),
         ("generate --guidance-tag 2", "unknown flag --guidance-tag: did you mean --guidance_tag"),
@@ -278,7 +286,7 @@ def test_a_verb_says_what_its_job_takes(verb: Verb) -> None:
     parameters = inspect.signature(
         importlib.import_module(f"animatrix_jax.jobs.{verb.name}").run
     ).parameters
-    declared = {flag.name: flag for flag in (*verb.arguments, *verb.flags)}
+    declared = {flag.keyword: flag for flag in (*verb.arguments, *verb.flags)}
     wanted = set(declared) | ({verb.config.argument} if verb.config else set())
     assert wanted <= set(parameters)
     for name in set(parameters) - wanted:
