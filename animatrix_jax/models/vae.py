@@ -56,13 +56,27 @@ class VAEConfig:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        """Check that the levels agree in number."""
+        """Check that the levels agree in number, and their widths with the shortcuts between."""
         levels = len(self.multipliers)
         if len(self.strides) != levels - 1 or len(self.temporal_kernels) != levels:
             raise ValueError(
                 f"a VAE of {levels} levels needs {levels - 1} strides and {levels} temporal "
                 f"kernels, not {len(self.strides)} and {len(self.temporal_kernels)}"
             )
+        if self.resampling == "residual":
+            self._check_shortcuts()
+
+    def _check_shortcuts(self) -> None:
+        widths = self.multipliers
+        merged = [time * space**2 for time, space in self.strides]
+        down = zip((1, *widths), (*merged, 1), widths, strict=False)
+        up = zip(widths[1:], merged, (*widths[2:], widths[-1]), strict=True)
+        for before, positions, after in (*down, *up):
+            if before * positions % after:
+                raise ValueError(
+                    f"a residual VAE cannot share {before}·{positions} channels between {after}: "
+                    f"its multipliers {widths} do not fit its strides"
+                )
 
     @property
     def decoder_dims(self) -> tuple[int, ...]:

@@ -9,15 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from animatrix_jax.checkpoint.folder import flatten_layers, stack_layers
-from animatrix_jax.convert.rules import to_ours
 from animatrix_jax.convert.vae import rules
 from animatrix_jax.models.conv import MEMORY
 from animatrix_jax.models.vae import VAE, VAEConfig
 from animatrix_jax.models.vae_presets import WAN_21, WAN_22
 from tests.parity.case import BFLOAT16_BOUND, Case, float32_bound, read_references, relative_l2
+from tests.parity.ours import parameters
 from tests.parity.vae_cases import CASES, KINDS, Sample, chosen, clip_of, latents_of
-from tests.parity.weights import random_tensors
 
 PRESETS = {"wan21": WAN_21, "wan22": WAN_22}
 WHOLE = 9
@@ -31,16 +29,16 @@ def cases() -> list[Case]:
         return [
             Case("vae", f"{case.name} {name}{how}", relative_l2(chosen(found), stored[key]), bound)
             for case in CASES
-            for name, how, found in outputs(case)
+            for name, how, found in outputs(case, meta["shapes"][case.kind])
             if (key := f"{case.name} {name}")
             if (bound := BFLOAT16_BOUND if "bf16" in how else float32_bound(meta["own_error"][key]))
         ]
 
 
-def outputs(case: Sample) -> Iterator[tuple[str, str, np.ndarray]]:
+def outputs(case: Sample, shapes: dict[str, list[int]]) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield our moments and frames of a case, with how they were made."""
     vae = VAE(config_of_kind(case.kind))
-    params = random_params(vae, case.seed)
+    params = random_params(vae, shapes, case.seed)
     for name, inputs, later in (("moments", clip_of(case), 4), ("frames", latents_of(case), 1)):
         yield name, "", in_chunks(vae, params, name, inputs, later)
         if case.frames == WHOLE:
@@ -66,25 +64,13 @@ def config_of_kind(kind: str) -> VAEConfig:
     )
 
 
-def random_params(vae: VAE, seed: int) -> Any:
-    """Return the weights that diffusers' module of the same sizes has in the torch script."""
-    shapes = shapes_of(vae)
-    table, ours = rules(vae.config), dict(flatten_layers(shapes))
-    foreign = {
-        str(rule.diffusers): rule.to_foreign(np.zeros(ours[rule.ours].shape)).shape
-        for rule in table
-    }
-    tensors = to_ours(table, "diffusers", random_tensors(foreign, seed))
-    return {"params": stack_layers(shapes, tensors)}
-
-
-def shapes_of(vae: VAE) -> Any:
-    """Return a VAE's parameter tree as shapes."""
-    edge, frames = vae.config.space_stride, vae.config.time_stride + 1
-    clip = jnp.zeros((1, frames, edge, edge, 3))
-    noise = jnp.zeros((1, *vae.config.latent_shape(frames, edge, edge)))
+def random_params(vae: VAE, shapes: dict[str, list[int]], seed: int) -> Any:
+    """Return the weights that diffusers' module of these names and shapes has for a seed."""
+    edge = vae.config.space_stride
+    clip = jnp.zeros((1, 1, edge, edge, 3))
+    noise = jnp.zeros((1, *vae.config.latent_shape(1, edge, edge)))
     init = partial(vae.init, method="reconstruct")
-    return jax.eval_shape(init, jax.random.key(0), clip, noise)["params"]
+    return {"params": parameters(rules(vae.config), shapes, seed, init, clip, noise)}
 
 
 def in_chunks(vae: VAE, params: Any, name: str, inputs: np.ndarray, later: int) -> np.ndarray:

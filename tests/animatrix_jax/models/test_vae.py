@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from animatrix_jax.models.vae import VAE, VAEConfig, fold_pixels, unfold_pixels
+from animatrix_jax.models.vae_presets import NORM_EPS, WAN_21, WAN_22
 from tests.tiny import random_like
 
 CONFIG = VAEConfig(
@@ -27,6 +28,9 @@ CONFIG = VAEConfig(
     latents_std=(2.0, 0.5, 1.0),
 )
 WITHOUT_PATH = replace(CONFIG, linear_path=False, patch=1, strides=((1, 2), (2, 2)))
+RESIDUAL = VAEConfig(
+    4, 3, (1, 2), 1, ((2, 2),), (3, 3), 2, decoder_dim=6, resampling="residual", norm_eps=NORM_EPS
+)
 
 
 class Small:
@@ -41,6 +45,8 @@ class Small:
         init = partial(self.vae.init, method="reconstruct")
         shapes = jax.eval_shape(init, jax.random.key(0), self.clip, self.latents)
         self.params = random_like(shapes, 2)
+        self.mean = np.array(config.latents_mean or (0.0,) * config.z_dim)
+        self.std = np.array(config.latents_std or (1.0,) * config.z_dim)
         self._methods: dict[str, Any] = {}
 
     def __call__(self, method: str, *inputs: np.ndarray) -> Any:
@@ -53,9 +59,10 @@ def changed_from(x: np.ndarray, frame: int) -> np.ndarray:
     return np.concatenate([x[:, :frame], -0.5 * x[:, frame:]], axis=1)
 
 
-@pytest.fixture(scope="module", params=["linear path", "plain"])
+@pytest.fixture(scope="module", params=["linear path", "plain", "residual"])
 def small(request: pytest.FixtureRequest) -> Small:
-    return Small(CONFIG, 9) if request.param == "linear path" else Small(WITHOUT_PATH, 5)
+    kinds = {"linear path": (CONFIG, 9), "plain": (WITHOUT_PATH, 5), "residual": (RESIDUAL, 5)}
+    return Small(*kinds[request.param])
 
 
 def test_shapes(small: Small) -> None:
@@ -95,19 +102,18 @@ def test_an_image_is_the_first_latent_frame_of_a_clip(small: Small) -> None:
 
 
 def test_normalisation_is_undone_by_decoding(small: Small) -> None:
-    config = small.vae.config
     decoded, mean, _ = small("reconstruct", small.clip, np.zeros_like(small.latents))
     normal = small("encode", small.clip)
-    expected = (mean - np.array(config.latents_mean)) / np.array(config.latents_std)
+    expected = (mean - small.mean) / small.std
     np.testing.assert_allclose(normal, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(small("decode", normal), decoded, atol=1e-4)
 
 
 def test_the_training_pass_adds_the_posterior_noise(small: Small) -> None:
-    config, noise = small.vae.config, small.latents
+    noise = small.latents
     decoded, mean, log_variance = small("reconstruct", small.clip, noise)
     drawn = mean + np.exp(0.5 * log_variance) * noise
-    normal = (drawn - np.array(config.latents_mean)) / np.array(config.latents_std)
+    normal = (drawn - small.mean) / small.std
     np.testing.assert_allclose(small("decode", normal.astype(np.float32)), decoded, atol=1e-4)
 
 
@@ -150,14 +156,20 @@ def test_a_clip_that_does_not_fit_is_refused(
 
 @given(n=st.integers(0, 30), rows=st.integers(1, 40), columns=st.integers(1, 40))
 def test_latent_shape_of_a_clip_that_fits(n: int, rows: int, columns: int) -> None:
-    wan = VAEConfig()
-    assert (wan.time_stride, wan.space_stride) == (4, 8)
-    assert wan.latent_shape(4 * n + 1, 8 * rows, 8 * columns) == (n + 1, rows, columns, 16)
+    for wan, stride, channels in ((WAN_21, 8, 16), (WAN_22, 16, 48)):
+        assert (wan.time_stride, wan.space_stride) == (4, stride)
+        shape = wan.latent_shape(4 * n + 1, stride * rows, stride * columns)
+        assert shape == (n + 1, rows, columns, channels)
 
 
 def test_levels_that_do_not_agree_are_refused() -> None:
     with pytest.raises(ValueError, match="3 levels needs 2 strides and 3 temporal kernels, not 1"):
         replace(CONFIG, strides=((2, 2),))
+
+
+def test_shortcuts_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"cannot share 1·8 channels between 3: its multipliers"):
+        replace(RESIDUAL, multipliers=(1, 3), strides=((2, 2),))
 
 
 @given(
