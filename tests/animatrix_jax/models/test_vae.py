@@ -29,7 +29,7 @@ CONFIG = VAEConfig(
 )
 WITHOUT_PATH = replace(CONFIG, linear_path=False, patch=1, strides=((1, 2), (2, 2)))
 RESIDUAL = VAEConfig(
-    4, 3, (1, 2), 1, ((2, 2),), (3, 3), 2, decoder_dim=6, resampling="residual", norm_eps=NORM_EPS
+    4, 3, (2, 2), 1, ((2, 2),), (3, 3), 2, decoder_dim=6, resampling="residual", norm_eps=NORM_EPS
 )
 
 
@@ -168,8 +168,8 @@ def test_levels_that_do_not_agree_are_refused() -> None:
 
 
 def test_shortcuts_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"cannot share 1·8 channels between 3: its multipliers"):
-        replace(RESIDUAL, multipliers=(1, 3), strides=((2, 2),))
+    with pytest.raises(ValueError, match=r"cannot share 1·1 channels between 3: its multipliers"):
+        replace(RESIDUAL, multipliers=(1, 3))
 
 
 @given(

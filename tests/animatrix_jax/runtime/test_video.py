@@ -34,7 +34,7 @@ POCKET = VAEConfig(
     latents_std=(2.0, 0.5, 1.0),
 )
 WAN_21 = replace(POCKET, temporal_kernels=(3, 3), patch=1, linear_path=False, resampling="half")
-WAN_22 = replace(WAN_21, decoder_dim=6, patch=2, resampling="residual")
+WAN_22 = replace(WAN_21, multipliers=(2, 2), decoder_dim=6, patch=2, resampling="residual")
 KINDS = pytest.mark.parametrize("config", [POCKET, WAN_21, WAN_22], ids=["ours", "2.1", "2.2"])
 FRAMES, EDGE = 7, 8
 
@@ -90,7 +90,7 @@ def test_a_clip_may_come_in_pieces_of_any_length() -> None:
 
 def test_pixels_are_frames() -> None:
     vae, params = VAE(WAN_21), params_of(WAN_21)
-    pixels = np.round((clip_of() + 1.0) * 127.5).astype(np.uint8)
+    pixels = np.round((clip_of(1) + 1.0) * 127.5).astype(np.uint8)
     floats = pixels.astype(np.float32) / 127.5 - 1.0
     np.testing.assert_allclose(
         encode_clip(vae, params, pixels), encode_clip(vae, params, floats), atol=1e-6
@@ -149,8 +149,8 @@ def test_tiles_change_nothing_away_from_seams() -> None:
     )
     tiling = Tiling(96, 32)  # Tiles of 48 latents from 0 and 32.
     for transform, x in (
-        (encode_clip, clip_of(3, width)),
-        (decode_clip, latents_of(WAN_21, width)[:, :2]),
+        (encode_clip, clip_of(1, width)),
+        (decode_clip, latents_of(WAN_21, width)[:, :1]),
     ):
         untiled, tiled = transform(vae, params, x), transform(vae, params, x, tiling)
         unit = untiled.shape[3] // 80
@@ -159,7 +159,7 @@ def test_tiles_change_nothing_away_from_seams() -> None:
         inside = inside.repeat(unit)
         difference = np.abs(tiled - untiled).mean(axis=(0, 1, 2, 4))
         assert difference[inside].max() < 1e-6
-        assert 0 < difference[~inside].max() < 0.1 * untiled.std()
+        assert 0 < difference[~inside].max() < 0.2 * untiled.std()
 
 
 def test_tiles_that_do_not_fit_are_refused() -> None:
