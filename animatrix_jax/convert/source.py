@@ -29,8 +29,17 @@ from animatrix_jax.convert.networks import (
     own_shapes,
 )
 from animatrix_jax.convert.rules import Rule, by_foreign_name, check_names
-from animatrix_jax.convert.tensors import FLOATS, Stored, read_header, read_json, read_shards
+from animatrix_jax.convert.tensors import (
+    FLOATS,
+    Stored,
+    read_header,
+    read_json,
+    read_shards,
+    same_bytes,
+)
 from animatrix_jax.convert.torch_zip import read_pickled
+
+EMBEDDING_NAMES = ("shared.weight", "encoder.embed_tokens.weight")
 
 
 @dataclass(frozen=True)
@@ -149,12 +158,29 @@ def _foreign_tensors(root: Path, layout: str, part: str) -> tuple[Path, dict[str
     """Return where a part lies (for sentences) and its tensors by their foreign names."""
     place = PLACES[layout][part]
     if not place.pickles:
-        return root / place.folder, read_shards(root / place.folder, place.stem)
+        tensors = read_shards(root / place.folder, place.stem)
+        return root / place.folder, _untied(tensors) if part == "text_encoder" else tensors
     files = [root / place.folder / name for name in place.pickles]
     there = [file for file in files if file.is_file()]
     if len(there) > 1:
         raise ValueError(f"{root} has both {' and '.join(file.name for file in there)}")
     return (there[0], read_pickled(there[0])) if there else (files[0], {})
+
+
+def _untied(tensors: dict[str, Stored]) -> dict[str, Stored]:
+    """Return a transformers encoder's tensors with the embedding under its first name only.
+
+    It is one tensor with two names, and files have it under either or both.
+    """
+    first, second = EMBEDDING_NAMES
+    if second not in tensors:
+        return tensors
+    rest = {name: stored for name, stored in tensors.items() if name != second}
+    if first not in rest:
+        rest[first] = tensors[second]
+    elif not same_bytes(rest[first], tensors[second]):
+        raise ValueError(f"{rest[first].path}: {first} and {second} differ, and should be one")
+    return rest
 
 
 def _foreign_config(

@@ -28,7 +28,7 @@ def carry_out(plan: Plan, out: Path, record: dict[str, Any]) -> int:
     finished = [file for file in plan.files if _is_finished(out, file)]
     waiting = [file for file in plan.files if file not in finished]
     _check_room(out, sum(file.bytes for file in waiting))
-    with ticking("Converting, MiB", -(-plan.bytes // MIB)) as ticker:
+    with ticking("Converting, MiB", plan.bytes // MIB) as ticker:
         done = sum(file.bytes for file in finished)
         ticker.advance(done // MIB)
         for file in waiting:

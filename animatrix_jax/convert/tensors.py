@@ -200,6 +200,18 @@ def read_shards(folder: Path, stem: str) -> dict[str, Stored]:
     return tensors
 
 
+def same_bytes(left: Stored, right: Stored) -> bool:
+    """Return whether two contiguous tensors have the same type, shape and bytes."""
+    if (left.dtype, left.shape) != (right.dtype, right.shape):
+        return False
+    with left.path.open("rb") as one, right.path.open("rb") as other:
+        one.seek(left.offset)
+        other.seek(right.offset)
+        starts = range(0, left.bytes, BLOCK_BYTES)
+        sizes = [min(BLOCK_BYTES, left.bytes - start) for start in starts]
+        return all(one.read(size) == other.read(size) for size in sizes)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON object; ValueError in one sentence where the file holds none."""
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from animatrix_jax.convert.layouts import LAYOUTS, OURS, OWN_WEIGHTS
 from animatrix_jax.convert.lora import Delta, LoRA, import_lora
@@ -134,7 +134,9 @@ def _record(checkpoint: Checkpoint, to: str, loras: list[Any], shard_bytes: int)
 
 
 def _table(plan: Plan) -> Table:
-    table = Table("part", "file", "tensors", "types", "GB", title=f"would write, as {plan.layout}")
+    title = f"would write, as {plan.layout}"
+    file_column = Column("file", overflow="fold")
+    table = Table("part", file_column, "tensors", "types", "GB", title=title)
     for file in plan.files:
         types = ", ".join(sorted({tensor.dtype for tensor in file.tensors}))
         table.add_row(

@@ -126,6 +126,22 @@ def test_diffusers_own_shift_and_boundary_are_kept(tmp_path: Path) -> None:
     assert read_card(tmp_path / "back").schedule == schedule
 
 
+def test_the_embedding_may_have_its_other_name_or_both(tmp_path: Path) -> None:
+    write_foreign(tmp_path / "diffusers", MODELS["2.1"], "diffusers", shards=1)
+    path = tmp_path / "diffusers" / "text_encoder" / "model.safetensors"
+    tensors = load_file(path)
+    table, other = tensors.pop("shared.weight"), "encoder.embed_tokens.weight"
+    for number, more in enumerate(({other: table}, {other: table, "shared.weight": table})):
+        save_file(tensors | more, path)
+        run(tmp_path / "diffusers", tmp_path / str(number), to="diffusers")
+        again = load_file(tmp_path / str(number) / "text_encoder" / "model.safetensors")
+        assert again.keys() == tensors.keys() | {"shared.weight"}
+        assert again["shared.weight"].tobytes() == table.tobytes()
+    save_file(tensors | {other: table, "shared.weight": -table}, path)
+    with pytest.raises(ValueError, match=r"shared.weight and .* differ, and should be one"):
+        run(tmp_path / "diffusers", tmp_path / "out", to="wan")
+
+
 @pytest.mark.parametrize("layout", ["wan", "diffusers"])
 def test_our_own_modules_lie_beside_and_come_back(
     tmp_path: Path, layout: str, capsys: pytest.CaptureFixture[str]
