@@ -18,7 +18,7 @@ from tests.parity.case import (
     read_references,
     relative_l2,
 )
-from tests.parity.ours import channels_last, parameters
+from tests.parity.ours import random_parameters
 from tests.parity.specs import DIT_BFLOAT16, DIT_CASES, DiTCase
 
 NARROW = (
@@ -52,11 +52,9 @@ def config_for(case: DiTCase, shapes: Mapping[str, list[int]]) -> DiTConfig:
 def velocity(case: DiTCase, config: DiTConfig, shapes: Mapping[str, list[int]]) -> np.ndarray:
     """Return our velocity in their layout."""
     latents, timesteps, text = case.inputs()
-    inputs = (channels_last(latents), timesteps, text)
-    init = DiT(config, None, attend).init
-    params = parameters(rules(config), shapes, case.seed, init, *inputs, prefix=f"{PREFIX}.")
+    params = random_parameters(rules(config), shapes, case.seed)[PREFIX]
     with jax.default_matmul_precision("highest"):
-        out = _apply(config)({"params": params}, *inputs)
+        out = _apply(config)({"params": params}, np.moveaxis(latents, 1, -1), timesteps, text)
     return np.moveaxis(np.asarray(out), -1, 1)
 
 

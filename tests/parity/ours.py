@@ -1,37 +1,40 @@
-"""Our networks with the weights that the torch scripts gave to theirs."""
+"""Our networks' parameters, made from the weights that the torch scripts gave to theirs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from animatrix_jax.checkpoint.folder import stack_layers
 from animatrix_jax.convert.rules import Rule, to_ours
 from tests.parity.weights import random_tensors
 
 
-def parameters(
-    rules: tuple[Rule, ...],
-    shapes: Mapping[str, list[int]],
-    seed: int,
-    init: Callable[..., Any],
-    *inputs: Any,
-    prefix: str = "",
-) -> Any:
-    """Return the parameters of a module, made from random tensors of diffusers' names and shapes.
-
-    `init(key, *inputs)` tells the tree that they go to; our names stand under `prefix`.
-    """
+def random_parameters(
+    rules: tuple[Rule, ...], shapes: Mapping[str, list[int]], seed: int
+) -> dict[str, Any]:
+    """Return the tree of random tensors of diffusers' names and shapes, moved by the rules."""
     foreign = random_tensors({name: tuple(shape) for name, shape in shapes.items()}, seed)
-    tensors = {
-        name.removeprefix(prefix): tensor
-        for name, tensor in to_ours(rules, "diffusers", foreign).items()
-    }
-    like = jax.eval_shape(init, jax.random.key(0), *inputs)["params"]
-    return stack_layers(like, tensors)
+    return tree_of(to_ours(rules, "diffusers", foreign))
 
 
-def channels_last(x: np.ndarray) -> np.ndarray:
-    """Return [B, C, T, H, W] as [B, T, H, W, C]."""
-    return np.moveaxis(x, 1, -1)
+def tree_of(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return a parameter tree of tensors by dotted name, numbered layers stacked."""
+    tree: dict[str, Any] = {}
+    for name, tensor in tensors.items():
+        *path, last = name.split(".")
+        place = tree
+        for key in path:
+            place = place.setdefault(key, {})
+        place[last] = jnp.asarray(tensor)
+    return _stacked(tree)
+
+
+def _stacked(tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    if tree.keys() == {str(number) for number in range(len(tree))}:
+        layers = [_stacked(tree[str(number)]) for number in range(len(tree))]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
+    return {key: _stacked(branch) for key, branch in tree.items()}

@@ -18,6 +18,7 @@ from animatrix_jax.inference.request import Request, SamplerSettings
 from animatrix_jax.models.animatrix import AniMatrixConfig
 from animatrix_jax.runtime.model import Model
 from tests.parity.case import Case, read_references, relative_l2
+from tests.parity.ours import tree_of
 from tests.parity.pipeline_cases import (
     CASES,
     DIT,
@@ -83,27 +84,6 @@ def model_of(case: Pipeline, shapes: Mapping[str, Any]) -> Model:
         expert_params={"params": jax.tree.map(lambda *leaves: jnp.stack(leaves), *experts)},
     )
     return model
-
-
-def tree_of(tensors: Mapping[str, np.ndarray]) -> Any:
-    """Return a parameter tree of tensors by dotted name, numbered layers stacked."""
-    tree: dict[str, Any] = {}
-    for name, tensor in tensors.items():
-        *path, last = name.split(".")
-        place = tree
-        for key in path:
-            place = place.setdefault(key, {})
-        place[last] = jnp.asarray(tensor)
-    return _stacked(tree)
-
-
-def _stacked(tree: Any) -> Any:
-    if not isinstance(tree, dict):
-        return tree
-    if tree.keys() == {str(number) for number in range(len(tree))}:
-        layers = [_stacked(tree[str(number)]) for number in range(len(tree))]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
-    return {key: _stacked(branch) for key, branch in tree.items()}
 
 
 def frames_of(case: Pipeline, model: Model) -> np.ndarray:
