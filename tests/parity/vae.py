@@ -14,7 +14,7 @@ from animatrix_jax.models.conv import MEMORY
 from animatrix_jax.models.vae import VAE, VAEConfig
 from animatrix_jax.models.vae_presets import WAN_21, WAN_22
 from tests.parity.case import BFLOAT16_BOUND, Case, float32_bound, read_references, relative_l2
-from tests.parity.ours import parameters
+from tests.parity.ours import random_parameters
 from tests.parity.vae_cases import CASES, KINDS, Sample, chosen, clip_of, latents_of
 
 PRESETS = {"wan21": WAN_21, "wan22": WAN_22}
@@ -38,7 +38,7 @@ def cases() -> list[Case]:
 def outputs(case: Sample, shapes: dict[str, list[int]]) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield our moments and frames of a case, with how they were made."""
     vae = VAE(config_of_kind(case.kind))
-    params = random_params(vae, shapes, case.seed)
+    params = {"params": random_parameters(rules(vae.config), shapes, case.seed)}
     for name, inputs, later in (("moments", clip_of(case), 4), ("frames", latents_of(case), 1)):
         yield name, "", in_chunks(vae, params, name, inputs, later)
         if case.frames == WHOLE:
@@ -62,15 +62,6 @@ def config_of_kind(kind: str) -> VAEConfig:
         latents_mean=(),
         latents_std=(),
     )
-
-
-def random_params(vae: VAE, shapes: dict[str, list[int]], seed: int) -> Any:
-    """Return the weights that diffusers' module of these names and shapes has for a seed."""
-    edge = vae.config.space_stride
-    clip = jnp.zeros((1, 1, edge, edge, 3))
-    noise = jnp.zeros((1, *vae.config.latent_shape(1, edge, edge)))
-    init = partial(vae.init, method="reconstruct")
-    return {"params": parameters(rules(vae.config), shapes, seed, init, clip, noise)}
 
 
 def in_chunks(vae: VAE, params: Any, name: str, inputs: np.ndarray, later: int) -> np.ndarray:
