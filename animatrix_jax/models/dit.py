@@ -6,6 +6,7 @@ scanned. Attention is handed in as `attend(q, k, v, kv_lengths)` on [B, L, H, D]
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -272,9 +273,11 @@ class DiT(nn.Module):
         if c.absolute_positions:
             places = jnp.asarray(position_table(*grid, c.rope_base))
             x = x + nn.Dense(c.dim, name="position_embedding")(places)
-        time = nn.Dense(c.dim, name="time_in")(timestep_sinusoid(timestep, c.freq_dim))
-        time = nn.Dense(c.dim, name="time_out")(nn.silu(time))
-        modulation = nn.Dense(6 * c.dim, name="time_projection")(nn.silu(time))
+        # Float32 in earnest: an accelerator's own choice would round what is multiplied.
+        exact = partial(nn.Dense, precision=jax.lax.Precision.HIGHEST)
+        time = exact(c.dim, name="time_in")(timestep_sinusoid(timestep, c.freq_dim))
+        time = exact(c.dim, name="time_out")(nn.silu(time))
+        modulation = exact(6 * c.dim, name="time_projection")(nn.silu(time))
         modulation = modulation.reshape(*timestep.shape, 6, c.dim)
         text = nn.gelu(dense(c.dim, "text_in")(text), approximate=True)
         text = dense(c.dim, "text_out")(text)
@@ -295,5 +298,5 @@ class DiT(nn.Module):
         norm = nn.LayerNorm(c.eps, use_bias=False, use_scale=False, name="head_norm")
         x = norm(_wide(x)) * (1 + scale) + shift
         features = c.patch[0] * c.patch[1] * c.patch[2] * c.out_channels
-        x = nn.Dense(features, kernel_init=nn.initializers.zeros, name="head")(x)
+        x = exact(features, kernel_init=nn.initializers.zeros, name="head")(x)
         return unfold_tokens(x, c.patch, (frames, height, width))
