@@ -157,6 +157,7 @@ VERBS = (
             Flag("seed", "the same seed writes the same bytes", "whole", 0),
             Flag("frames", "frames, 4n+1 (default: the model's own)", "whole"),
             Flag("size", "HEIGHTxWIDTH in pixels (default: the model's own)", "size"),
+            Flag("tile", "decode in tiles of so many pixels (default: whole frames)", "whole"),
             Flag("scale", "enlarge what is written by whole pixels", "whole", 1),
         ),
     ),

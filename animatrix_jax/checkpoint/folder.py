@@ -173,9 +173,11 @@ def shard_names(count: int) -> list[str]:
     return [f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)]
 
 
-def save_experts(folder: Path, params: Any, dtype: Any = jnp.float32) -> None:
-    """Write the experts of a tree with a leading expert dim into `high/` and `low/`."""
-    for index, name in enumerate(EXPERT_NAMES):
+def save_experts(
+    folder: Path, params: Any, dtype: Any = jnp.float32, names: tuple[str, ...] = EXPERT_NAMES
+) -> None:
+    """Write the experts of a tree with a leading expert dim into a part each."""
+    for index, name in enumerate(names):
         save_part(folder, name, jax.tree.map(lambda leaf, i=index: leaf[i], params), dtype)
 
 

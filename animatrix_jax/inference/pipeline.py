@@ -63,7 +63,7 @@ def generate_clips(
                 f"the model {model.folder} gave values that are not finite: its weights are "
                 "damaged, or the guidance is far too strong"
             )
-        frames[rows] = model.decode(latents)[: len(rows)]
+        frames[rows] = model.decode(latents, plan.tiling)[: len(rows)]
     return frames
 
 

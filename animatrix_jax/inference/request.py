@@ -12,6 +12,7 @@ from animatrix_jax.diffusion.solvers import SOLVERS
 from animatrix_jax.inference.references import References, place_references
 from animatrix_jax.models.experts import HIGH, LOW
 from animatrix_jax.runtime.model import Model
+from animatrix_jax.runtime.video import Tiling
 
 LARGEST_SEED = 2**32 - 1
 SIDES = ("frames", "height", "width")
@@ -41,7 +42,8 @@ class SamplerSettings:
 
     Guidance scales are (high, low), one per expert; `guidance_fields` splits the tag term over
     S, M, C, V (decision 4). `negative` replaces the null text. `batch` clips run at once;
-    `integer_timestep` cuts the model's timestep as Wan does. Frames are time_stride·n + 1.
+    `integer_timestep` cuts the model's timestep as Wan does. Frames are time_stride·n + 1. With
+    `tile` the VAE works on square tiles of so many pixels, a quarter of them shared by neighbours.
     Raises ValueError for numbers that cannot be.
     """
 
@@ -57,6 +59,7 @@ class SamplerSettings:
     width: int | None = None
     integer_timestep: bool = True
     batch: int = 8
+    tile: int | None = None
 
     def __post_init__(self) -> None:
         for name, value, known in (("solver", self.solver, SOLVERS), ("grid", self.grid, GRIDS)):
@@ -65,6 +68,14 @@ class SamplerSettings:
         for name, count in (("steps", self.steps), ("batch", self.batch)):
             if count < 1:
                 raise ValueError(f"{name} must be at least 1, not {count}")
+
+    def tiling(self, stride: int) -> Tiling | None:
+        """Return the tiles for a VAE of some space stride; ValueError where they do not suit it."""
+        if self.tile is None:
+            return None
+        if self.tile < stride or self.tile % stride:
+            raise ValueError(f"a tile's edge is a multiple of {stride} pixels, not {self.tile}")
+        return Tiling(self.tile, self.tile // (4 * stride) * stride)
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,7 @@ class Plan:
     sigmas: np.ndarray
     scales: tuple[Scales, Scales]
     negative: str
+    tiling: Tiling | None
 
 
 def plan_sampling(model: Model, settings: SamplerSettings) -> Plan:
@@ -117,6 +129,7 @@ def plan_sampling(model: Model, settings: SamplerSettings) -> Plan:
         sigmas=sampling_sigmas(settings.steps, card.schedule.shift, settings.grid),
         scales=(scales[HIGH], scales[LOW]),
         negative=card.negative if settings.negative is None else settings.negative,
+        tiling=settings.tiling(model.vae_config.space_stride),
     )
 
 

@@ -55,6 +55,7 @@ def run(
     seed: int = 0,
     frames: int | None = None,
     size: str | None = None,
+    tile: int | None = None,
     scale: int = 1,
 ) -> np.ndarray:
     """Sample one clip, write it and the JSON that made it, and return it: uint8 [T, H, W, 3].
@@ -63,9 +64,9 @@ def run(
     same arguments write the same bytes. `directive` is a file of three sections; `tags` and `text`
     stand in for it. `reference` is a picture for the first frame, or several as "FILE@FRAME,FILE",
     -1 being the last. Guidance is one number or (high, low), as numbers or a text; `size` is
-    "HEIGHTxWIDTH" in pixels; None takes what the model's card says. `scale` enlarges what is
-    written, by whole pixels. Raises ValueError (or OSError) in one sentence for whatever cannot be
-    done, before anything is sampled or written.
+    "HEIGHTxWIDTH" in pixels; None takes what the model's card says. `tile` lets the VAE work on
+    tiles of so many pixels, `scale` enlarges what is written, by whole pixels. Raises ValueError
+    (or OSError) in one sentence for whatever cannot be done, before anything is sampled or written.
     """
     out = Path(out)
     asked = _directive(directive, tags, text, unconditional)
@@ -81,6 +82,7 @@ def run(
         height=height,
         width=width,
         batch=1,
+        tile=tile,
     )
     if not 1 <= scale <= LARGEST_SCALE:
         raise ValueError(f"scale goes from 1 to {LARGEST_SCALE}, not {scale}")
@@ -122,6 +124,7 @@ def describe(
         "integer_timestep": settings.integer_timestep,
         "guidance": {name: asdict(s) for name, s in zip(("high", "low"), plan.scales, strict=True)},
         "negative": plan.negative,
+        "tile": settings.tile,
         "schedule": asdict(plan.schedule),
         "model": str(model.folder),
         "model_digest": model.digest,

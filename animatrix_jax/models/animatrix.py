@@ -77,6 +77,11 @@ class AniMatrix(nn.Module):
     config: AniMatrixConfig
     attend: Attend
 
+    @property
+    def references_in_place(self) -> bool:
+        """Whether reference frames take the place of latents: no channels are left for them."""
+        return self.config.dit.in_channels == self.config.dit.out_channels
+
     @nn.compact
     def __call__(
         self,
@@ -96,11 +101,11 @@ class AniMatrix(nn.Module):
             states = TagEncoder(c.conditioning, c.dit.dim, name="tag_encoder")(conditions.tags)
             states = TagNulls(c.dit.dim, name="tag_nulls")(states, conditions.tags_given)
         inputs, times = latents, timestep
-        if conditions.reference is not None and c.dit.in_channels > c.dit.out_channels:
-            inputs = jnp.concatenate([latents, *_reference_channels(conditions)], axis=-1)
-        elif conditions.reference is not None:
+        if conditions.reference is not None and self.references_in_place:
             inputs = place_reference(latents, conditions)
             times = _token_times(timestep, conditions, c.dit.patch, latents.shape)
+        elif conditions.reference is not None:
+            inputs = jnp.concatenate([latents, *_reference_channels(conditions)], axis=-1)
         dit = DiT(c.dit, c.conditioning, self.attend, name="dit")
         out = dit(inputs, times, text, states)
         if c.prediction == "velocity":

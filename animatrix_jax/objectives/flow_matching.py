@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from animatrix_jax.diffusion.schedule import interpolate
 
@@ -15,8 +15,9 @@ def flow_matching_losses(
     noise: Float[Array, "B t h w z"],
     sigma: Float[Array, " B"],
     knee: float = 0.0,
+    given: Bool[Array, "B t"] | None = None,
 ) -> Float[Array, " B"]:
-    """Return mean ‖velocity − (noise − latents)‖² over each sample's elements.
+    """Return mean ‖velocity − (noise − latents)‖² over each sample's elements, but `given` frames'.
 
     `velocity(noisy, timestep)` gets z_sigma and timestep = 1000·sigma. Below a sigma of `knee` a
     sample weighs (sigma/knee)²: the velocity of a network that predicts clean latents is its error
@@ -24,5 +25,7 @@ def flow_matching_losses(
     """
     predicted = velocity(interpolate(latents, noise, sigma), 1000.0 * sigma)
     error = predicted.astype(jnp.float32) - (noise - latents)
-    losses = jnp.mean(jnp.square(error), axis=tuple(range(1, latents.ndim)))
+    kept = jnp.ones(latents.shape[:2]) if given is None else ~given
+    frames = jnp.mean(jnp.square(error), axis=tuple(range(2, latents.ndim)))
+    losses = jnp.sum(frames * kept, axis=1) / jnp.maximum(jnp.sum(kept, axis=1), 1)
     return losses * jnp.square(jnp.minimum(sigma / knee, 1.0)) if knee > 0 else losses

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property, partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ from animatrix_jax.models.umt5 import UMT5Config, UMT5Encoder
 from animatrix_jax.models.vae import VAE, VAEConfig
 from animatrix_jax.runtime.attention import attend
 from animatrix_jax.runtime.tokenizer import make_tokenizer
+from animatrix_jax.runtime.video import Tiling, decode_clip, encode_clip
+
+WHOLE = 2**22
+"""Pixel positions (frames × height × width) up to which a clip goes through the VAE whole."""
 
 SHIPPED = Path(__file__).resolve().parents[1] / "weights"
 
@@ -135,12 +140,17 @@ class Model:
         )
         return flat.reshape(*text_ids.shape, -1)
 
-    def encode_video(self, frames: UInt8[Array, "B T H W 3"]) -> Float[Array, "B t h w z"]:
+    def encode_video(
+        self, frames: UInt8[Array, "B T H W 3"], tiling: Tiling | None = None
+    ) -> Float[Array, "B t h w z"]:
         """Return normalised latents of clips; T is time_stride·n + 1.
 
-        Raises ValueError for a frame count or size that the VAE cannot take.
+        A clip of more than `WHOLE` positions, or one in tiles, goes through in chunks. Raises
+        ValueError for a frame count, a size or a tiling that the VAE cannot take.
         """
         self.vae_config.latent_shape(*frames.shape[1:4])
+        if tiling is not None or prod(frames.shape[1:4]) > WHOLE:
+            return jnp.asarray(encode_clip(self.vae, self.vae_params, frames, tiling))
         return _encode_video(self.vae, self.vae_params, jnp.asarray(frames))
 
     def encode_reference(
@@ -151,17 +161,27 @@ class Model:
         `given` None is the first frame.
         """
         self.vae_config.latent_shape(*frames.shape[1:4])
-        kept = reference_frames(jnp.asarray(frames), given)
-        return _encode_floats(self.vae, self.vae_params, kept)
+        return self._encode_floats(reference_frames(jnp.asarray(frames), given))
 
     def blank_reference(self, frames: int, height: int, width: int) -> Float[Array, "t h w z"]:
         """Return the encoding of all-zero frames: the reference of a clip that has none."""
-        nothing = jnp.zeros((1, frames, height, width, 3))
-        return _encode_floats(self.vae, self.vae_params, nothing)[0]
+        return self._encode_floats(jnp.zeros((1, frames, height, width, 3)))[0]
 
-    def decode(self, latents: Float[Array, "B t h w z"]) -> UInt8[np.ndarray, "B T H W 3"]:
-        """Return the frames of normalised latents."""
+    def decode(
+        self, latents: Float[Array, "B t h w z"], tiling: Tiling | None = None
+    ) -> UInt8[np.ndarray, "B T H W 3"]:
+        """Return the frames of normalised latents; in chunks as `encode_video`."""
+        stride = self.vae_config.time_stride * self.vae_config.space_stride**2
+        positions = prod(latents.shape[1:4]) * stride
+        if tiling is not None or positions > WHOLE:
+            frames = decode_clip(self.vae, self.vae_params, latents, tiling)
+            return np.clip(np.round((frames + 1.0) * 127.5), 0, 255).astype(np.uint8)
         return np.asarray(_decode(self.vae, self.vae_params, latents))
+
+    def _encode_floats(self, frames: jax.Array) -> jax.Array:
+        if prod(frames.shape[1:4]) > WHOLE:
+            return jnp.asarray(encode_clip(self.vae, self.vae_params, frames))
+        return _encode_floats(self.vae, self.vae_params, frames)
 
     def velocity(
         self, expert: int, latents: jax.Array, timestep: jax.Array, conditions: Conditions

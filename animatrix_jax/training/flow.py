@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from animatrix_jax.diffusion.schedule import Schedule, draw_noise, draw_sigma, draw_uniform
 from animatrix_jax.models.animatrix import AniMatrix, Conditions
 from animatrix_jax.models.conditioning import Tags
-from animatrix_jax.models.experts import EXPERT_NAMES
+from animatrix_jax.models.experts import expert_names
 from animatrix_jax.objectives.flow_matching import flow_matching_losses
 from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
@@ -52,7 +52,10 @@ def expert_losses(
             out: Any = model.apply(params, noisy, timestep, conditions)
             return out
 
-        return flow_matching_losses(velocity, latents, noise, sigma, knee)
+        given = None
+        if model.references_in_place and conditions.reference_mask is not None:
+            given = conditions.reference_mask.any(axis=-1)
+        return flow_matching_losses(velocity, latents, noise, sigma, knee, given)
 
     return losses
 
@@ -66,14 +69,14 @@ def flow_step(
     seed: int,
     tied: bool = False,
 ) -> Step:
-    """Return the step on a batch laid out [expert, batch/expert, …]; each half trains its expert.
+    """Return the step on a batch laid out [expert, batch/expert, …]; each part trains its expert.
 
     Clipping and the optimiser's statistics are per expert, since the optimiser is mapped over the
     expert dim. With `tied` both take the mean of their gradients: experts that start alike stay
     one network, which learns from every noise level.
     """
     sample_losses = expert_losses(model, schedule, knee, seed)
-    windows = jnp.asarray(schedule.windows())
+    windows, names = jnp.asarray(schedule.windows()), expert_names(schedule.boundary)
 
     def loss_fn(params: Any, batch: Batch, window: jax.Array) -> jax.Array:
         return jnp.mean(sample_losses(params, batch, window))
@@ -88,11 +91,11 @@ def flow_step(
         updates, moments = jax.vmap(optimizer.update)(grads, moments, params)
         params = optax.apply_updates(params, updates)
         if tied:
-            both = partial(jnp.repeat, repeats=len(EXPERT_NAMES), axis=0)
+            both = partial(jnp.repeat, repeats=len(names), axis=0)
             params, moments = jax.tree.map(both, (params, moments))
         average = update_average(state.average, params, state.step, ema_decay)
         metrics = {"loss": jnp.mean(losses)}
-        for index, name in enumerate(EXPERT_NAMES):
+        for index, name in enumerate(names):
             metrics |= {f"loss_{name}": losses[index], f"gradient_norm_{name}": norms[index]}
         return TrainState(state.step + 1, params, average, moments), metrics
 

@@ -1,4 +1,4 @@
-"""Recipe `flow`: train both noise experts by flow matching on cached latents (CT, SFT, QT)."""
+"""Recipe `flow`: train a model's noise experts by flow matching on cached latents (CT, SFT, QT)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ from animatrix_jax.models.animatrix import (
 )
 from animatrix_jax.models.conditioning import ConditioningConfig
 from animatrix_jax.models.dit import DiTConfig
-from animatrix_jax.models.experts import EXPERT_NAMES, init_experts
+from animatrix_jax.models.experts import init_experts
 from animatrix_jax.runtime.attention import attend
 from animatrix_jax.runtime.model import Model, empty_tags, load_model
 from animatrix_jax.runtime.oracle import carry_oracle
@@ -92,11 +92,12 @@ class FlowSettings:
     """What a flow-matching experiment fixes.
 
     `cache` is where the corpus' latents are, or are put first. `vae` and `text_encoder` are model
-    folders (or runs), frozen here. `initial` is a model folder to go on from, whose sizes, schedule
-    and guidance then hold; without it `transformer` is needed and the start is random. `tags` is
-    the tag channel of a new model, or the one to add to an initial Wan, which has none. `tiers`
-    says which clips are used; the last `held_out` of them are only measured on. With `tied` both
-    experts are trained as one network, the one that the high expert starts from.
+    folders (or runs), frozen here. `initial` is a model folder to go on from, whose sizes and
+    schedule then hold; without it `transformer` is needed and the start is random. `tags` is the
+    tag channel of a new model, or the one to add to an initial Wan, which has none. Guidance and
+    `negative` go onto the card; None is the initial model's. `tiers` says which clips are used;
+    the last `held_out` of them are only measured on. With `tied` all experts are trained as one
+    network, the one that the high expert starts from.
     """
 
     corpus: Path
@@ -116,8 +117,9 @@ class FlowSettings:
     perturbation: Perturbation = Perturbation()
     tiers: tuple[str, ...] = ("S", "A", "B")
     held_out: int = 64
-    guidance_text: float = 5.0
-    guidance_tag: float = 2.0
+    guidance_text: float | tuple[float, float] | None = None
+    guidance_tag: float | tuple[float, float] | None = None
+    negative: str | None = None
     export_dtype: str = "float32"
     note: str = ""
 
@@ -132,7 +134,9 @@ def core(settings: FlowSettings, seed: int) -> Core:
     def init(key: jax.Array) -> TrainState:
         shape = (1, *config.dit.patch, vae.z_dim)
         one = partial(model.init, latents=jnp.zeros(shape), timestep=jnp.zeros(1))
-        params = init_experts(lambda k: one(k, conditions=_blank_conditions(card, shape)), key)
+        params = init_experts(
+            lambda k: one(k, conditions=_blank_conditions(card, shape)), key, len(card.experts)
+        )
         return new_state(params, jax.vmap(transform.init)(params))
 
     t, h, w, z = vae.latent_shape(row.frames, row.height, row.width)
@@ -155,7 +159,7 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
     tokenize = make_tokenizer(card.tokenizer, config.dit.text_length)
     state = jax.jit(parts.init)(jax.random.key(seed))
     empty = text.encode_ids(tokenize([""]))[0]
-    nulls = jnp.broadcast_to(empty, (len(EXPERT_NAMES), *empty.shape))
+    nulls = jnp.broadcast_to(empty, (len(card.experts), *empty.shape))
     params = {"params": {**state.params["params"], "null_text": nulls}}
     if settings.initial is not None:
         params = add_tag_channel(load_model(settings.initial).expert_params, params)
@@ -170,7 +174,8 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         for batch in make_loader(part, cache, loader, tokenize):
             if card.reference is None:
                 batch = {name: batch[name] for name in batch if name not in REFERENCE_KEYS}
-            yield {**batch, "text": text.encode_ids(batch.pop("text_ids"))}
+            batch = {**batch, "text": text.encode_ids(batch.pop("text_ids"))}
+            yield jax.tree.map(lambda x: x.reshape(len(card.experts), -1, *x.shape[2:]), batch)
 
     measure = measure_flow(AniMatrix(config, attend), schedule, settings.knee, seed)
     held_out_ratio = (0.0, *settings.task_ratio[1:])
@@ -179,14 +184,15 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         count = max(1, len(held_out) // settings.batch)
         batches = islice(load(held_out, held_out_ratio, 0), count)
         losses = np.mean([measure(state.average, batch) for batch in batches], axis=0)
-        return {f"held_out_loss_{n}": float(v) for n, v in zip(EXPERT_NAMES, losses, strict=True)}
+        return {f"held_out_loss_{n}": float(v) for n, v in zip(card.experts, losses, strict=True)}
 
     row = catalogue[0]
     clip = ClipShape(row.frames, row.height, row.width, row.fps)
     card = replace(card, clip=clip, vae=vae.vae_config, text_encoder=text.text_config)
 
     def export(state: TrainState, folder: Path) -> None:
-        save_experts(folder, state.average["params"], jnp.dtype(settings.export_dtype))
+        dtype = jnp.dtype(settings.export_dtype)
+        save_experts(folder, state.average["params"], dtype, card.experts)
         copy_part(vae.folder, folder, "vae")
         copy_part(text.folder, folder, "text_encoder")
         if settings.initial is not None:
@@ -230,28 +236,30 @@ def _card(settings: FlowSettings) -> ModelCard:
             )
         if made is not None and made.conditioning is None:
             card = replace(card, transformer=replace(made, conditioning=settings.tags.conditioning))
-        return card
+        return _with_sampling(card, settings)
     if settings.transformer is None:
         raise ValueError("settings.transformer gives the sizes of a model without an initial one")
-    return ModelCard(
+    card = ModelCard(
         vae=vae.vae_config,
         text_encoder=text.text_config,
         transformer=_transformer_config(settings, vae, text),
         schedule=settings.schedule,
         reference=REFERENCE,
-        guidance_text=settings.guidance_text,
-        guidance_tag=settings.guidance_tag,
         note=settings.note,
     )
+    return _with_sampling(card, settings)
+
+
+def _with_sampling(card: ModelCard, settings: FlowSettings) -> ModelCard:
+    """Return the card with the settings' own guidance and negative text, where they say any."""
+    names = ("guidance_text", "guidance_tag", "negative")
+    said = {name: getattr(settings, name) for name in names}
+    return replace(card, **{name: value for name, value in said.items() if value is not None})
 
 
 def _whole(card: ModelCard) -> tuple[AniMatrixConfig, Schedule]:
     if card.transformer is None or card.schedule is None:
         raise ValueError("the initial model has no transformer to go on from")
-    if card.schedule.boundary is None:
-        raise ValueError(
-            "the initial model has one expert: this recipe trains a high and a low one"
-        )
     return card.transformer, card.schedule
 
 
@@ -293,7 +301,8 @@ def _blank_conditions(card: ModelCard, shape: tuple[int, ...]) -> Conditions:
 
 def _example(settings: FlowSettings, card: ModelCard, latents: tuple[int, int, int, int]) -> Batch:
     """Return a batch of latents [t, h, w, z] as shapes, laid out by expert."""
-    layout, (config, _) = (len(EXPERT_NAMES), settings.batch // len(EXPERT_NAMES)), _whole(card)
+    experts, (config, _) = len(card.experts), _whole(card)
+    layout = (experts, settings.batch // experts)
 
     def of(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((*layout, *shape), dtype)

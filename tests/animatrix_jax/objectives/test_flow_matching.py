@@ -36,6 +36,17 @@ def test_the_loss_is_the_mean_squared_error_of_each_sample() -> None:
         assert losses[i] == pytest.approx(by_hand, rel=1e-5)
 
 
+def test_given_frames_are_not_counted() -> None:
+    latents, noise = LATENTS.reshape(3, 2, 2, 2, 1), NOISE.reshape(3, 2, 2, 2, 1)
+    wrong = np.zeros_like(latents)
+    wrong[:, 0], wrong[:, 1] = 5.0, 2.0
+    given = np.array([[True, False], [False, False], [True, True]])
+    losses = flow_matching_losses(
+        lambda noisy, time: noise - latents + wrong, latents, noise, SIGMA, given=given
+    )
+    np.testing.assert_allclose(losses, [4.0, (25.0 + 4.0) / 2, 0.0], rtol=1e-5)
+
+
 def test_below_the_knee_a_sample_weighs_less() -> None:
     sigma = np.array([0.1, 0.2, 0.9], np.float32)
 
