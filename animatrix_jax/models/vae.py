@@ -294,6 +294,7 @@ class VAE(nn.Module):
         self, frames: Float[Array, "B T H W 3"], first: bool = True
     ) -> tuple[Float[Array, "B t h w z"], Float[Array, "B t h w z"]]:
         """Return the posterior's mean and log-variance, before normalisation."""
+        assert first or in_stream(self), "a later chunk needs the memory of those before"
         moments = self.moments(self.encoder(frames.astype(self.config.dtype), first))
         mean, log_variance = jnp.split(moments.astype(jnp.float32), 2, axis=-1)
         if self.config.linear_path:
@@ -320,6 +321,7 @@ class VAE(nn.Module):
         self, latents: Float[Array, "B t h w z"], first: bool = True
     ) -> Float[Array, "B T H W 3"]:
         """Return frames of latents before normalisation."""
+        assert first or in_stream(self), "a later chunk needs the memory of those before"
         frames = self.decoder(self.unmoments(latents.astype(self.config.dtype)), first)
         frames = frames.astype(jnp.float32)
         return frames + self.linear.decode(latents, first) if self.config.linear_path else frames

@@ -26,7 +26,9 @@ Latents = Float[Array, "B t h w z"]
 class Tiling:
     """Square tiles of a large frame: their edge and the least overlap of neighbours, in pixels.
 
-    Both are multiples of the VAE's space_stride. A frame no larger than a tile is one tile.
+    Both are multiples of the VAE's space_stride. A frame no larger than a tile is one tile. A tile
+    sees nothing of its neighbours: near its edges, and through attention everywhere, the result
+    differs a little from that of the whole frame.
     """
 
     size: int
