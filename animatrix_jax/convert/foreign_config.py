@@ -87,7 +87,7 @@ def check_is_wan(card: ModelCard, layout: str) -> None:
         if vae.resampling == "next":
             reasons.append("its VAE joins its levels in another way")
     if reasons:
-        raise ValueError(f"this model cannot be written as {layout}: {', and '.join(reasons)}")
+        raise ValueError(f"this model cannot be written as {layout}: {', '.join(reasons)}")
 
 
 def config_files(card: ModelCard, layout: str, parts: tuple[str, ...]) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+import pytest
 from safetensors.numpy import load_file, save_file
 
 from animatrix_data.taxonomy import VALUE_COUNT
+from animatrix_jax import cli
 from animatrix_jax.checkpoint.folder import ModelCard, write_card
 from animatrix_jax.convert.foreign_config import card_of, config_files
 from animatrix_jax.convert.layouts import OURS, PLACES, TOKENIZER, WAN_VAES
@@ -147,3 +149,14 @@ def read_all(folder: Path) -> dict[str, tuple[str, str, tuple[int, ...], bytes]]
             assert key not in found
             found[key] = (path.suffix, str(array.dtype), array.shape, array.tobytes())
     return found
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """Run the command, which must fail with status 2 and one sentence; return the sentence."""
+    assert cli.main(["convert", *map(str, words)]) == 2
+    out, err = capsys.readouterr()
+    sentence = err.splitlines()[-1]
+    assert sentence.startswith("animatrix convert: ") and out == ""
+    assert len([line for line in err.splitlines() if not line.startswith("Converting")]) == 1
+    assert "ANIMATRIX_TRACEBACK" not in sentence
+    return sentence
