@@ -1,8 +1,8 @@
 """AniMatrix in JAX: the model and everything that trains, runs and measures it.
 
-    import animatrix_jax
-    model = animatrix_jax.load("pocket")
-    clip = model.generate("<tag>VFX: Rain</tag><summary>A girl waits.</summary>", seed=3)
+import animatrix_jax
+model = animatrix_jax.load("pocket")
+clip = model.generate("<tag>VFX: Rain</tag><summary>A girl waits.</summary>", seed=3)
 """
 
 from typing import Any

@@ -80,6 +80,7 @@ SAMPLER = Flag(
 )
 MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped model)", "model")
 
+LORA_STYLES = ("diffusers", "wan", "kohya")
 SOLVERS = ("unipc", "dpmpp", "euler")
 
 VERBS = (
@@ -186,7 +187,7 @@ VERBS = (
         "Convert a model between Wan's own layout, diffusers' and ours; merge LoRAs on the way.",
         "animatrix convert --to animatrix Wan2.2-T2V-A14B models/t2v",
         arguments=(
-            Flag("source", "folder of the model", "folder"),
+            Flag("source", "folder of the model, a run's workdir, or pocket", "folder"),
             Flag("out", "folder to write; an interrupted conversion goes on", "folder"),
         ),
         flags=(
@@ -204,6 +205,18 @@ VERBS = (
             Flag(
                 "dry_run", "check everything, list what would be written, and stop", "switch", False
             ),
+        ),
+    ),
+    Verb(
+        "lora",
+        "Write what tuning changed in a model's Wan part as a LoRA, for diffusers or ComfyUI.",
+        "animatrix lora --model runs/sft --base models/t2v --out tuned.safetensors",
+        flags=(
+            replace(MODEL, help="the tuned model, in any layout", required=True),
+            Flag("base", "the model that it was tuned from, in any layout", "model", required=True),
+            Flag("out", "the .safetensors file to write", "file", required=True),
+            Flag("rank", "rank of the factors", "whole", 32),
+            Flag("style", "key style", default="diffusers", choices=LORA_STYLES),
         ),
     ),
     Verb(

@@ -1,6 +1,5 @@
 """The smallest whole model: what tests of the rooms above `runtime` run on."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,12 @@ from animatrix_jax.checkpoint.folder import (
     write_card,
 )
 from animatrix_jax.diffusion.schedule import Schedule
-from animatrix_jax.models.animatrix import AniMatrix, AniMatrixConfig
+from animatrix_jax.models.animatrix import AniMatrixConfig
 from animatrix_jax.models.conditioning import ConditioningConfig
 from animatrix_jax.models.dit import DiTConfig
-from animatrix_jax.models.umt5 import UMT5Config, UMT5Encoder
-from animatrix_jax.models.vae import VAE, VAEConfig
-from animatrix_jax.runtime.attention import attend
-from animatrix_jax.runtime.model import transformer_shapes
+from animatrix_jax.models.shapes import text_encoder_shapes, transformer_shapes, vae_shapes
+from animatrix_jax.models.umt5 import UMT5Config
+from animatrix_jax.models.vae import VAEConfig
 
 FRAMES, EDGE = 5, 16
 
@@ -65,18 +63,13 @@ def write_tiny_model(folder: Path, card: ModelCard | None = None) -> None:
     """Write a model folder of `card`'s sizes with random weights, the zero-started ones too."""
     card = card or tiny_card()
     assert card.vae is not None and card.text_encoder is not None and card.transformer is not None
-    clip = jnp.zeros((1, FRAMES, EDGE, EDGE, 3))
-    latents = jnp.zeros((1, *card.vae.latent_shape(FRAMES, EDGE, EDGE)))
-    vae = partial(VAE(card.vae).init, method="reconstruct")
-    text = UMT5Encoder(card.text_encoder)
-    key = jax.random.key(0)
     shapes = {
-        "vae": jax.eval_shape(vae, key, clip, latents)["params"],
-        "text_encoder": jax.eval_shape(text.init, key, jnp.zeros((1, 2), jnp.int32))["params"],
+        "vae": vae_shapes(card.vae),
+        "text_encoder": text_encoder_shapes(card.text_encoder),
     }
     for part, like in shapes.items():
         save_part(folder, part, random_like(like, 0))
-    one = transformer_shapes(AniMatrix(card.transformer, attend), card.vae.z_dim, card.reference)
+    one = transformer_shapes(card.transformer)
     for seed, name in enumerate(card.experts, start=1):
         save_part(folder, name, random_like(one, seed))
     write_card(folder, card)

@@ -195,9 +195,17 @@ def copy_part(source: Path, target: Path, part: str) -> None:
 
 
 def part_digest(folder: Path, part: str) -> str:
-    """Return the SHA-256 of a network's weights and of its sizes on the card."""
-    card = dataclasses.asdict(read_card(folder)).get(part)
-    digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
+    """Return the SHA-256 of a network's weights and of its sizes on the card.
+
+    Sizes of the default value do not count: a new one leaves old digests as they were.
+    """
+    card = getattr(read_card(folder), part)
+    said = {
+        field.name: getattr(card, field.name)
+        for field in dataclasses.fields(card)
+        if getattr(card, field.name) != field.default
+    }
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for file in part_files(folder, part):
         with file.open("rb") as stream:
             while chunk := stream.read(1 << 24):

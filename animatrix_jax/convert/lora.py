@@ -247,16 +247,14 @@ def _write_diffusers(base: str, slot: str, delta: Delta) -> dict[str, np.ndarray
     return {f"{base}.lora_A.weight": delta.down, f"{base}.lora_B.weight": up}
 
 
-def extract_lora(base: np.ndarray, merged: np.ndarray, rank: int) -> Delta:
+def extract_lora(base: np.ndarray, merged: np.ndarray, rank: int) -> Factors:
     """Return what turns `base` into `merged` (torch's layout): a matrix's best factors of a rank.
 
-    The truncated singular value decomposition; what has one dim, or fewer rows than the rank,
-    keeps its whole difference.
+    The truncated singular value decomposition; of no more ranks than the matrix has.
     """
     difference = merged.astype(np.float32) - base.astype(np.float32)
-    matrix = difference.reshape(len(difference), -1) if difference.ndim > 1 else difference[None]
-    if rank >= min(matrix.shape):
-        return Difference(difference)
+    matrix = difference.reshape(len(difference), -1)
+    rank = min(rank, *matrix.shape)
     left, values, right = np.linalg.svd(matrix, full_matrices=False)
     root = np.sqrt(values[:rank])
     down = (root[:, None] * right[:rank]).reshape(rank, *difference.shape[1:])

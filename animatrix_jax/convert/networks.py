@@ -1,22 +1,20 @@
 """The three kinds of network: their tables of names, and the shapes that ours must have."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from animatrix_jax.checkpoint.folder import ModelCard, flatten_layers
 from animatrix_jax.convert import dit, umt5, vae
 from animatrix_jax.convert.rules import Rule
-from animatrix_jax.models.animatrix import AniMatrix, AniMatrixConfig, Conditions
-from animatrix_jax.models.conditioning import ORDERS, Tags
+from animatrix_jax.models.animatrix import AniMatrixConfig
 from animatrix_jax.models.experts import EXPERT_NAMES, ONLY_EXPERT
-from animatrix_jax.models.umt5 import UMT5Config, UMT5Encoder
-from animatrix_jax.models.vae import VAE, VAEConfig
+from animatrix_jax.models.shapes import text_encoder_shapes, transformer_shapes, vae_shapes
+from animatrix_jax.models.umt5 import UMT5Config
+from animatrix_jax.models.vae import VAEConfig
 
 EXPERTS = (*EXPERT_NAMES, *ONLY_EXPERT)
 PARTS = (*EXPERTS, "vae", "text_encoder")
@@ -58,21 +56,8 @@ def own_shapes(config: AniMatrixConfig) -> dict[str, Shape]:
 
 @cache
 def expert_shapes(config: AniMatrixConfig) -> dict[str, Shape]:
-    """Return the shapes of all tensors of an expert's part."""
-    c = config.dit
-    frames, rows, columns = c.patch
-    shape = (1, frames, rows, columns)
-    given = jnp.ones(1, bool)
-    tags = None
-    if config.conditioning is not None:
-        values = jnp.zeros((1, ORDERS, 5), jnp.int32)
-        tags = Tags(values, values[..., 0], values[..., 0] > 0)
-    text = jnp.zeros((1, c.text_length, c.text_dim))
-    conditions = Conditions(text, given, tags, None if tags is None else given)
-    latents = jnp.zeros((*shape, c.in_channels))
-    # What the output means changes no shape, and a reference is among the channels already.
-    module = AniMatrix(replace(config, prediction="velocity"), lambda q, k, v, lengths: q)
-    return _shapes(module.init, latents, jnp.zeros(1), conditions)
+    """Return the shapes of all tensors of an expert's part, by their names in a model folder."""
+    return _flat(transformer_shapes(config))
 
 
 def _dit_shapes(config: Any) -> dict[str, Shape]:
@@ -81,24 +66,16 @@ def _dit_shapes(config: Any) -> dict[str, Shape]:
 
 @cache
 def _vae_shapes(config: VAEConfig) -> dict[str, Shape]:
-    stride = config.space_stride
-    frames = jnp.zeros((1, config.time_stride + 1, stride, stride, 3))
-    noise = jnp.zeros((1, *config.latent_shape(*frames.shape[1:4])))
-    module = VAE(config)
-    return _shapes(
-        lambda key, *inputs: module.init(key, *inputs, method=VAE.reconstruct), frames, noise
-    )
+    return _flat(vae_shapes(config))
 
 
 @cache
 def _text_encoder_shapes(config: UMT5Config) -> dict[str, Shape]:
-    return _shapes(UMT5Encoder(config).init, jnp.ones((1, 1), jnp.int32))
+    return _flat(text_encoder_shapes(config))
 
 
-def _shapes(init: Callable[..., Any], *inputs: Any) -> dict[str, Shape]:
-    """Return the shapes of a network's parameters by their names in a model folder."""
-    variables = jax.eval_shape(init, jax.random.key(0), *jax.eval_shape(lambda: inputs))
-    return {name: leaf.shape for name, leaf in flatten_layers(variables["params"])}
+def _flat(shapes: Any) -> dict[str, Shape]:
+    return {name: leaf.shape for name, leaf in flatten_layers(shapes)}
 
 
 def moved_shape(rule: Rule, shape: Shape) -> Shape:

@@ -15,12 +15,13 @@ from animatrix_jax.convert.source import Checkpoint, read_checkpoint
 from animatrix_jax.convert.stream import carry_out
 from animatrix_jax.convert.tensors import FLOATS, read_header, read_metadata
 from animatrix_jax.models.experts import EXPERT_NAMES
+from animatrix_jax.runtime.model import find_model
 
 BOTH = "both"
 
 
 def run(
-    source: str | os.PathLike[str],
+    source: str | Path,
     out: str | os.PathLike[str],
     to: str,
     from_layout: str | None = None,
@@ -30,7 +31,7 @@ def run(
     shard_bytes: int = SHARD_BYTES,
     dry_run: bool = False,
 ) -> Plan:
-    """Convert the model folder `source` into the new folder `out` and return what was written.
+    """Convert the model `source` names into the new folder `out` and return what was written.
 
     `to` and `from_layout` (found where None) are "wan", "diffusers" or "animatrix". Every tensor
     keeps its type; names, shapes and types are checked before anything is written, each file
@@ -45,9 +46,9 @@ def run(
     if shard_bytes < 1:
         raise ValueError(f"shard_bytes must be 1 or more, not {shard_bytes}")
     folder = Path(out)
-    if folder.resolve().is_relative_to(Path(source).resolve()):
+    if folder.resolve().is_relative_to(find_model(source).resolve()):
         raise ValueError(f"{folder} lies in the model that is to be converted: give another folder")
-    checkpoint = read_checkpoint(Path(source), from_layout)
+    checkpoint = read_checkpoint(find_model(source), from_layout)
     loras = _words(lora)
     strengths = _one_each("lora_strength", _numbers(lora_strength), loras)
     experts = _one_each("lora_expert", _words(lora_expert), loras)

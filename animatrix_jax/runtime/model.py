@@ -21,7 +21,7 @@ from animatrix_jax.checkpoint.folder import (
     read_card,
 )
 from animatrix_jax.models.animatrix import AniMatrix, AniMatrixConfig, Conditions
-from animatrix_jax.models.conditioning import ORDERS, Tags
+from animatrix_jax.models.shapes import text_encoder_shapes, transformer_shapes, vae_shapes
 from animatrix_jax.models.umt5 import UMT5Config, UMT5Encoder
 from animatrix_jax.models.vae import VAE, VAEConfig
 from animatrix_jax.runtime.attention import attend
@@ -103,17 +103,19 @@ class Model:
     @cached_property
     def vae_params(self) -> Any:
         """The VAE's parameters, float32."""
-        return {"params": load_part(self.folder, "vae", _vae_shapes(self.vae_config))}
+        return {"params": load_part(self.folder, "vae", vae_shapes(self.vae_config))}
 
     @cached_property
     def text_params(self) -> Any:
         """The text encoder's parameters, float32."""
-        return {"params": load_part(self.folder, "text_encoder", _text_shapes(self.text_config))}
+        return {
+            "params": load_part(self.folder, "text_encoder", text_encoder_shapes(self.text_config))
+        }
 
     @cached_property
     def expert_params(self) -> Any:
         """The experts' parameters, float32, with the leading expert dim."""
-        shapes = transformer_shapes(self.transformer, self.vae_config.z_dim, self.card.reference)
+        shapes = transformer_shapes(self.transformer_config)
         return {"params": load_experts(self.folder, shapes, self.card.experts)}
 
     @property
@@ -219,46 +221,6 @@ def _encode_floats(vae: VAE, params: Any, frames: jax.Array) -> Any:
 def _decode(vae: VAE, params: Any, latents: jax.Array) -> jax.Array:
     frames: Any = vae.apply(params, latents, method="decode")
     return jnp.clip(jnp.round((frames + 1.0) * 127.5), 0, 255).astype(jnp.uint8)
-
-
-def transformer_shapes(transformer: AniMatrix, z_dim: int, reference: str | None) -> Any:
-    """Return one expert's parameter tree as shapes."""
-    c = transformer.config
-    grid = c.dit.patch
-    latents = jnp.zeros((1, *grid, z_dim))
-    conditions = Conditions(
-        text=jnp.zeros((1, c.dit.text_length, c.dit.text_dim)),
-        text_given=jnp.ones(1, bool),
-        tags=empty_tags(1),
-        tags_given=jnp.ones(1, bool),
-        reference=latents if reference == "channels" else None,
-        reference_mask=jnp.zeros((1, grid[0], 4)) if reference == "channels" else None,
-    )
-    init = partial(transformer.init, jax.random.key(0))
-    return jax.eval_shape(init, latents, jnp.zeros(1), conditions)["params"]
-
-
-def empty_tags(batch: int) -> Tags:
-    """Return tag arrays of `batch` samples with no tag given."""
-    return Tags(
-        jnp.zeros((batch, ORDERS, 5), jnp.int32),
-        jnp.zeros((batch, ORDERS), jnp.int32),
-        jnp.zeros((batch, ORDERS), bool),
-    )
-
-
-def _vae_shapes(config: VAEConfig) -> Any:
-    frames = config.time_stride + 1
-    edge = config.space_stride
-    clip = jnp.zeros((1, frames, edge, edge, 3))
-    latents = jnp.zeros((1, *config.latent_shape(frames, edge, edge)))
-    init = partial(VAE(config).init, method="reconstruct")
-    return jax.eval_shape(init, jax.random.key(0), clip, latents)["params"]
-
-
-def _text_shapes(config: UMT5Config) -> Any:
-    init = UMT5Encoder(config).init
-    return jax.eval_shape(init, jax.random.key(0), jnp.zeros((1, 2), jnp.int32))["params"]
 
 
 def _present[Part](part: Part | None, name: str, folder: Path) -> Part:

@@ -35,8 +35,9 @@ from animatrix_jax.models.animatrix import (
 from animatrix_jax.models.conditioning import ConditioningConfig
 from animatrix_jax.models.dit import DiTConfig
 from animatrix_jax.models.experts import init_experts
+from animatrix_jax.models.shapes import empty_tags
 from animatrix_jax.runtime.attention import attend
-from animatrix_jax.runtime.model import Model, empty_tags, load_model
+from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.oracle import carry_oracle
 from animatrix_jax.runtime.tokenizer import make_tokenizer
 from animatrix_jax.training.flow import flow_step, measure_flow

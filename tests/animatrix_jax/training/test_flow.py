@@ -12,8 +12,8 @@ from animatrix_data.taxonomy import MAX_TAGS
 from animatrix_jax.diffusion.schedule import Schedule
 from animatrix_jax.models.animatrix import AniMatrix
 from animatrix_jax.models.experts import HIGH, LOW, pick_expert
+from animatrix_jax.models.shapes import transformer_shapes
 from animatrix_jax.runtime.attention import attend
-from animatrix_jax.runtime.model import transformer_shapes
 from animatrix_jax.training.flow import HYBRID, UNCONDITIONAL, flow_step, measure_flow
 from animatrix_jax.training.state import TrainState, new_state
 from tests.tiny import random_like, tiny_card
@@ -49,7 +49,7 @@ def batch_of(seed: int) -> dict[str, Any]:
 @pytest.fixture
 def state() -> TrainState:
     """Return experts of different random weights."""
-    shapes = transformer_shapes(MODEL, LATENTS[-1], CARD.reference)
+    shapes = transformer_shapes(MODEL.config)
     params = jax.tree.map(lambda *p: jnp.stack(p), *(random_like(shapes, s) for s in (1, 2)))
     params = {"params": params}
     return new_state(params, jax.vmap(OPTIMIZER.init)(params))

@@ -1,0 +1,100 @@
+"""`animatrix lora`: what tuning changed in a model's Wan part, as a LoRA that others read."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from animatrix_data.files import check_writable, whole_file
+from animatrix_data.progress import ticking
+from animatrix_jax.convert.layouts import OURS
+from animatrix_jax.convert.lora import STYLES, Difference, LoRA, export_lora, extract_lora
+from animatrix_jax.convert.source import Checkpoint, Part, read_checkpoint
+from animatrix_jax.runtime.model import find_model
+
+
+def run(
+    model: str | Path,
+    base: str | Path,
+    out: str | os.PathLike[str],
+    rank: int = 32,
+    style: str = "diffusers",
+) -> list[Path]:
+    """Write the best factors of a rank of what `model` differs by from `base`; return the files.
+
+    Both are model folders of any layout, of the same sizes. In the styles "wan" and "kohya"
+    (ComfyUI's) each expert gets a file, `out` with `_high` or `_low` in its name, and biases,
+    gains and tables keep their whole difference; the style "diffusers" holds both experts in one
+    file, and matrices and biases alone. The tag channel is in no LoRA. Prints how much of the
+    change the factors hold. Raises ValueError where the models differ in size, or not at all.
+    """
+    if style not in STYLES:
+        raise ValueError(f"there is no LoRA style {style!r}: there are {', '.join(STYLES)}")
+    if rank < 1:
+        raise ValueError(f"a rank is 1 or more, not {rank}")
+    path = Path(out)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path} must end in .safetensors")
+    check_writable(path)
+    tuned, start = (read_checkpoint(find_model(name)) for name in (model, base))
+    if tuned.experts != start.experts or not tuned.experts:
+        raise ValueError(f"{model} and {base} do not have the same experts to compare")
+    loras = {expert: _differences(tuned, start, expert, rank, style) for expert in tuned.experts}
+    if not any(loras.values()):
+        raise ValueError(f"{model} and {base} have the same weights: there is nothing to write")
+    return _write(path, loras, style, tuned)
+
+
+def _differences(tuned: Checkpoint, start: Checkpoint, expert: str, rank: int, style: str) -> LoRA:
+    """Return an expert's deltas by our names, and print how much of the change they hold."""
+    part, before = _part(tuned, expert), _part(start, expert)
+    lora: LoRA = {}
+    change = held = 0.0
+    with ticking(f"Comparing {expert}", len(part.rules)) as ticker:
+        for name, rule in part.rules.items():
+            ticker.advance()
+            new = _torch_values(tuned, part, name)
+            old = _torch_values(start, before, name) if name in before.tensors else new[..., None]
+            if old.shape != new.shape:
+                raise ValueError(f"the two models' {expert} transformers are of different sizes")
+            difference = new.astype(np.float32) - old.astype(np.float32)
+            if not difference.any():
+                continue
+            change += float(np.square(difference).sum())
+            is_matrix = (rule.wan or "").endswith(".weight") and difference.ndim > 1
+            if is_matrix:
+                lora[name] = extract_lora(old, new, rank)
+            elif style != "diffusers" or (rule.wan or "").endswith(".bias"):
+                lora[name] = Difference(difference)
+            if name in lora:
+                left = difference - lora[name].values()
+                held += float(np.square(difference).sum() - np.square(left).sum())
+    if change:
+        print(f"{expert}: {len(lora)} tensors hold {held / change:.1%} of the squared change.")
+    return lora
+
+
+def _part(checkpoint: Checkpoint, name: str) -> Part:
+    return next(part for part in checkpoint.parts if part.name == name)
+
+
+def _torch_values(checkpoint: Checkpoint, part: Part, name: str) -> np.ndarray:
+    """Return a tensor in torch's layout."""
+    values = part.tensors[name].read()
+    return part.rules[name].to_foreign(values) if checkpoint.layout == OURS else values
+
+
+def _write(path: Path, loras: dict[str, LoRA], style: str, model: Checkpoint) -> list[Path]:
+    files: dict[Path, dict[str, np.ndarray]] = {}
+    for expert, lora in loras.items():
+        together = style == "diffusers" or len(loras) == 1
+        file = path if together else path.with_stem(f"{path.stem}_{expert}")
+        rules = _part(model, expert).rules.values()
+        files.setdefault(file, {}).update(export_lora(lora, style, rules, expert))
+    for file, tensors in files.items():
+        contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+        with whole_file(file) as temporary:
+            save_file(contiguous, str(temporary), {"format": "pt"})
+        print(f"{file}: {len(tensors)} tensors.")
+    return list(files)
