@@ -6,6 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.processors import TemplateProcessing
 
 from animatrix_data.taxonomy import VALUE_COUNT
 from animatrix_jax.checkpoint.folder import (
@@ -23,6 +27,7 @@ from animatrix_jax.models.umt5 import UMT5Config
 from animatrix_jax.models.vae import VAEConfig
 
 FRAMES, EDGE = 5, 16
+WORDS = {"<pad>": 0, "</s>": 1, "<unk>": 2, "a": 3, "girl": 4, "&": 5, "café": 6}
 
 
 def tiny_card() -> ModelCard:
@@ -73,6 +78,17 @@ def write_tiny_model(folder: Path, card: ModelCard | None = None) -> None:
     for seed, name in enumerate(card.experts, start=1):
         save_part(folder, name, random_like(one, seed))
     write_card(folder, card)
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write a tokenizer of a few words into a model folder, saved as public ones are."""
+    tokenizer = Tokenizer(WordLevel(WORDS, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    # Padding of its own, which ours must not follow.
+    tokenizer.enable_padding(length=9)
+    (folder / "tokenizer").mkdir()
+    tokenizer.save(str(folder / "tokenizer" / "tokenizer.json"))
 
 
 def random_like(shapes: Any, seed: int) -> Any:

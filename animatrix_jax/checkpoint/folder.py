@@ -21,7 +21,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.flax import load_file, save_file
+from safetensors.flax import save_file
+from safetensors.numpy import load_file
 
 from animatrix_data.files import digest_file, whole_file
 from animatrix_data.settings import build
@@ -35,6 +36,7 @@ CARD = "model.json"
 WEIGHTS = "model.safetensors"
 STACKED = "blocks"
 SHARDS = "model*.safetensors"
+TOKENIZER = "tokenizer"
 REFERENCES = ("channels", "first_latent", None)
 
 
@@ -55,7 +57,8 @@ class ModelCard:
     `tokenizer` names the text encoder's tokenizer: "byte" needs no files, "files" has its own.
     `reference` says how reference frames enter the transformer: as "channels" beside the noisy
     latents, in place of the "first_latent" frame, or not at all (None). Guidance is one number or
-    (high, low); `negative` is the text to steer away from, "" the null text.
+    (high, low); `negative` is the text to steer away from, "" the null text; `steps` is how many
+    the sampler takes.
     """
 
     vae: VAEConfig | None = None
@@ -68,6 +71,7 @@ class ModelCard:
     guidance_text: float | tuple[float, float] = 5.0
     guidance_tag: float | tuple[float, float] = 2.0
     negative: str = ""
+    steps: int = 40
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -121,13 +125,15 @@ def save_part(folder: Path, part: str, params: Any, dtype: Any = jnp.float32) ->
         save_file(tensors, str(temporary))
 
 
-def load_part(folder: Path, part: str, like: Any) -> Any:
-    """Return a network's parameters in the tree and types of `like` (shapes suffice).
+def load_part(folder: Path, part: str, like: Any, dtype: str = "float32") -> Any:
+    """Return a network's parameters in the tree of `like` (shapes suffice).
 
-    Raises ValueError when the file is missing, unreadable, or holds other names or shapes.
+    They are in the types of `like`, or, for a network that computes in another `dtype` than
+    float32, in the file's own: what is computed in 16 bits is not held in 32. Raises ValueError
+    when the file is missing, unreadable, or holds other names or shapes.
     """
     path = folder / part
-    tensors: dict[str, jax.Array] = {}
+    tensors: dict[str, np.ndarray] = {}
     for shard in part_files(folder, part):
         try:
             tensors |= load_file(str(shard))
@@ -146,7 +152,7 @@ def load_part(folder: Path, part: str, like: Any) -> Any:
                 f"{path}: tensor {name} has shape {tensors[name].shape}, "
                 f"the model wants {leaf.shape}"
             )
-    return stack_layers(like, tensors)
+    return stack_layers(like, tensors, own_types=dtype != "float32")
 
 
 def part_files(folder: Path, part: str) -> list[Path]:
@@ -181,16 +187,17 @@ def save_experts(
         save_part(folder, name, jax.tree.map(lambda leaf, i=index: leaf[i], params), dtype)
 
 
-def load_experts(folder: Path, like: Any, names: tuple[str, ...] = EXPERT_NAMES) -> Any:
-    """Return the experts' tree with its leading dim; `like` is one expert's tree."""
-    parts = [load_part(folder, name, like) for name in names]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
-
-
 def copy_part(source: Path, target: Path, part: str) -> None:
     """Copy a network's weight files from one model folder into another, each whole."""
     for file in part_files(source, part):
         with whole_file(target / part / file.name) as temporary:
+            shutil.copyfile(file, temporary)
+
+
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """Copy a model folder's tokenizer files into another, each whole; none where it has none."""
+    for file in (source / TOKENIZER).glob("*"):
+        with whole_file(target / TOKENIZER / file.name) as temporary:
             shutil.copyfile(file, temporary)
 
 
@@ -238,17 +245,18 @@ def flatten_layers(tree: Any) -> list[tuple[str, Any]]:
     return pairs
 
 
-def stack_layers(like: Any, tensors: dict[str, Any]) -> Any:
-    """Undo `flatten_layers` in the tree and float types of `like`."""
+def stack_layers(like: Any, tensors: dict[str, Any], own_types: bool = False) -> Any:
+    """Undo `flatten_layers` in the tree and float types of `like`, or in the tensors' own types."""
 
     def gather(path: Any, leaf: Any) -> jax.Array:
         keys = [str(entry.key) for entry in path]
+        kind = None if own_types else leaf.dtype
         if STACKED not in keys:
-            return jnp.asarray(tensors[".".join(keys)], leaf.dtype)
+            return jnp.asarray(tensors[".".join(keys)], kind)
         place = keys.index(STACKED) + 1
         names = [
             ".".join([*keys[:place], str(layer), *keys[place:]]) for layer in range(leaf.shape[0])
         ]
-        return jnp.asarray(np.stack([np.asarray(tensors[name]) for name in names]), leaf.dtype)
+        return jnp.asarray(np.stack([np.asarray(tensors[name]) for name in names]), kind)
 
     return jax.tree_util.tree_map_with_path(gather, like)

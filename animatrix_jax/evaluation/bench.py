@@ -97,7 +97,7 @@ class Bench:
             Request(spec, text, seed, pictures)
             for (spec, text, seed), pictures in zip(asked, given, strict=True)
         ]
-        with ticking("Generating", count_steps(requests, settings)) as ticker:
+        with ticking("Generating", count_steps(self.model, requests, settings)) as ticker:
             frames = generate_clips(self.model, requests, settings, on_step=ticker.advance)
         return [
             Shown(f"{index:04d}-{seed}", np.asarray(clip), self._clip.fps, spec)

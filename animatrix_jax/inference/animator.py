@@ -15,6 +15,7 @@ from animatrix_jax.inference.references import References
 from animatrix_jax.inference.request import Request, SamplerSettings, check_request
 from animatrix_jax.models.experts import expert_of
 from animatrix_jax.runtime.model import Model, load_model
+from animatrix_jax.runtime.video import Tiling
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,17 @@ class Animator:
         """Return the text encoder's states, zero where a text is padded."""
         return self.model.encode_text(list(texts))
 
-    def encode_video(self, frames: UInt8[Array, "B T H W 3"]) -> Float[Array, "B t h w z"]:
+    def encode_video(
+        self, frames: UInt8[Array, "B T H W 3"], tiling: Tiling | None = None
+    ) -> Float[Array, "B t h w z"]:
         """Return normalised latents; ValueError for a frame count or size that does not suit."""
-        return self.model.encode_video(frames)
+        return self.model.encode_video(frames, tiling)
 
-    def decode(self, latents: Float[Array, "B t h w z"]) -> UInt8[np.ndarray, "B T H W 3"]:
+    def decode(
+        self, latents: Float[Array, "B t h w z"], tiling: Tiling | None = None
+    ) -> UInt8[np.ndarray, "B T H W 3"]:
         """Return the frames of normalised latents."""
-        return self.model.decode(latents)
+        return self.model.decode(latents, tiling)
 
     def velocity(
         self,

@@ -27,8 +27,9 @@ from animatrix_jax.inference.request import (
 )
 from animatrix_jax.models.animatrix import AniMatrix, Conditions, place_reference
 from animatrix_jax.models.conditioning import Tags
-from animatrix_jax.models.experts import expert_of, pick_expert
+from animatrix_jax.models.experts import expert_of
 from animatrix_jax.runtime.model import Model
+from animatrix_jax.runtime.video import Tiling
 
 START_NOISE = 5
 
@@ -53,11 +54,10 @@ def generate_clips(
     frames = np.zeros((len(requests), *plan.clip, 3), np.uint8)
     if not requests:
         return frames
-    experts = [pick_expert(model.expert_params, i) for i in range(len(model.card.experts))]
     for rows in _batches(requests, settings.batch):
         padded = [*rows, *[rows[-1]] * (settings.batch - len(rows))]
         batch = [requests[row] for row in padded]
-        latents = _sample(model, experts, batch, plan, settings, on_step)
+        latents = _sample(model, batch, plan, settings, on_step)
         if not bool(jnp.isfinite(latents).all()):
             raise ValueError(
                 f"the model {model.folder} gave values that are not finite: its weights are "
@@ -67,9 +67,10 @@ def generate_clips(
     return frames
 
 
-def count_steps(requests: Sequence[Request], settings: SamplerSettings) -> int:
+def count_steps(model: Model, requests: Sequence[Request], settings: SamplerSettings) -> int:
     """Return how often `generate_clips` will call `on_step`."""
-    return settings.steps * len(_batches(requests, settings.batch))
+    steps = len(plan_sampling(model, settings).sigmas) - 1
+    return steps * len(_batches(requests, settings.batch))
 
 
 def _batches(requests: Sequence[Request], size: int) -> list[list[int]]:
@@ -88,7 +89,6 @@ def _form(request: Request) -> tuple[bool, bool]:
 
 def _sample(
     model: Model,
-    experts: Sequence[Any],
     requests: Sequence[Request],
     plan: Plan,
     settings: SamplerSettings,
@@ -97,19 +97,23 @@ def _sample(
     """Return the clean latents of requests of one form."""
     text, tags = _form(requests[0])
     chains = [guidance_chain(scales, text=text, tags=tags) for scales in plan.scales]
-    given = batch_conditions(model, requests, plan.clip)
-    negative = None
-    if plan.negative or model.transformer_config.conditioning is None:
-        negative = model.encode_text([plan.negative])[0]
-    conditions = [branch_conditions(given, [b for b, _ in chain], negative) for chain in chains]
+    given = batch_conditions(model, requests, plan.clip, plan.tiling)
+    negative = model.encode_text([plan.negative])[0] if plan.negative else None
+    # Wan has no null text: the encoding of an empty one is what it was trained with.
+    has_null = model.transformer_config.conditioning is not None
+    empty = None if has_null else model.encode_text([""])[0]
+    conditions = [
+        branch_conditions(given, [b for b, _ in chain], negative, empty) for chain in chains
+    ]
     weights = [jnp.asarray([weight for _, weight in chain]) for chain in chains]
     transformer = model.transformer
 
     def velocity(latents: jax.Array, timestep: float) -> jax.Array:
         expert = expert_of(timestep / 1000.0, plan.schedule.boundary)
         times = jnp.full((len(requests),), timestep, jnp.float32)
+        params = model.experts[expert]
         out = guided_velocity(
-            transformer, experts[expert], latents, times, conditions[expert], weights[expert]
+            transformer, params, latents, times, conditions[expert], weights[expert]
         )
         on_step()
         return out
@@ -157,7 +161,10 @@ def start_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Float[Array, "B
 
 
 def batch_conditions(
-    model: Model, requests: Sequence[Request], clip: tuple[int, int, int]
+    model: Model,
+    requests: Sequence[Request],
+    clip: tuple[int, int, int],
+    tiling: Tiling | None = None,
 ) -> Conditions:
     """Return the conditions [B] of requests for clips of (frames, height, width).
 
@@ -165,7 +172,7 @@ def batch_conditions(
     """
     config = model.transformer_config
     texts = [request.text for request in requests]
-    if any(texts):
+    if any(texts) or config.conditioning is None:
         states = model.encode_text(texts)
     else:
         states = jnp.zeros((len(texts), config.dit.text_length, config.dit.text_dim))
@@ -180,7 +187,7 @@ def batch_conditions(
         )
     if model.card.reference is not None:
         pictures = [request.references for request in requests]
-        reference, mask = reference_conditions(model, pictures, clip)
+        reference, mask = reference_conditions(model, pictures, clip, tiling)
     return Conditions(
         text=states,
         text_given=jnp.asarray([bool(text) for text in texts]),
@@ -192,22 +199,30 @@ def batch_conditions(
 
 
 def branch_conditions(
-    given: Conditions, branches: Sequence[Branch], negative: Float[Array, "L d"] | None = None
+    given: Conditions,
+    branches: Sequence[Branch],
+    negative: Float[Array, "L d"] | None = None,
+    empty: Float[Array, "L d"] | None = None,
 ) -> Conditions:
     """Return conditions [K·B]: those of the B samples as each branch withholds some of them.
 
-    Where a branch or a sample has no text, `negative` (the states of another text) stands in for
-    the null text, if given. Tags of axes that a branch lacks are masked; a sample left with none
-    gets the null tags.
+    `negative`, the states of a text to steer away from, stands in for the null text in the branch
+    that the others are measured against: the first of several. `empty` stands in elsewhere, for a
+    model that has no null text. Tags of axes that a branch lacks are masked; a sample left with
+    none gets the null tags.
     """
-    parts = [_branch(given, branch, negative) for branch in branches]
+    away = empty if negative is None or len(branches) == 1 else negative
+    parts = [
+        _branch(given, branch, away if index == 0 else empty)
+        for index, branch in enumerate(branches)
+    ]
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
 
 
-def _branch(given: Conditions, branch: Branch, negative: jax.Array | None) -> Conditions:
+def _branch(given: Conditions, branch: Branch, stand_in: jax.Array | None) -> Conditions:
     text, text_given = given.text, given.text_given & branch.text
-    if negative is not None:
-        text = jnp.where(text_given[:, None, None], text, negative)
+    if stand_in is not None:
+        text = jnp.where(text_given[:, None, None], text, stand_in)
         text_given = jnp.ones_like(text_given)
     tags, tags_given = given.tags, given.tags_given
     if tags is not None and tags_given is not None:

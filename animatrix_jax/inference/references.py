@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, UInt8
 
 from animatrix_data.corpus.ingest import crop_box, fit
 from animatrix_jax.runtime.model import Model
+from animatrix_jax.runtime.video import Tiling
 
 References = Mapping[int, UInt8[np.ndarray, "H W 3"]]
 """Pictures of any size by frame; a negative frame counts from the clip's end."""
@@ -39,16 +40,24 @@ def fold_mask(given: Bool[np.ndarray, " T"], stride: int) -> Float[np.ndarray, "
 
 
 def reference_conditions(
-    model: Model, references: Sequence[References], clip: tuple[int, int, int]
+    model: Model,
+    references: Sequence[References],
+    clip: tuple[int, int, int],
+    tiling: Tiling | None = None,
 ) -> tuple[Float[Array, "B t h w z"], Float[Array, "B t s"]]:
     """Return the reference latents and their masks for clips of (frames, height, width)."""
-    pairs = [_condition(model, place_references(each, clip[0]), clip) for each in references]
+    pairs = [
+        _condition(model, place_references(each, clip[0]), clip, tiling) for each in references
+    ]
     latents, masks = zip(*pairs, strict=True)
     return jnp.stack(latents), jnp.asarray(np.stack(masks), jnp.float32)
 
 
 def _condition(
-    model: Model, placed: dict[int, np.ndarray], clip: tuple[int, int, int]
+    model: Model,
+    placed: dict[int, np.ndarray],
+    clip: tuple[int, int, int],
+    tiling: Tiling | None,
 ) -> tuple[Float[Array, "t h w z"], np.ndarray]:
     frames, height, width = clip
     given = np.isin(np.arange(frames), list(placed))
@@ -58,12 +67,14 @@ def _condition(
         pixels[0, frame] = fit_reference(picture, height, width)
     if model.card.reference == "channels":
         if not placed:
-            return model.blank_reference(*clip), mask
-        return model.encode_reference(jnp.asarray(pixels), jnp.asarray(given))[0], mask
+            return model.blank_reference(*clip, tiling), mask
+        frames_given = jnp.asarray(given)
+        return model.encode_reference(jnp.asarray(pixels), frames_given, tiling)[0], mask
     shape = model.vae_config.latent_shape(*clip)
     latents = jnp.zeros(shape)
     if placed:
-        latents = latents.at[:1].set(model.encode_video(jnp.asarray(pixels[:, :1]))[0])
+        first = model.encode_video(jnp.asarray(pixels[:, :1]), tiling)[0]
+        latents = latents.at[:1].set(first)
     return latents, mask
 
 

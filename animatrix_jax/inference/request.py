@@ -1,6 +1,6 @@
 """What is asked of the sampler, and what it comes to for one model."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from animatrix_jax.diffusion.solvers import SOLVERS
 from animatrix_jax.inference.references import References, place_references
 from animatrix_jax.models.experts import HIGH, LOW
 from animatrix_jax.runtime.model import Model
-from animatrix_jax.runtime.video import Tiling
+from animatrix_jax.runtime.video import Tiling, make_tiling
 
 LARGEST_SEED = 2**32 - 1
 SIDES = ("frames", "height", "width")
@@ -41,15 +41,17 @@ class SamplerSettings:
     """How clips are sampled; None takes what the model's card says.
 
     Guidance scales are (high, low), one per expert; `guidance_fields` splits the tag term over
-    S, M, C, V (decision 4). `negative` replaces the null text. `batch` clips run at once;
+    S, M, C, V (decision 4). `shift` is the flow shift of the sampling grid alone. `negative` is a
+    text to steer away from, in place of the null text. `batch` clips run at once;
     `integer_timestep` cuts the model's timestep as Wan does. Frames are time_stride·n + 1. With
     `tile` the VAE works on square tiles of so many pixels, a quarter of them shared by neighbours.
     Raises ValueError for numbers that cannot be.
     """
 
-    steps: int = 40
+    steps: int | None = None
     solver: str = "unipc"
     grid: str = "wan"
+    shift: float | None = None
     guidance_text: tuple[float, float] | None = None
     guidance_tag: tuple[float, float] | None = None
     guidance_fields: tuple[float, float, float, float] | None = None
@@ -66,16 +68,8 @@ class SamplerSettings:
             if value not in known:
                 raise ValueError(f"there is no {name} {value!r}{near(value, known)}")
         for name, count in (("steps", self.steps), ("batch", self.batch)):
-            if count < 1:
+            if count is not None and count < 1:
                 raise ValueError(f"{name} must be at least 1, not {count}")
-
-    def tiling(self, stride: int) -> Tiling | None:
-        """Return the tiles for a VAE of some space stride; ValueError where they do not suit it."""
-        if self.tile is None:
-            return None
-        if self.tile < stride or self.tile % stride:
-            raise ValueError(f"a tile's edge is a multiple of {stride} pixels, not {self.tile}")
-        return Tiling(self.tile, self.tile // (4 * stride) * stride)
 
 
 @dataclass(frozen=True)
@@ -118,6 +112,9 @@ def plan_sampling(model: Model, settings: SamplerSettings) -> Plan:
                 f"{name} {pixels} does not suit the model's patches: it goes in steps of "
                 f"{size * unit}"
             )
+    schedule = card.schedule
+    if settings.shift is not None:
+        schedule = replace(schedule, shift=settings.shift)
     text = settings.guidance_text or high_low(card.guidance_text, "guidance_text")
     tag = settings.guidance_tag or high_low(card.guidance_tag, "guidance_tag")
     scales = [Scales(text[i], tag[i], settings.guidance_fields) for i in (HIGH, LOW)]
@@ -125,11 +122,11 @@ def plan_sampling(model: Model, settings: SamplerSettings) -> Plan:
         clip=clip,
         latent_shape=latent_shape,
         fps=card.clip.fps,
-        schedule=card.schedule,
-        sigmas=sampling_sigmas(settings.steps, card.schedule.shift, settings.grid),
+        schedule=schedule,
+        sigmas=sampling_sigmas(settings.steps or card.steps, schedule.shift, settings.grid),
         scales=(scales[HIGH], scales[LOW]),
         negative=card.negative if settings.negative is None else settings.negative,
-        tiling=settings.tiling(model.vae_config.space_stride),
+        tiling=make_tiling(settings.tile, model.vae_config.space_stride),
     )
 
 

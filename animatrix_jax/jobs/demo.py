@@ -157,7 +157,7 @@ def run(
     with phases("Generating"):
         shots = _shots(size, picture)
         cards = _cards(out, model, oracles, shots, settings)
-        guided = _guided(out, model, oracles, settings)
+        guided = _guided(out, model, oracles, steps)
     with phases("Measuring"):
         measured = Bench(model, oracles, steps, SAMPLER).pairs(pairs, seed=1)
     tables.show(tables.adherence_table(measured.adherence, f"{pairs} held-out pairs"))
@@ -271,14 +271,12 @@ def _cards(
     return cards
 
 
-def _guided(
-    out: Path, model: Model, oracles: Oracles, settings: SamplerSettings
-) -> list[tuple[float, Card]]:
+def _guided(out: Path, model: Model, oracles: Oracles, steps: int) -> list[tuple[float, Card]]:
     """Generate one shot under rising tag guidance: one seed to show, several to measure."""
     first = held_out_seed(2) + 200
     spec = parse_tags(GUIDED)
     asked = _directive(spec, first)
-    bench = Bench(model, oracles, settings.steps, SAMPLER)
+    bench = Bench(model, oracles, steps, SAMPLER)
     cards = []
     for scale in GUIDANCE:
         trials = [(spec, asked.text, first + number) for number in range(GUIDED_SEEDS)]
@@ -306,7 +304,7 @@ def _guided(
 
 
 def _generate(model: Model, requests: Sequence[Request], settings: SamplerSettings) -> np.ndarray:
-    with ticking("Generating", count_steps(requests, settings)) as ticker:
+    with ticking("Generating", count_steps(model, requests, settings)) as ticker:
         return generate_clips(model, requests, settings, on_step=ticker.advance)
 
 

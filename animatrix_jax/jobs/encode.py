@@ -10,10 +10,20 @@ from animatrix_data.corpus.latents import LatentCache, LatentMeta
 from animatrix_data.corpus.video import DecodeLimits, decode_video
 from animatrix_data.progress import ticking
 from animatrix_jax.runtime.model import load_model
+from animatrix_jax.runtime.video import make_tiling
 
 
-def run(corpus: str | Path, model: str | Path, out: str | Path, *, batch: int = 16) -> LatentCache:
+def run(
+    corpus: str | Path,
+    model: str | Path,
+    out: str | Path,
+    *,
+    batch: int = 16,
+    tile: int | None = None,
+) -> LatentCache:
     """Encode a corpus into the latent cache `out`; an unfinished cache is gone on with.
+
+    `batch` clips go through the VAE at once, with `tile` in tiles of so many pixels.
 
     Every clip gets its latents and the latents of its first frame followed by zeros (the I2V
     reference). Raises ValueError when `out` is a cache of another VAE or corpus, or when a clip's
@@ -22,6 +32,7 @@ def run(corpus: str | Path, model: str | Path, out: str | Path, *, batch: int = 
     catalogue = read_catalogue(corpus)
     loaded = load_model(model)
     config = loaded.vae_config
+    tiling = make_tiling(tile, config.space_stride)
     meta = LatentMeta(
         vae_digest=loaded.vae_digest,
         corpus_digest=catalogue.digest,
@@ -34,7 +45,7 @@ def run(corpus: str | Path, model: str | Path, out: str | Path, *, batch: int = 
     cache = LatentCache.create(out, meta)
     for frames, height, width in catalogue.buckets:
         bucket = config.latent_shape(frames, height, width)[:3]
-        cache.write_blank(bucket, np.asarray(loaded.blank_reference(frames, height, width)))
+        cache.write_blank(bucket, np.asarray(loaded.blank_reference(frames, height, width, tiling)))
     remaining = set(cache.remaining.tolist())
     with ticking("Encoding", len(remaining)) as ticker:
         for shape, members in catalogue.buckets.items():
@@ -47,8 +58,8 @@ def run(corpus: str | Path, model: str | Path, out: str | Path, *, batch: int = 
                 )
                 # A short last batch is padded, so that one shape is compiled a bucket.
                 clips = np.concatenate([clips, clips[:1].repeat(batch - len(rows), axis=0)])
-                latents = loaded.encode_video(jnp.asarray(clips))
-                reference = loaded.encode_reference(jnp.asarray(clips))
+                latents = loaded.encode_video(jnp.asarray(clips), tiling)
+                reference = loaded.encode_reference(jnp.asarray(clips), None, tiling)
                 keep = slice(len(rows))
                 cache.write(rows, np.asarray(latents)[keep], np.asarray(reference)[keep])
                 ticker.advance(len(rows))

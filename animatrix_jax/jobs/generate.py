@@ -47,11 +47,12 @@ def run(
     unconditional: bool = False,
     reference: str | Path | None = None,
     negative: str | None = None,
-    steps: int = 40,
+    steps: int | None = None,
     guidance_text: Pair | None = None,
     guidance_tag: Pair | None = None,
     solver: str = "unipc",
     grid: str = "wan",
+    shift: float | None = None,
     seed: int = 0,
     frames: int | None = None,
     size: str | None = None,
@@ -75,6 +76,7 @@ def run(
         steps=steps,
         solver=solver,
         grid=grid,
+        shift=shift,
         guidance_text=_pair(guidance_text, "guidance_text"),
         guidance_tag=_pair(guidance_tag, "guidance_tag"),
         negative=negative,
@@ -93,7 +95,7 @@ def run(
     request = Request.of(asked, seed, references)
     check_request(loaded, request, plan.clip[0])
     _check_place(out)
-    with ticking("Sampling", count_steps([request], settings)) as ticker:
+    with ticking("Sampling", count_steps(loaded, [request], settings)) as ticker:
         clip = generate_clips(loaded, [request], settings, on_step=ticker.advance)[0]
     record = describe(loaded, asked, seed, settings, plan) | {
         "reference": None if reference is None else str(reference),
@@ -118,7 +120,7 @@ def describe(
         "height": plan.clip[1],
         "width": plan.clip[2],
         "fps": plan.fps,
-        "steps": settings.steps,
+        "steps": len(plan.sigmas) - 1,
         "solver": settings.solver,
         "grid": settings.grid,
         "integer_timestep": settings.integer_timestep,

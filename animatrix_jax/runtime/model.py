@@ -15,7 +15,6 @@ from animatrix_jax.checkpoint.folder import (
     CARD,
     ModelCard,
     folder_digest,
-    load_experts,
     load_part,
     part_digest,
     read_card,
@@ -102,21 +101,29 @@ class Model:
 
     @cached_property
     def vae_params(self) -> Any:
-        """The VAE's parameters, float32."""
-        return {"params": load_part(self.folder, "vae", vae_shapes(self.vae_config))}
+        """The VAE's parameters."""
+        c = self.vae_config
+        return {"params": load_part(self.folder, "vae", vae_shapes(c), c.dtype)}
 
     @cached_property
     def text_params(self) -> Any:
-        """The text encoder's parameters, float32."""
-        return {
-            "params": load_part(self.folder, "text_encoder", text_encoder_shapes(self.text_config))
-        }
+        """The text encoder's parameters."""
+        c = self.text_config
+        return {"params": load_part(self.folder, "text_encoder", text_encoder_shapes(c), c.dtype)}
 
     @cached_property
-    def expert_params(self) -> Any:
-        """The experts' parameters, float32, with the leading expert dim."""
-        shapes = transformer_shapes(self.transformer_config)
-        return {"params": load_experts(self.folder, shapes, self.card.experts)}
+    def experts(self) -> tuple[Any, ...]:
+        """Each expert's parameters."""
+        c = self.transformer_config
+        shapes = transformer_shapes(c)
+        return tuple(
+            {"params": load_part(self.folder, name, shapes, c.dit.dtype)}
+            for name in self.card.experts
+        )
+
+    def stacked_experts(self) -> Any:
+        """Return the experts' parameters in float32 with the leading expert dim, as trained."""
+        return jax.tree.map(lambda *each: jnp.stack(each).astype(jnp.float32), *self.experts)
 
     @property
     def digest(self) -> str:
@@ -151,23 +158,26 @@ class Model:
         ValueError for a frame count, a size or a tiling that the VAE cannot take.
         """
         self.vae_config.latent_shape(*frames.shape[1:4])
-        if tiling is not None or prod(frames.shape[1:4]) > WHOLE:
-            return jnp.asarray(encode_clip(self.vae, self.vae_params, frames, tiling))
-        return _encode_video(self.vae, self.vae_params, jnp.asarray(frames))
+        return self._encode(jnp.asarray(frames), tiling)
 
     def encode_reference(
-        self, frames: UInt8[Array, "B T H W 3"], given: Bool[Array, " T"] | None = None
+        self,
+        frames: UInt8[Array, "B T H W 3"],
+        given: Bool[Array, " T"] | None = None,
+        tiling: Tiling | None = None,
     ) -> Float[Array, "B t h w z"]:
         """Return the encoding of clips whose frames but the given are zeros (decision 5).
 
         `given` None is the first frame.
         """
         self.vae_config.latent_shape(*frames.shape[1:4])
-        return self._encode_floats(reference_frames(jnp.asarray(frames), given))
+        return self._encode(reference_frames(jnp.asarray(frames), given), tiling)
 
-    def blank_reference(self, frames: int, height: int, width: int) -> Float[Array, "t h w z"]:
+    def blank_reference(
+        self, frames: int, height: int, width: int, tiling: Tiling | None = None
+    ) -> Float[Array, "t h w z"]:
         """Return the encoding of all-zero frames: the reference of a clip that has none."""
-        return self._encode_floats(jnp.zeros((1, frames, height, width, 3)))[0]
+        return self._encode(jnp.zeros((1, frames, height, width, 3)), tiling)[0]
 
     def decode(
         self, latents: Float[Array, "B t h w z"], tiling: Tiling | None = None
@@ -180,17 +190,17 @@ class Model:
             return np.clip(np.round((frames + 1.0) * 127.5), 0, 255).astype(np.uint8)
         return np.asarray(_decode(self.vae, self.vae_params, latents))
 
-    def _encode_floats(self, frames: jax.Array) -> jax.Array:
-        if prod(frames.shape[1:4]) > WHOLE:
-            return jnp.asarray(encode_clip(self.vae, self.vae_params, frames))
-        return _encode_floats(self.vae, self.vae_params, frames)
+    def _encode(self, frames: jax.Array, tiling: Tiling | None) -> jax.Array:
+        if tiling is not None or prod(frames.shape[1:4]) > WHOLE:
+            return jnp.asarray(encode_clip(self.vae, self.vae_params, frames, tiling))
+        encode = _encode_video if frames.dtype == jnp.uint8 else _encode_floats
+        return encode(self.vae, self.vae_params, frames)
 
     def velocity(
         self, expert: int, latents: jax.Array, timestep: jax.Array, conditions: Conditions
     ) -> Float[Array, "B t h w z"]:
         """Return one expert's velocity; timestep [B] = 1000·sigma."""
-        params = jax.tree.map(lambda leaf: leaf[expert], self.expert_params)
-        return _apply(self.transformer, params, latents, timestep, conditions)
+        return _apply(self.transformer, self.experts[expert], latents, timestep, conditions)
 
 
 def load_model(name: str | Path) -> Model:

@@ -55,6 +55,18 @@ class Tiling:
         return starts, (shares / shares.sum(axis=0)).astype(np.float32)
 
 
+def make_tiling(edge: int | None, stride: int) -> Tiling | None:
+    """Return tiles of `edge` pixels, a quarter shared with each neighbour; None for whole frames.
+
+    Raises ValueError where the edge is no multiple of the VAE's space stride.
+    """
+    if edge is None:
+        return None
+    if edge < stride or edge % stride:
+        raise ValueError(f"a tile's edge is a multiple of {stride} pixels, not {edge}")
+    return Tiling(edge, edge // (4 * stride) * stride)
+
+
 def encode_stream(
     vae: VAE, params: Any, frames: Frames | Iterable[Frames]
 ) -> Iterator[Float[Array, "B 1 h w z"]]:

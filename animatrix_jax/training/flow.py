@@ -1,4 +1,4 @@
-"""Flow matching of both noise experts in one step (sections 4.2, 5.1; decision 6)."""
+"""Flow matching of all noise experts in one step (sections 4.2, 5.1; decision 6)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -104,7 +104,7 @@ def flow_step(
 
 def measure_flow(
     model: AniMatrix, schedule: Schedule, knee: float, seed: int
-) -> Callable[[Any, Batch], Float[Array, "2"]]:
+) -> Callable[[Any, Batch], Float[Array, " E"]]:
     """Return a function of (params, batch) to each expert's mean loss."""
     sample_losses = expert_losses(model, schedule, knee, seed)
     windows = jnp.asarray(schedule.windows())

@@ -1,13 +1,16 @@
 """Supervised fine-tuning of a public Wan on anime, with the tag channel added (section 5.2).
 
-    animatrix convert SRC runs/studio/i2v_a14b
+    animatrix convert --to animatrix SRC runs/studio/i2v_a14b
+    animatrix ingest FOLDER --out runs/studio/corpus
     animatrix train --config configs/studio/sft.py:i2v_a14b --workdir runs/studio/sft
 
 SRC is the public checkpoint, in its own layout or diffusers'. The argument is the converted model:
-t2v_a14b, i2v_a14b, ti2v_5b, t2v_14b or t2v_1_3b. Shift, boundary, clip and latents are the
-checkpoint's (`animatrix_jax.convert.variants`); guidance becomes the paper's pair.
+t2v_a14b, i2v_a14b, ti2v_5b, t2v_14b or t2v_1_3b; `i2v_a14b-full` has the paper's full-rank AdaLN.
+Shift, boundary, steps and clip are the checkpoint's
+(`animatrix_jax.convert.variants`, also printed in docs/wan.md); guidance becomes the paper's pair.
 
-An A14B trains on 64 GPUs of 80 GB or a TPU pod; no time has been measured.
+One GPU of 80 GB should hold the training of t2v_1_3b. The others need weights sharded over a mesh
+of GPUs or TPUs, which is not there yet: `--dry_run` builds them abstractly. No time is measured.
 """
 
 from ml_collections import ConfigDict
@@ -27,6 +30,9 @@ An anime model must not be steered away from them.
 
 def get_config(model: str = "i2v_a14b") -> ConfigDict:
     """Return the experiment on a converted model; ValueError for one that Wan has not."""
+    model, _, form = model.partition("-")
+    if form not in ("", "full"):
+        raise ValueError(f"there is no form {form!r} of the tag channel: it is full, or none said")
     if model not in MODELS:
         raise ValueError(f"there is no model {model!r}: it is one of {', '.join(MODELS)}")
     folder = f"runs/studio/{model}"
@@ -40,7 +46,14 @@ def get_config(model: str = "i2v_a14b") -> ConfigDict:
                 "vae": folder,
                 "text_encoder": folder,
                 "initial": folder,
-                "tags": {"dim": 1024, "heads": 8, "layers": 3, "adaln_rank": 512},
+                "tags": {
+                    "dim": 1024,
+                    "heads": 8,
+                    "layers": 3,
+                    "adaln_rank": None if form == "full" else 512,
+                },
+                "dtype": "bfloat16",
+                "remat": "full",
                 "tiers": ("S", "A"),
                 "steps": 20000,
                 "batch": 64,

@@ -75,6 +75,7 @@ def test_flags_reach_the_job_as_plain_values(calls: list[dict[str, Any]]) -> Non
         "guidance_tag": (4.0, 3.0),
         "solver": "unipc",
         "grid": "wan",
+        "shift": None,
         "tile": None,
         "scale": 1,
         "seed": -1,

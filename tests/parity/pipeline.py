@@ -81,7 +81,7 @@ def model_of(case: Pipeline, shapes: Mapping[str, Any]) -> Model:
     model.__dict__.update(
         vae_params={"params": trees[VAE]},
         text_params={"params": trees[TEXT]},
-        expert_params={"params": jax.tree.map(lambda *leaves: jnp.stack(leaves), *experts)},
+        experts=tuple({"params": tree} for tree in experts),
     )
     return model
 

@@ -20,6 +20,7 @@ from animatrix_jax.checkpoint.folder import (
     ClipShape,
     ModelCard,
     copy_part,
+    copy_tokenizer,
     save_experts,
     write_card,
 )
@@ -65,8 +66,6 @@ class TransformerSettings:
     rope_base: float = 10000.0
     absolute_positions: bool = False
     prediction: str = "velocity"
-    dtype: str = "float32"
-    remat: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,10 +94,12 @@ class FlowSettings:
     `cache` is where the corpus' latents are, or are put first. `vae` and `text_encoder` are model
     folders (or runs), frozen here. `initial` is a model folder to go on from, whose sizes and
     schedule then hold; without it `transformer` is needed and the start is random. `tags` is the
-    tag channel of a new model, or the one to add to an initial Wan, which has none. Guidance and
-    `negative` go onto the card; None is the initial model's. `tiers` says which clips are used;
-    the last `held_out` of them are only measured on. With `tied` all experts are trained as one
-    network, the one that the high expert starts from.
+    tag channel of a new model, or the one to add to an initial Wan, which has none. `dtype`,
+    `residual_dtype` and `remat` are how the transformer computes (`DiTConfig`), None as the model
+    says; trained weights are float32. Guidance and `negative` go onto the card; None is the
+    initial model's. `tiers` says which clips are used; the last `held_out` of them are only
+    measured on. With `tied` all experts are trained as one network, the one that the high expert
+    starts from.
     """
 
     corpus: Path
@@ -113,6 +114,9 @@ class FlowSettings:
     knee: float = 0.0
     tied: bool = False
     initial: Path | None = None
+    dtype: str | None = None
+    residual_dtype: str | None = None
+    remat: str | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
     task_ratio: tuple[float, float, float] = (0.2, 0.4, 0.4)
     perturbation: Perturbation = Perturbation()
@@ -157,13 +161,13 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
     cache = LatentCache.open(settings.cache, memory_limit=MEMORY_LIMIT)
     card = _card(settings)
     config, schedule = _whole(card)
-    tokenize = make_tokenizer(card.tokenizer, config.dit.text_length)
+    tokenize = make_tokenizer(card.tokenizer, config.dit.text_length, text.folder)
     state = jax.jit(parts.init)(jax.random.key(seed))
     empty = text.encode_ids(tokenize([""]))[0]
     nulls = jnp.broadcast_to(empty, (len(card.experts), *empty.shape))
     params = {"params": {**state.params["params"], "null_text": nulls}}
     if settings.initial is not None:
-        params = add_tag_channel(load_model(settings.initial).expert_params, params)
+        params = add_tag_channel(load_model(settings.initial).stacked_experts(), params)
     if settings.tied:
         params = jax.tree.map(lambda p: jnp.broadcast_to(p[:1], p.shape), params)
     state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
@@ -196,6 +200,7 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         save_experts(folder, state.average["params"], dtype, card.experts)
         copy_part(vae.folder, folder, "vae")
         copy_part(text.folder, folder, "text_encoder")
+        copy_tokenizer(text.folder, folder)
         if settings.initial is not None:
             carry_oracle(load_model(settings.initial).folder, folder)
         write_card(folder, card)
@@ -237,7 +242,7 @@ def _card(settings: FlowSettings) -> ModelCard:
             )
         if made is not None and made.conditioning is None:
             card = replace(card, transformer=replace(made, conditioning=settings.tags.conditioning))
-        return _with_sampling(card, settings)
+        return _as_said(replace(card, tokenizer=text.card.tokenizer), settings)
     if settings.transformer is None:
         raise ValueError("settings.transformer gives the sizes of a model without an initial one")
     card = ModelCard(
@@ -246,16 +251,23 @@ def _card(settings: FlowSettings) -> ModelCard:
         transformer=_transformer_config(settings, vae, text),
         schedule=settings.schedule,
         reference=REFERENCE,
+        tokenizer=text.card.tokenizer,
         note=settings.note,
     )
-    return _with_sampling(card, settings)
+    return _as_said(card, settings)
 
 
-def _with_sampling(card: ModelCard, settings: FlowSettings) -> ModelCard:
-    """Return the card with the settings' own guidance and negative text, where they say any."""
-    names = ("guidance_text", "guidance_tag", "negative")
-    said = {name: getattr(settings, name) for name in names}
-    return replace(card, **{name: value for name, value in said.items() if value is not None})
+def _as_said(card: ModelCard, settings: FlowSettings) -> ModelCard:
+    """Return the card with what the settings say of sampling and of computing, where they do."""
+
+    def said(*names: str) -> dict[str, Any]:
+        values = {name: getattr(settings, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
+
+    if card.transformer is not None:
+        dit = replace(card.transformer.dit, **said("dtype", "residual_dtype", "remat"))
+        card = replace(card, transformer=replace(card.transformer, dit=dit))
+    return replace(card, **said("guidance_text", "guidance_tag", "negative"))
 
 
 def _whole(card: ModelCard) -> tuple[AniMatrixConfig, Schedule]:
@@ -280,8 +292,6 @@ def _transformer_config(settings: FlowSettings, vae: Model, text: Model) -> AniM
         freq_dim=t.freq_dim,
         rope_base=t.rope_base,
         absolute_positions=t.absolute_positions,
-        dtype=t.dtype,
-        remat=t.remat,
     )
     return AniMatrixConfig(dit, settings.tags.conditioning, t.prediction)
 

@@ -25,7 +25,6 @@ from animatrix_jax.inference.request import (
     check_request,
     plan_sampling,
 )
-from animatrix_jax.models.experts import pick_expert
 from animatrix_jax.runtime.model import Model, load_model
 from tests.tiny import tiny_card
 
@@ -44,8 +43,7 @@ def model(tiny_model: Path) -> Model:
 def calls(model: Model, monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """What the sampler asks of the network, which itself is not run."""
     seen: list[dict] = []
-    high, low = (np.asarray(pick_expert(model.expert_params, i)["params"]["dit"]["time_in"]["bias"])
-                 for i in (0, 1))  # fmt: skip
+    high, low = (np.asarray(params["params"]["dit"]["time_in"]["bias"]) for params in model.experts)
 
     def fake(transformer, params, latents, timestep, conditions, weights):
         bias = np.asarray(params["params"]["dit"]["time_in"]["bias"])
@@ -116,7 +114,7 @@ def test_a_clip_does_not_depend_on_its_batch(model):
 def test_steps_are_counted(model, calls):
     requests = [BOTH, TEXT, BOTH, BOTH]
     generate_clips(model, requests, QUICK)
-    assert count_steps(requests, QUICK) == len(calls) == 3 * 3
+    assert count_steps(model, requests, QUICK) == len(calls) == 3 * 3
     assert generate_clips(model, [], QUICK).shape == (0, 5, 16, 16, 3)
 
 
@@ -131,7 +129,7 @@ def test_guided_velocity_is_equation_13(model):
     plan = plan_sampling(model, QUICK)
     given = batch_conditions(model, [BOTH, replace(BOTH, text="snow")], plan.clip)
     branches = [Branch(False), Branch(True), Branch(True, ALL_AXES)]
-    params = pick_expert(model.expert_params, 1)
+    params = model.experts[1]
     latents, time = start_noise([1, 2], plan.latent_shape), jnp.full(2, 700.0)
     found = guided_velocity(
         model.transformer,
@@ -158,11 +156,24 @@ def test_branches_withhold_axes_and_negative_text_stands_in(model):
     mask, axes = np.asarray(made.tags.mask), np.asarray(made.tags.values[..., 0])
     assert set(axes[0][mask[0]]) == {3, 4} and not mask[1].any() and set(axes[3][mask[3]]) == {1}
     assert made.tags_given.tolist() == [True, False, True, True, True, True]
-    assert made.text_given.all()
+    assert made.text_given.tolist() == [True, True, True, True, True, False]
     np.testing.assert_array_equal(made.text[0], negative)
     np.testing.assert_array_equal(made.text[3], given.text[0])
-    np.testing.assert_array_equal(made.text[5], negative)
     assert branch_conditions(given, [Branch(True)]).text_given.tolist() == [True, True, False]
+
+
+def test_a_negative_text_is_steered_away_from_and_never_asked_for(model):
+    plan = plan_sampling(model, QUICK)
+    given = batch_conditions(model, [TAGS], plan.clip)
+    negative, empty = jnp.ones_like(given.text[0]), jnp.zeros_like(given.text[0])
+    tagged = Branch(False, ALL_AXES)
+    both = branch_conditions(given, [Branch(False), tagged], negative)
+    assert both.text_given.tolist() == [True, False]
+    alone = branch_conditions(given, [tagged], negative)
+    assert alone.text_given.tolist() == [False]
+    wan = branch_conditions(given, [Branch(False), tagged], negative, empty)
+    assert wan.text_given.all() and wan.text[0].all() and not wan.text[1].any()
+    assert not branch_conditions(given, [Branch(False)], negative, empty).text.any()
 
 
 def test_reference_marks_the_first_latent_frame(model):

@@ -14,11 +14,11 @@ from safetensors.numpy import load_file
 import animatrix_jax
 from animatrix_jax.jobs import draw, train
 from animatrix_jax.models.animatrix import AniMatrixConfig
-from animatrix_jax.models.experts import EXPERT_NAMES, pick_expert
+from animatrix_jax.models.experts import EXPERT_NAMES
 from animatrix_jax.runtime.model import load_model
 from animatrix_jax.training.state import TrainState
 from animatrix_jax.training.telemetry import read_metrics
-from tests.tiny import tiny_card, write_tiny_model
+from tests.tiny import tiny_card, write_tiny_model, write_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_a_run_leaves_its_record_its_numbers_and_a_model(finished: Path, tiny_mo
     model, before = load_model(finished), load_model(tiny_model)
     assert model.card.transformer == before.card.transformer
     moved = jax.tree.map(
-        lambda a, b: np.abs(a - b).max(), model.expert_params, before.expert_params
+        lambda a, b: np.abs(a - b).max(), model.stacked_experts(), before.stacked_experts()
     )
     assert max(jax.tree.leaves(moved)) > 1e-5
 
@@ -87,7 +87,7 @@ def test_tied_experts_start_as_one_and_stay_one(config: dict[str, Any], tmp_path
     settings = config["settings"] | {"tied": True, "steps": 2}
     settings["optimizer"] = settings["optimizer"] | {"kind": "muon"}
     train.run(config | {"settings": settings}, tmp_path)
-    high, low = (pick_expert(load_model(tmp_path).expert_params, i) for i in (0, 1))
+    high, low = load_model(tmp_path).experts
     jax.tree.map(np.testing.assert_array_equal, high, low)
 
 
@@ -103,8 +103,10 @@ def wan(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             transformer=AniMatrixConfig(dit, None),
             reference=reference,
             schedule=replace(card.schedule, boundary=boundary),
+            tokenizer="files",
         )
         write_tiny_model(folder, card)
+        write_tokenizer(folder)
         return folder
 
     return write
@@ -120,12 +122,15 @@ def test_training_goes_on_from_wan_as_it_is(
 ) -> None:
     initial = wan(channels, reference, boundary)
     settings = config["settings"] | {
-        "initial": str(initial), "steps": 1, "optimizer": {"peak_lr": 0.0},
+        "initial": str(initial), "text_encoder": str(initial), "steps": 1,
+        "optimizer": {"peak_lr": 0.0}, "negative": "blurry", "remat": "full",
         "tags": {"dim": 16, "heads": 2, "layers": 1, "adaln_rank": 4},
     }  # fmt: skip
     train.run(config | {"settings": settings}, tmp_path)
     made, before = animatrix_jax.load(tmp_path), animatrix_jax.load(initial)
-    assert made.model.card.transformer.conditioning.adaln_rank == 4
+    card = made.model.card
+    assert card.transformer.conditioning.adaln_rank == 4 and card.transformer.dit.remat == "full"
+    assert (card.tokenizer, card.negative) == ("files", "blurry")
     latents = np.random.default_rng(0).normal(size=(1, 2, 4, 4, 4))
     plain = before.velocity(latents, 950.0, ["a girl"])
     found = made.velocity(latents, 950.0, ["a girl"], ["VFX: Rain"])

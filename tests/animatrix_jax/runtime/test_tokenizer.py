@@ -4,25 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
-from tokenizers.processors import TemplateProcessing
 
 from animatrix_jax.runtime.tokenizer import clean_text, make_tokenizer
-
-WORDS = {"<pad>": 0, "</s>": 1, "<unk>": 2, "a": 3, "girl": 4, "&": 5, "café": 6}
+from tests.tiny import write_tokenizer
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    tokenizer = Tokenizer(WordLevel(WORDS, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = WhitespaceSplit()
-    tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    # Public tokenizers are saved with padding of their own, which ours must not follow.
-    tokenizer.enable_padding(length=9)
-    (tmp_path / "tokenizer").mkdir()
-    tokenizer.save(str(tmp_path / "tokenizer" / "tokenizer.json"))
+    write_tokenizer(tmp_path)
     return tmp_path
 
 
