@@ -1,7 +1,7 @@
 """LoRA in and out: three key styles to deltas of our tensors and back, and their merge.
 
 Styles, for Wan's module `blocks.0.self_attn.q` (diffusers calls it `blocks.0.attn1.to_q`):
-    diffusers  transformer.blocks.0.attn1.to_q.lora_A.weight   (transformer_2. for the low expert)
+    diffusers  transformer.blocks.0.attn1.to_q.lora_A.weight   (transformer_2.: low, read only)
     wan        diffusion_model.blocks.0.self_attn.q.lora_down.weight, .lora_up.weight, .alpha
     kohya      lora_unet_blocks_0_self_attn_q.lora_down.weight, .lora_up.weight, .alpha
 `lora_A`/`lora_B` are read for `lora_down`/`lora_up` in any of them. The delta of a weight is
@@ -28,6 +28,7 @@ FACTOR = re.compile(
 WHOLE = re.compile(r"(?P<module>.+)\.(?P<role>alpha|diff|diff_b|diff_m)")
 SLOTS = {"diff": "weight", "diff_b": "bias", "diff_m": "modulation"}
 EXPERT_OF = {"transformer.": "high", "transformer_2.": "low"}
+OVERSAMPLING, POWER_ITERATIONS = 16, 2
 PEFT_METADATA = "lora_adapter_metadata"
 
 
@@ -204,23 +205,22 @@ def _alpha_of(metadata: Mapping[str, str], prefix: str) -> float | None:
     return None if alpha is None else float(alpha)
 
 
-def export_lora(
-    lora: LoRA, style: str, rules: Iterable[Rule], expert: str = "high"
-) -> dict[str, np.ndarray]:
+def export_lora(lora: LoRA, style: str, rules: Iterable[Rule]) -> dict[str, np.ndarray]:
     """Return a LoRA's tensors by their keys in a style; `import_lora` undoes it.
 
-    In the diffusers style an alpha goes into the up factor, for that style has none, and `expert`
-    says which prefix. Raises ValueError for another style, and for a delta that it cannot hold.
+    The keys name no expert: each has a file of its own (diffusers, too, loads the low one's with
+    load_into_transformer_2 and then wants the prefix `transformer.`). In the diffusers style an
+    alpha goes into the up factor, for that style has none. Raises ValueError for another style,
+    and for a delta that it cannot hold.
     """
     if style not in STYLES:
         raise ValueError(f"there is no LoRA style {style!r}: there are {', '.join(STYLES)}")
     places = _places(rules, style)
-    second = style == "diffusers" and expert == "low"
     prefix = {"diffusers": "transformer.", "wan": "diffusion_model.", "kohya": KOHYA}[style]
     tensors: dict[str, np.ndarray] = {}
     for ours, delta in lora.items():
         module, slot = places[ours]
-        base = f"{'transformer_2.' if second else prefix}{module}"
+        base = f"{prefix}{module}"
         write = _write_diffusers if style == "diffusers" else _write_original
         tensors |= write(base, slot, delta)
     return tensors
@@ -250,13 +250,32 @@ def _write_diffusers(base: str, slot: str, delta: Delta) -> dict[str, np.ndarray
 def extract_lora(base: np.ndarray, merged: np.ndarray, rank: int) -> Factors:
     """Return what turns `base` into `merged` (torch's layout): a matrix's best factors of a rank.
 
-    The truncated singular value decomposition; of no more ranks than the matrix has.
+    The truncated singular value decomposition, of no more ranks than the matrix has; where the
+    matrix is much larger than the rank, of its projection on a randomised range, which is seeded.
     """
     difference = merged.astype(np.float32) - base.astype(np.float32)
     matrix = difference.reshape(len(difference), -1)
     rank = min(rank, *matrix.shape)
-    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    if min(matrix.shape) > 4 * (rank + OVERSAMPLING):
+        basis = _range(matrix, rank + OVERSAMPLING)
+        left, values, right = np.linalg.svd(basis.T @ matrix, full_matrices=False)
+        left = basis @ left
+    else:
+        left, values, right = np.linalg.svd(matrix, full_matrices=False)
     root = np.sqrt(values[:rank])
     down = (root[:, None] * right[:rank]).reshape(rank, *difference.shape[1:])
     up = (left[:, :rank] * root).reshape(-1, rank, *(1,) * (difference.ndim - 2))
     return Factors(down, up)
+
+
+def _range(matrix: np.ndarray, columns: int) -> np.ndarray:
+    """Return orthonormal columns that span nearly all that a matrix's largest ones do.
+
+    Halko, Martinsson and Tropp 2011, algorithm 4.4: a Gaussian sketch and power iterations.
+    """
+    sketch = np.random.default_rng(0).standard_normal((matrix.shape[1], columns), matrix.dtype)
+    basis = np.linalg.qr(matrix @ sketch)[0]
+    for _ in range(POWER_ITERATIONS):
+        basis = np.linalg.qr(matrix.T @ basis)[0]
+        basis = np.linalg.qr(matrix @ basis)[0]
+    return basis

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 from safetensors.numpy import save_file
 
 from animatrix_data.files import check_writable, whole_file
@@ -23,11 +24,11 @@ def run(
 ) -> list[Path]:
     """Write the best factors of a rank of what `model` differs by from `base`; return the files.
 
-    Both are model folders of any layout, of the same sizes. In the styles "wan" and "kohya"
-    (ComfyUI's) each expert gets a file, `out` with `_high` or `_low` in its name, and biases,
-    gains and tables keep their whole difference; the style "diffusers" holds both experts in one
-    file, and matrices and biases alone. The tag channel is in no LoRA. Prints how much of the
-    change the factors hold. Raises ValueError where the models differ in size, or not at all.
+    Both are model folders of any layout, of the same sizes. Of two experts each gets a file,
+    `out` with `_high` or `_low` in its name. In the styles "wan" and "kohya" (ComfyUI's) biases,
+    gains and tables keep their whole difference; the style "diffusers" holds matrices and biases
+    alone. The tag channel is in no LoRA. Prints how much of the change the factors hold. Raises
+    ValueError where a model is not Wan's, or the two differ in size, or not at all.
     """
     if style not in STYLES:
         raise ValueError(f"there is no LoRA style {style!r}: there are {', '.join(STYLES)}")
@@ -40,24 +41,46 @@ def run(
     tuned, start = (read_checkpoint(find_model(name)) for name in (model, base))
     if tuned.experts != start.experts or not tuned.experts:
         raise ValueError(f"{model} and {base} do not have the same experts to compare")
-    loras = {expert: _differences(tuned, start, expert, rank, style) for expert in tuned.experts}
+    for name, checkpoint in ((model, tuned), (base, start)):
+        if not all(_part(checkpoint, expert).rules for expert in checkpoint.experts):
+            raise ValueError(f"{name}'s transformer is not Wan's: no LoRA can be made of it")
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    loras: dict[str, LoRA] = {}
+    for expert in tuned.experts:
+        loras[expert], share = _differences(tuned, start, expert, rank, style)
+        if share is not None:
+            held = f"{len(loras[expert])} tensors hold {share:.1%} of the squared change"
+            console.print(f"{expert}: {held}.")
     if not any(loras.values()):
-        raise ValueError(f"{model} and {base} have the same weights: there is nothing to write")
-    return _write(path, loras, style, tuned)
+        raise ValueError(
+            f"{model} and {base} differ in nothing that a LoRA of the {style} style holds"
+        )
+    files = _write(path, loras, style, tuned)
+    for file, tensors in files.items():
+        console.print(f"{file}: {tensors} tensors.")
+    return list(files)
 
 
-def _differences(tuned: Checkpoint, start: Checkpoint, expert: str, rank: int, style: str) -> LoRA:
-    """Return an expert's deltas by our names, and print how much of the change they hold."""
+def _differences(
+    tuned: Checkpoint, start: Checkpoint, expert: str, rank: int, style: str
+) -> tuple[LoRA, float | None]:
+    """Return an expert's deltas by our names, and how much of the squared change they hold.
+
+    None where there is no change.
+    """
     part, before = _part(tuned, expert), _part(start, expert)
+    other_sizes = f"the two models' {expert} transformers are of different sizes"
+    if part.rules.keys() != before.rules.keys():
+        raise ValueError(other_sizes)
     lora: LoRA = {}
     change = held = 0.0
     with ticking(f"Comparing {expert}", len(part.rules)) as ticker:
         for name, rule in part.rules.items():
             ticker.advance()
             new = _torch_values(tuned, part, name)
-            old = _torch_values(start, before, name) if name in before.tensors else new[..., None]
+            old = _torch_values(start, before, name)
             if old.shape != new.shape:
-                raise ValueError(f"the two models' {expert} transformers are of different sizes")
+                raise ValueError(other_sizes)
             difference = new.astype(np.float32) - old.astype(np.float32)
             if not difference.any():
                 continue
@@ -70,9 +93,7 @@ def _differences(tuned: Checkpoint, start: Checkpoint, expert: str, rank: int, s
             if name in lora:
                 left = difference - lora[name].values()
                 held += float(np.square(difference).sum() - np.square(left).sum())
-    if change:
-        print(f"{expert}: {len(lora)} tensors hold {held / change:.1%} of the squared change.")
-    return lora
+    return lora, held / change if change else None
 
 
 def _part(checkpoint: Checkpoint, name: str) -> Part:
@@ -85,16 +106,16 @@ def _torch_values(checkpoint: Checkpoint, part: Part, name: str) -> np.ndarray:
     return part.rules[name].to_foreign(values) if checkpoint.layout == OURS else values
 
 
-def _write(path: Path, loras: dict[str, LoRA], style: str, model: Checkpoint) -> list[Path]:
-    files: dict[Path, dict[str, np.ndarray]] = {}
+def _write(path: Path, loras: dict[str, LoRA], style: str, model: Checkpoint) -> dict[Path, int]:
+    """Write each expert's file and return how many tensors each holds."""
+    written = {}
     for expert, lora in loras.items():
-        together = style == "diffusers" or len(loras) == 1
-        file = path if together else path.with_stem(f"{path.stem}_{expert}")
-        rules = _part(model, expert).rules.values()
-        files.setdefault(file, {}).update(export_lora(lora, style, rules, expert))
-    for file, tensors in files.items():
-        contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+        if not lora:
+            continue
+        file = path if len(loras) == 1 else path.with_stem(f"{path.stem}_{expert}")
+        exported = export_lora(lora, style, _part(model, expert).rules.values())
+        tensors = {name: np.ascontiguousarray(array) for name, array in exported.items()}
         with whole_file(file) as temporary:
-            save_file(contiguous, str(temporary), {"format": "pt"})
-        print(f"{file}: {len(tensors)} tensors.")
-    return list(files)
+            save_file(tensors, str(temporary), {"format": "pt"})
+        written[file] = len(tensors)
+    return written

@@ -1,5 +1,6 @@
 """`animatrix lora`: what it writes makes the tuned model again from its base."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +58,12 @@ def test_base_and_lora_are_the_tuned_model(
     base: Path, tuned: Path, tmp_path: Path, style: str, rank: int
 ) -> None:
     files = lora.run(tuned, base, tmp_path / "l.safetensors", rank, style)
-    assert len(files) == (1 if style == "diffusers" else 2)
+    assert [file.name for file in files] == ["l_high.safetensors", "l_low.safetensors"]
+    prefix = {"wan": "diffusion_model.", "kohya": "lora_unet_", "diffusers": "transformer."}[style]
+    assert all(name.startswith(prefix) for file in files for name in load_file(file))
     convert.run(
         base, tmp_path / "merged", to="wan", lora=[str(file) for file in files],
-        lora_expert="both" if style == "diffusers" else list(EXPERTS),
+        lora_expert=list(EXPERTS),
     )  # fmt: skip
     for expert in EXPERTS:
         wanted = load_file(weights(tuned, expert))
@@ -97,10 +100,14 @@ def test_what_cannot_be_compared_is_refused(
     base: Path, tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_foreign(tmp_path / "one", Model(DIT, VAE_21, ONE), "wan")
+    for name, dit in (("deep", replace(DIT, layers=3)), ("wide", replace(DIT, ffn_dim=48))):
+        write_foreign(tmp_path / name, Model(dit, VAE_21, EXPERTS), "wan")
     out = tmp_path / "l.safetensors"
     for model, file, flags, sentence in (
-        (base, out, [], "have the same weights: there is nothing to write"),
+        (base, out, [], "differ in nothing that a LoRA of the diffusers style"),
         (tmp_path / "one", out, [], "do not have the same experts"),
+        (tmp_path / "deep", out, [], "high transformers are of different sizes"),
+        (tmp_path / "wide", out, [], "high transformers are of different sizes"),
         (tuned, tmp_path / "l.pth", [], "must end in .safetensors"),
         (tuned, out, ["--rank", "0"], "a rank is 1 or more, not 0"),
         (tmp_path / "none", out, [], "there is no model"),
@@ -109,3 +116,23 @@ def test_what_cannot_be_compared_is_refused(
         assert cli.main([str(word) for word in words]) == 2
         assert sentence in capsys.readouterr().err.splitlines()[-1]
     assert not out.exists()
+
+
+def test_one_expert_has_one_file_of_the_given_name(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_foreign(tmp_path / name, Model(DIT, VAE_21, ONE), "wan", shards=1)
+    path = tmp_path / "b" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(path)
+    save_file(tensors | {f"{MODULE}.bias": tensors[f"{MODULE}.bias"] + 1}, path)
+    out = tmp_path / "l.safetensors"
+    assert lora.run(tmp_path / "b", tmp_path / "a", out) == [out]
+    assert list(load_file(out)) == ["transformer.blocks.1.attn1.to_q.lora_B.bias"]
+
+
+def test_a_model_that_is_not_wans_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "l.safetensors")
+    assert cli.main(["lora", "--model", "pocket", "--base", "pocket", "--out", out]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "pocket's transformer is not Wan's: no LoRA can be made of it" in sentence
