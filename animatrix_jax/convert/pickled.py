@@ -40,15 +40,29 @@ class Refused(Exception):
     """The file is not what it should be; the message says why."""
 
 
-class Storage:
+class Fixed:
+    """What a pickle may make and not change: its BUILD instruction is refused."""
+
+    __slots__ = ()
+
+    def __setstate__(self, _: Any) -> None:
+        """Refuse."""
+        raise Refused("its pickle changes what it has made")
+
+
+class Storage(Fixed):
     """A storage in the archive: its items' type, how many, and the file's offset of the first."""
+
+    __slots__ = ("dtype", "item_bytes", "items", "offset")
 
     def __init__(self, dtype: str, item_bytes: int, items: int, offset: int) -> None:
         self.dtype, self.item_bytes, self.items, self.offset = dtype, item_bytes, items, offset
 
 
-class Tensor:
+class Tensor(Fixed):
     """Stands where the pickle asks for `torch._utils._rebuild_tensor_v2`; reads nothing."""
+
+    __slots__ = ("row",)
 
     def __init__(self, storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> None:
         whole = (offset, *shape, *strides)
@@ -57,7 +71,7 @@ class Tensor:
         if not all(type(number) is int and number >= 0 for number in whole):
             raise Refused("it holds a tensor of negative or odd extents")
         last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
-        if 0 not in shape and last >= storage.items:
+        if offset > storage.items or (0 not in shape and last >= storage.items):
             raise Refused("it holds a tensor that reaches outside its storage")
         self.row = [
             storage.dtype, list(shape), list(strides), storage.offset + offset * storage.item_bytes,
@@ -120,10 +134,12 @@ def list_tensors(path: str) -> dict[str, list[Any]]:
         content = Reader(archive.read(pickles[0]), storage_of).load()
     if not isinstance(content, dict) or not content:
         raise Refused("it holds no dict of tensors")
-    for name, tensor in content.items():
+    # dict's own: a pickle may have given an OrderedDict attributes, one called items too.
+    tensors = list(dict.items(content))
+    for name, tensor in tensors:
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise Refused(f"its entry {str(name)[:80]!r} is not a tensor")
-    return {name: tensor.row for name, tensor in content.items()}
+    return {name: tensor.row for name, tensor in tensors}
 
 
 def data_offset(stream: Any, info: zipfile.ZipInfo) -> int:

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from animatrix_data.files import whole_file
 from animatrix_jax.convert import pickled
@@ -19,6 +20,7 @@ from animatrix_jax.convert.tensors import Advance, Planned, Stored, blocks, name
 
 ROOT = "archive"
 ALIGNMENT = 64
+MOST_EXTENT = 1 << 63
 STORAGE_OF = {dtype: name for name, (dtype, _) in pickled.STORAGES.items()}
 
 
@@ -33,17 +35,29 @@ def read_pickled(path: Path) -> dict[str, Stored]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         answer = json.loads(done.stdout)
-    except ValueError:
-        answer = {"refused": "its pickle broke the process that read it"}
-    if "refused" in answer:
-        raise ValueError(f"{path} is refused: {answer['refused']}")
-    tensors = {}
-    for name, (dtype, shape, strides, offset) in answer["tensors"].items():
-        contiguous = _strides(shape) == tuple(strides) or 0 in shape
-        tensors[name] = Stored(
-            name, dtype, tuple(shape), path, offset, None if contiguous else tuple(strides)
-        )
-    return tensors
+    except (ValueError, RecursionError):
+        answer = None
+    match answer:
+        case {"refused": str(reason)}:
+            raise ValueError(f"{path} is refused: {reason}")
+        case {"tensors": dict(rows)}:
+            return {name: _stored(path, name, row) for name, row in rows.items()}
+    raise ValueError(f"{path} is refused: its pickle broke the process that read it")
+
+
+def _stored(path: Path, name: str, row: Any) -> Stored:
+    """Return the tensor that a row of the listing tells; ValueError where it can be none."""
+    match row:
+        case [str(dtype), list(shape), list(strides), int(offset)] if (
+            dtype in STORAGE_OF
+            and len(shape) == len(strides)
+            and all(type(n) is int and 0 <= n < MOST_EXTENT for n in (offset, *shape, *strides))
+        ):
+            contiguous = _strides(shape) == tuple(strides) or 0 in shape
+            return Stored(
+                name, dtype, tuple(shape), path, offset, None if contiguous else tuple(strides)
+            )
+    raise ValueError(f"{path} is refused: its entry {name[:80]!r} is not a tensor")
 
 
 def write_pickled(path: Path, tensors: Sequence[Planned], advance: Advance) -> None:

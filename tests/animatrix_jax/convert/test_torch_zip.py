@@ -5,6 +5,7 @@ import os
 import pickle
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import ml_dtypes
@@ -134,6 +135,39 @@ def tensor_text(items: int, size: int, stride: int = 1, offset: int = 0) -> byte
     )
 
 
+def built(state: bytes) -> bytes:
+    """A state dict whose tensor is given attributes, as the BUILD instruction does."""
+    return tensor_text(2, 2).removesuffix(b"s.") + state + b"s."
+
+
+def test_an_attribute_of_the_dict_itself_changes_nothing(tmp_path: Path) -> None:
+    tensor = tensor_text(2, 2).removeprefix(b"\x80\x02}")
+    ordered = b"\x80\x02ccollections\nOrderedDict\n"
+    text = ordered + b")R" + tensor[:-1] + b"}X\x05\x00\x00\x00items" + ordered[2:] + b"sb."
+    found = read_pickled(forge(tmp_path / "x.pth", text, {"0": bytes(8)}))
+    assert found.keys() == {"w"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "{", "3", "[]", "{}", '{"refused": 3}', '{"tensors": 5}', '{"tensors": {"w": 5}}',
+        '{"tensors": {"w": ["F32", 5, [1], 0]}}', '{"tensors": {"w": ["F32", [2], [], 0]}}',
+        '{"tensors": {"w": ["F31", [2], [1], 0]}}', '{"tensors": {"w": ["F32", [2], [1], "0"]}}',
+        '{"tensors": {"w": ["F32", [-2], [1], 0]}}', '{"tensors": {"w": [[], [2], [1], 0]}}',
+        '{"tensors": {"w": ["F32", [1e999], [1], 0]}}', "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_whatever_the_child_prints_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    (tmp_path / "x.pth").write_bytes(b"")
+    run = lambda *_, **__: SimpleNamespace(stdout=answer)  # noqa: E731
+    monkeypatch.setattr("animatrix_jax.convert.torch_zip.subprocess.run", run)
+    with pytest.raises(ValueError, match=r"x\.pth is refused: its (pickle broke|entry 'w' is not)"):
+        read_pickled(tmp_path / "x.pth")
+
+
 def test_a_forged_pickle_by_hand_is_read_where_it_is_sound(tmp_path: Path) -> None:
     path = forge(tmp_path / "x.pth", tensor_text(2, 2), {"0": np.ones(2, np.float32).tobytes()})
     np.testing.assert_array_equal(read_pickled(path)["w"].read(), np.ones(2, np.float32))
@@ -151,6 +185,9 @@ def test_a_forged_pickle_by_hand_is_read_where_it_is_sound(tmp_path: Path) -> No
         (tensor_text(2, 2), {"0": bytes(4)}, "storage 0 is missing or of another size"),
         (pickle.dumps({"step": 3}, 2), {}, "entry 'step' is not a tensor"),
         (pickle.dumps([1], 2), {}, "holds no dict of tensors"),
+        (built(b"}X\x03\x00\x00\x00rowI5\nsb"), {"0": bytes(8)}, "changes what it has made"),
+        (built(b"N}X\x03\x00\x00\x00rowI5\ns\x86b"), {"0": bytes(8)}, "changes what it has made"),
+        (tensor_text(2, 0, offset=3), {"0": bytes(8)}, "reaches outside its storage"),
         (b"\x80\x02}", {}, "its pickle is not sound"),
         (b"\x80\x02" + b"(" * 10 + b"\xff", {}, "its pickle is not sound"),
     ],
