@@ -25,11 +25,12 @@ from rich.console import Console
 from rich.table import Table
 
 from animatrix_jax.checkpoint.folder import ModelCard
+from animatrix_jax.checkpoint.shards import shard_names
 from animatrix_jax.convert.dit import rules
 from animatrix_jax.convert.foreign_config import config_files
 from animatrix_jax.convert.layouts import DIFFUSION
 from animatrix_jax.convert.networks import expert_shapes, foreign_shape
-from animatrix_jax.convert.tensors import ITEM_BYTES, Planned, into_shards, shard_names
+from animatrix_jax.convert.tensors import ITEM_BYTES, Planned, into_shards
 from animatrix_jax.models.animatrix import AniMatrixConfig
 from animatrix_jax.models.dit import DiTConfig
 

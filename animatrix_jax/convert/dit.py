@@ -16,6 +16,7 @@ PREFIX = "dit"
 HEAD_DIM = 128
 """Every public Wan transformer's; for checkpoints that come without a config."""
 TEXT_LENGTH = 512
+ROPE_BASE = 10000.0
 
 OUTSIDE = (
     ("time_in", "time_embedding.0", "condition_embedder.time_embedder.linear_1"),
@@ -39,13 +40,22 @@ IN_A_BLOCK = (
 IMAGE_BRANCHES = ("img_emb.", "image_embedder.", "k_img.", "add_k_proj.")
 
 
+def not_wans(config: DiTConfig) -> list[str]:
+    """Return what a transformer has that none of Wan's does, as ends of a sentence."""
+    reasons = {
+        "has absolute positions": config.absolute_positions,
+        f"has a rotary base of {config.rope_base:g}": config.rope_base != ROPE_BASE,
+    }
+    return [reason for reason, holds in reasons.items() if holds]
+
+
 def rules(config: DiTConfig) -> tuple[Rule, ...]:
     """Return the rule of every tensor of a transformer, under our names in an expert's part.
 
-    Raises ValueError for a transformer that is not Wan's: with a table of absolute positions.
+    Raises ValueError, saying why, for a transformer that is not Wan's.
     """
-    if config.absolute_positions:
-        raise ValueError("a transformer with absolute positions is none of Wan's")
+    if reasons := not_wans(config):
+        raise ValueError(f"this transformer is none of Wan's: it {' and '.join(reasons)}")
     frames, rows, columns = config.patch
     patches = MappingProxyType({"t": frames, "h": rows, "w": columns})
     first = f"{PREFIX}.patch_embedding"

@@ -1,9 +1,11 @@
 """The small JSON files of foreign folders, written from a model card and read into one."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from animatrix_jax.checkpoint.folder import ModelCard
+from animatrix_jax.convert import dit, vae
 from animatrix_jax.convert.layouts import LAST_FILE, MODEL_INDEX, PLACES, SCHEDULER
 from animatrix_jax.convert.tensors import read_json
 from animatrix_jax.convert.variants import NEGATIVE_PROMPT, Variant, find_variant
@@ -15,23 +17,32 @@ from animatrix_jax.models.umt5 import UMT5Config
 from animatrix_jax.models.vae import VAEConfig
 
 DIFFUSERS_VERSION = "0.35.0"
-ROPE_BASE = 10000.0
-
 
 Said = tuple[float | None, float | None]
 """The shift and the boundary that a folder's own files tell, None where they do not."""
 
 
 def read_schedule(folder: Path, layout: str) -> Said:
-    """Return what a foreign folder says of its schedule: the original's files say nothing."""
-    shift = boundary = None
-    if layout == "diffusers":
-        if (folder / SCHEDULER).is_file():
-            said = read_json(folder / SCHEDULER)
-            shift = said.get("flow_shift", said.get("shift"))
-        if (folder / MODEL_INDEX).is_file():
-            boundary = read_json(folder / MODEL_INDEX).get("boundary_ratio")
-    return shift, boundary
+    """Return what a foreign folder says of its schedule: the original's files say nothing.
+
+    Raises ValueError where it says something else than numbers.
+    """
+    if layout != "diffusers":
+        return None, None
+    shift = _number(folder / SCHEDULER, "flow_shift")
+    if shift is None:
+        shift = _number(folder / SCHEDULER, "shift")
+    return shift, _number(folder / MODEL_INDEX, "boundary_ratio")
+
+
+def _number(path: Path, key: str) -> float | None:
+    """Return a number in a JSON file; None where there is no such file, or it says none."""
+    value = read_json(path).get(key) if path.is_file() else None
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise ValueError(f"{path}: {key} is {value!r}, not a number")
+    return float(value)
 
 
 def card_of(
@@ -70,28 +81,23 @@ def check_is_wan(card: ModelCard, layout: str) -> None:
     """Raise ValueError, saying why, where a model has what Wan's networks cannot express."""
     reasons = []
     if card.transformer is not None:
-        if card.transformer.prediction != "velocity":
-            reasons.append(
-                f"its transformer predicts {card.transformer.prediction!r}, not velocity"
-            )
-        if card.transformer.dit.absolute_positions:
-            reasons.append("its transformer has absolute positions")
-        if card.transformer.dit.rope_base != ROPE_BASE:
-            reasons.append(f"its rotary base is {card.transformer.dit.rope_base:g}")
+        prediction = card.transformer.prediction
+        if prediction != "velocity":
+            reasons.append(f"its transformer predicts {prediction!r}, not velocity")
+        reasons += [f"its transformer {reason}" for reason in dit.not_wans(card.transformer.dit)]
     if card.vae is not None:
-        vae = card.vae
-        if vae.linear_path:
-            reasons.append("its VAE has a linear path")
-        if {*vae.temporal_kernels} != {3} or {space for _, space in vae.strides} != {2}:
-            reasons.append("its VAE has other kernels or strides than Wan's")
-        if vae.resampling == "next":
-            reasons.append("its VAE joins its levels in another way")
+        reasons += [f"its VAE {reason}" for reason in vae.not_wans(card.vae)]
     if reasons:
         raise ValueError(f"this model cannot be written as {layout}: {', '.join(reasons)}")
 
 
-def config_files(card: ModelCard, layout: str, parts: tuple[str, ...]) -> dict[str, Any]:
-    """Return the JSON files of a foreign folder by path, the one to be written last at the end."""
+def config_files(
+    card: ModelCard, layout: str, parts: tuple[str, ...], tokenizer: bool = True
+) -> dict[str, Any]:
+    """Return the JSON files of a foreign folder by path, the one to be written last at the end.
+
+    `tokenizer` says whether the folder gets a tokenizer's files.
+    """
     experts = tuple(part for part in parts if part in (*EXPERT_NAMES, "transformer"))
     variant = None
     if experts:
@@ -99,7 +105,7 @@ def config_files(card: ModelCard, layout: str, parts: tuple[str, ...]) -> dict[s
         variant = find_variant(card.transformer.dit, experts)
     if layout == "wan":
         return _wan_files(card, experts, variant)
-    return _diffusers_files(card, parts, experts)
+    return _diffusers_files(card, parts, experts, tokenizer)
 
 
 def _wan_files(
@@ -136,7 +142,7 @@ def _wan_transformer(dit: DiTConfig, kind: str) -> dict[str, Any]:
 
 
 def _diffusers_files(
-    card: ModelCard, parts: tuple[str, ...], experts: tuple[str, ...]
+    card: ModelCard, parts: tuple[str, ...], experts: tuple[str, ...], tokenizer: bool
 ) -> dict[str, Any]:
     files: dict[str, Any] = {}
     for expert in experts:
@@ -149,7 +155,7 @@ def _diffusers_files(
         files["text_encoder/config.json"] = _text_encoder(card.text_encoder)
     if card.schedule is not None:
         files[SCHEDULER] = _scheduler(card.schedule)
-    files[MODEL_INDEX] = _model_index(card, parts, experts)
+    files[MODEL_INDEX] = _model_index(card, parts, experts, tokenizer)
     return files
 
 
@@ -241,9 +247,10 @@ def _scheduler(schedule: Schedule) -> dict[str, Any]:
 
 
 def _model_index(
-    card: ModelCard, parts: tuple[str, ...], experts: tuple[str, ...]
+    card: ModelCard, parts: tuple[str, ...], experts: tuple[str, ...], tokenizer: bool
 ) -> dict[str, Any]:
     absent = [None, None]
+    with_text = "text_encoder" in parts
     transformer = ["diffusers", "WanTransformer3DModel"]
     with_channels = card.reference == "channels"
     index: dict[str, Any] = {
@@ -252,8 +259,8 @@ def _model_index(
         "boundary_ratio": card.schedule.boundary if card.schedule is not None else None,
         "expand_timesteps": card.reference == "first_latent",
         "scheduler": ["diffusers", "UniPCMultistepScheduler"],
-        "text_encoder": ["transformers", "UMT5EncoderModel"] if "text_encoder" in parts else absent,
-        "tokenizer": ["transformers", "T5TokenizerFast"],
+        "text_encoder": ["transformers", "UMT5EncoderModel"] if with_text else absent,
+        "tokenizer": ["transformers", "T5TokenizerFast"] if with_text and tokenizer else absent,
         "transformer": transformer if experts else absent,
         "transformer_2": transformer if "low" in experts else absent,
         "vae": ["diffusers", "AutoencoderKLWan"] if "vae" in parts else absent,

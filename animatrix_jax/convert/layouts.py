@@ -16,6 +16,8 @@ MODEL_INDEX = "model_index.json"
 SCHEDULER = "scheduler/scheduler_config.json"
 LAST_FILE = {"wan": "configuration.json", "diffusers": MODEL_INDEX, OURS: CARD}
 """The file that is written last: a folder without it is not whole."""
+RECORD = ".convert.json"
+"""Says what is being converted into a folder, as long as it is not finished."""
 TOKENIZER = {"wan": "google/umt5-xxl", "diffusers": "tokenizer", OURS: "tokenizer"}
 
 DIFFUSION = "diffusion_pytorch_model"

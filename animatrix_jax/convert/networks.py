@@ -25,20 +25,24 @@ ConfigOf = Callable[[str, Mapping[str, Shape], dict[str, Any]], Any]
 
 @dataclass(frozen=True)
 class Network:
-    """A kind of network: its rules, how its sizes are read, and our tensors' shapes by name."""
+    """A kind of network: its rules, how its sizes are read, and our tensors' shapes by name.
+
+    `not_wans` tells what a config has that Wan's networks of the kind do not.
+    """
 
     rules: Callable[[Any], tuple[Rule, ...]]
     config_of: ConfigOf
     shapes: Callable[[Any], dict[str, Shape]]
+    not_wans: Callable[[Any], list[str]]
 
 
 def network_of(part: str) -> Network:
     """Return the network of a model folder's part."""
     if part in EXPERTS:
-        return Network(dit.rules, dit.config_of, _dit_shapes)
+        return Network(dit.rules, dit.config_of, _dit_shapes, dit.not_wans)
     if part == "vae":
-        return Network(vae.rules, vae.config_of, _vae_shapes)
-    return Network(umt5.rules, umt5.config_of, _text_encoder_shapes)
+        return Network(vae.rules, vae.config_of, _vae_shapes, vae.not_wans)
+    return Network(umt5.rules, umt5.config_of, _text_encoder_shapes, lambda _: [])
 
 
 def config_on(card: ModelCard, part: str) -> Any:

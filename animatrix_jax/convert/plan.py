@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from animatrix_jax.checkpoint.folder import ModelCard
+from animatrix_jax.checkpoint.shards import shard_names
 from animatrix_jax.convert.foreign_config import Said, card_of, check_is_wan, config_files
 from animatrix_jax.convert.layouts import (
     LAST_FILE,
@@ -22,7 +23,7 @@ from animatrix_jax.convert.lora import Delta, merge
 from animatrix_jax.convert.networks import config_on, foreign_shape, moved_shape
 from animatrix_jax.convert.rules import Rule
 from animatrix_jax.convert.source import Checkpoint, Part
-from animatrix_jax.convert.tensors import Planned, Stored, into_shards, shard_names
+from animatrix_jax.convert.tensors import Planned, Stored, into_shards
 
 SHARD_BYTES = 5_000_000_000
 OWN_PART = "our own modules"
@@ -74,8 +75,10 @@ def make_plan(
     for part in source.parts:
         tensors = _part_tensors(source, part, layout, (merges or {}).get(part.name, {}))
         files += _cut(layout, part.name, source.card, tensors, shard_bytes, documents)
-    documents |= _documents(source, layout, files)
-    return Plan(layout, tuple(files), documents, _copies(source, layout))
+    copies = _copies(source, layout)
+    tokenizer = any(name.startswith(f"{TOKENIZER[layout]}/") for name in copies)
+    documents |= _documents(source, layout, files, tokenizer)
+    return Plan(layout, tuple(files), documents, copies)
 
 
 def _part_tensors(
@@ -168,12 +171,14 @@ def _cut(
         yield OutFile(f"{folder}{name}", part, tuple(shard))
 
 
-def _documents(source: Checkpoint, layout: str, files: list[OutFile]) -> dict[str, Any]:
+def _documents(
+    source: Checkpoint, layout: str, files: list[OutFile], tokenizer: bool
+) -> dict[str, Any]:
     """Return the JSON files; a foreign folder's file of our own modules is added to `files`."""
     if layout == OURS:
         return {LAST_FILE[OURS]: asdict(source.card)}
     parts = tuple(part.name for part in source.parts)
-    configs = config_files(source.card, layout, parts)
+    configs = config_files(source.card, layout, parts, tokenizer)
     own = [
         _as_is(f"{part.name}.{name}", stored)
         for part in source.parts

@@ -1,7 +1,7 @@
 """A model on disk in any layout: every tensor's name, shape and type checked, none of them read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from animatrix_jax.convert.layouts import (
     OWN_CARD,
     OWN_WEIGHTS,
     PLACES,
+    RECORD,
     TOKENIZER,
     experts_in,
     find_layout,
@@ -44,7 +45,10 @@ EMBEDDING_NAMES = ("shared.weight", "encoder.embed_tokens.weight")
 
 @dataclass(frozen=True)
 class Part:
-    """One network: rules and tensors by our names, and what is ours alone beside them."""
+    """One network: rules and tensors by our names, and what is ours alone beside them.
+
+    There are no rules where the network is not Wan's.
+    """
 
     name: str
     rules: Mapping[str, Rule]
@@ -77,8 +81,11 @@ def read_checkpoint(root: Path, layout: str | None = None) -> Checkpoint:
     """Return what a folder holds, having checked all of it against the tables.
 
     `layout` is found where it is None. Raises ValueError in one sentence where a file is damaged,
-    a tensor missing, unknown, of another shape or no float, or the folder of another layout.
+    a tensor missing, unknown, of another shape or no float, the folder of another layout, or a
+    conversion into it unfinished.
     """
+    if (root / RECORD).is_file():
+        raise ValueError(f"{root} is a conversion that is not finished: repeat that one first")
     found = find_layout(root)
     if layout is not None and layout != found:
         raise ValueError(f"{root} is of the {found} layout, not {layout}")
@@ -117,16 +124,11 @@ def _our_part(
     check_names([*expected, *own], tensors, where)
     for tensor, shape in (expected | own).items():
         _check(tensors[tensor], shape, where)
-    rules = {rule.ours: rule for rule in _rules(name, config)}
+    network = network_of(name)
+    # A network that is not Wan's has no table: it is only copied.
+    table = () if network.not_wans(config) else network.rules(config)
+    rules = {rule.ours: rule for rule in table}
     return Part(name, rules, {t: tensors[t] for t in expected}, {t: tensors[t] for t in own})
-
-
-def _rules(part: str, config: Any) -> tuple[Rule, ...]:
-    """Return a network's table; none where the model is not Wan's (it is only copied then)."""
-    try:
-        return network_of(part).rules(config)
-    except ValueError:
-        return ()
 
 
 def _read_foreign(root: Path, layout: str) -> tuple[ModelCard, tuple[Part, ...]]:
@@ -196,9 +198,12 @@ def _foreign_config(
     said = read_json(where / "config.json") if (where / "config.json").is_file() else {}
     shapes = {name: stored.shape for name, stored in tensors.items()}
     try:
-        return network.config_of(layout, shapes, said)
-    except (KeyError, IndexError, TypeError, ZeroDivisionError) as error:
+        config = network.config_of(layout, shapes, said)
+        return build(type(config), asdict(config), part)
+    except KeyError as error:
         raise ValueError(f"{where} does not hold a Wan {part}: {error} is missing") from error
+    except (IndexError, TypeError, ZeroDivisionError) as error:
+        raise ValueError(f"{where} does not tell a Wan {part}'s sizes: {error}") from error
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
 

@@ -1,20 +1,21 @@
 """A plan carried out: file by file, tensor by tensor, so that a kill costs one file at most."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from animatrix_data.files import whole_file
 from animatrix_data.progress import ticking
-from animatrix_jax.convert.layouts import LAST_FILE
+from animatrix_jax.convert.layouts import LAST_FILE, RECORD
 from animatrix_jax.convert.plan import OutFile, Plan
 from animatrix_jax.convert.tensors import named_errors, read_header, write_safetensors
 from animatrix_jax.convert.torch_zip import read_pickled, write_pickled
 
-RECORD = ".convert.json"
-"""Says what is being converted into a folder, as long as it is not finished."""
 MIB = 1 << 20
+TEMPORARY = re.compile(r"\..+\.\d+\.tmp(\.[^.]*)?")
+"""What `whole_file` calls a file while it is written."""
 
 
 def carry_out(plan: Plan, out: Path, record: dict[str, Any]) -> int:
@@ -72,17 +73,29 @@ def _claim(out: Path, plan: Plan, record: dict[str, Any]) -> None:
                 f"{out} holds an unfinished conversion of another source or with other flags; "
                 "repeat that one or give another folder"
             )
-        for folder in {(out / file.path).parent for file in plan.files}:
-            for leftover in folder.glob(".*.tmp.*"):
+        names = (*(file.path for file in plan.files), *plan.copies, *plan.documents)
+        for folder in {out, *((out / name).parent for name in names)}:
+            for leftover in _leftovers(folder):
                 leftover.unlink()
         return
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file, not a folder")
-    if out.is_dir() and any(out.iterdir()):
+    # A kill while the record was being written leaves its temporary file, and nothing else.
+    leftovers = _leftovers(out)
+    if out.is_dir() and len(leftovers) == len(list(out.iterdir())):
+        for leftover in leftovers:
+            leftover.unlink()
+    elif out.is_dir():
         what = "a finished model" if (out / LAST_FILE[plan.layout]).is_file() else "other files"
         raise ValueError(f"{out} holds {what} already; give an empty or a new folder")
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _leftovers(folder: Path) -> list[Path]:
+    """Return the files in a folder that a killed conversion was writing."""
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return [path for path in paths if path.is_file() and TEMPORARY.fullmatch(path.name)]
 
 
 def _is_finished(out: Path, file: OutFile) -> bool:

@@ -5,7 +5,6 @@ Nothing is ever mapped or loaded as a whole file, so that memory is bounded by t
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import ml_dtypes
 import numpy as np
 
 from animatrix_data.files import whole_file
+from animatrix_jax.checkpoint.shards import find_shards
 
 FLOATS: dict[str, Any] = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
 ITEM_BYTES = {
@@ -152,35 +152,6 @@ def _stored(path: Path, name: str, entry: dict[str, Any], start: int) -> Stored:
     return stored
 
 
-def find_shards(folder: Path, stem: str) -> list[Path]:
-    """Return `stem`.safetensors, or all its shards `stem`-00001-of-000NN.safetensors, in order.
-
-    An empty list where there is none. Raises ValueError where a shard is missing or both forms
-    are there.
-    """
-    numbered = re.compile(rf"{re.escape(stem)}-(\d+)-of-(\d+)\.safetensors")
-    found = sorted(p for p in folder.glob(f"{stem}*.safetensors") if numbered.fullmatch(p.name))
-    single = folder / f"{stem}.safetensors"
-    if not found:
-        return [single] if single.is_file() else []
-    if single.is_file():
-        raise ValueError(f"{folder} has both {single.name} and shards: which is meant?")
-    counts = {int(match[2]) for p in found if (match := numbered.fullmatch(p.name))}
-    if len(counts) > 1:
-        raise ValueError(f"{folder} mixes shards of {' and '.join(map(str, sorted(counts)))}")
-    wanted = {folder / name for name in shard_names(stem, counts.pop())}
-    if missing := sorted(wanted - set(found)):
-        raise ValueError(f"{missing[0]} is missing ({len(missing)} of {len(wanted)} shards are)")
-    return found
-
-
-def shard_names(stem: str, count: int) -> list[str]:
-    """Return the file names of `count` shards; one has no number."""
-    if count == 1:
-        return [f"{stem}.safetensors"]
-    return [f"{stem}-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)]
-
-
 def read_shards(folder: Path, stem: str) -> dict[str, Stored]:
     """Return the tensors of all shards; {} where there are none.
 
@@ -195,7 +166,9 @@ def read_shards(folder: Path, stem: str) -> dict[str, Stored]:
             tensors[name] = stored
     index = folder / f"{stem}.safetensors.index.json"
     if tensors and index.is_file():
-        listed = read_json(index).get("weight_map", {})
+        listed = read_json(index).get("weight_map")
+        if not isinstance(listed, dict) or not all(isinstance(v, str) for v in listed.values()):
+            raise ValueError(f"{index} has no weight_map from tensors to files")
         held = {name: stored.path.name for name, stored in tensors.items()}
         if odd := sorted(set(listed.items()) ^ set(held.items())):
             raise ValueError(f"{index} and the shards disagree on tensor {odd[0][0]}")

@@ -47,21 +47,21 @@ MARKS = {
 
 
 def rules(config: VAEConfig) -> tuple[Rule, ...]:
-    """Return every tensor of a VAE of Wan's kind; ValueError where Wan has no such VAE."""
-    _check_kind(config)
+    """Return every tensor's rule; ValueError, saying why, for a VAE that is not Wan's."""
+    if reasons := not_wans(config):
+        raise ValueError(f"this VAE is none of Wan's: it {' and '.join(reasons)}")
     return (*_encoder(config), *_decoder(config))
 
 
-def _check_kind(c: VAEConfig) -> None:
+def not_wans(c: VAEConfig) -> list[str]:
+    """Return what a VAE has that none of Wan's does, as ends of a sentence."""
     reasons = {
         "has a linear path": c.linear_path,
         "upsamples to the next level's width": c.resampling == "next",
         "leaves space alone between two levels": any(space != 2 for _, space in c.strides),
-        "has convolutions of one frame": any(taps != 3 for taps in c.temporal_kernels),
+        "has convolutions not of three frames": any(taps != 3 for taps in c.temporal_kernels),
     }
-    for reason, holds in reasons.items():
-        if holds:
-            raise ValueError(f"this VAE {reason}, which no Wan VAE does: it cannot be converted")
+    return [reason for reason, holds in reasons.items() if holds]
 
 
 def _encoder(c: VAEConfig) -> Iterator[Rule]:

@@ -102,8 +102,8 @@ def test_what_is_not_a_wan_transformer_is_refused(ours: dict[str, np.ndarray]) -
         config_of("wan", shapes, {})
     with pytest.raises(ValueError, match=r"img_emb\.proj\.0\.weight belongs to a branch for image"):
         config_of("wan", {**shapes, "img_emb.proj.0.weight": (3,)}, config)
-    with pytest.raises(ValueError, match="absolute positions is none of Wan's"):
-        rules(replace(CONFIG, absolute_positions=True))
+    with pytest.raises(ValueError, match=r"none of Wan's: it has absolute positions and has a rot"):
+        rules(replace(CONFIG, absolute_positions=True, rope_base=100.0))
 
 
 def test_the_norms_are_not_swapped() -> None:

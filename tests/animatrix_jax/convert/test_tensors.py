@@ -12,7 +12,6 @@ from safetensors.numpy import save_file
 from animatrix_jax.convert.tensors import (
     FLOATS,
     Planned,
-    find_shards,
     into_shards,
     read_header,
     read_shards,
@@ -134,13 +133,14 @@ def test_shards_are_cut_by_size_and_found_again(tmp_path: Path) -> None:
     index.write_text(json.dumps({"weight_map": {"t0": "elsewhere"}}))
     with pytest.raises(ValueError, match="disagree on tensor t0"):
         read_shards(tmp_path, "model")
+    for odd in ({}, {"weight_map": ["t0"]}, {"weight_map": {"t0": ["elsewhere"]}}):
+        index.write_text(json.dumps(odd))
+        with pytest.raises(ValueError, match=r"index.json has no weight_map from tensors to files"):
+            read_shards(tmp_path, "model")
     index.unlink()
-    (tmp_path / "model-00002-of-00003.safetensors").rename(tmp_path / "aside")
+    (tmp_path / "model-00002-of-00003.safetensors").unlink()
     with pytest.raises(ValueError, match=r"model-00002-of-00003.safetensors is missing \(1 of 3"):
-        find_shards(tmp_path, "model")
-    (tmp_path / "aside").rename(tmp_path / "model.safetensors")
-    with pytest.raises(ValueError, match=r"both model\.safetensors and shards"):
-        find_shards(tmp_path, "model")
+        read_shards(tmp_path, "model")
 
 
 def test_a_tensor_in_two_shards_is_refused(tmp_path: Path) -> None:

@@ -89,12 +89,12 @@ def test_pixels_of_a_patch_change_their_order() -> None:
         (replace(SMALL, linear_path=True), "has a linear path"),
         (replace(SMALL, resampling="next"), "upsamples to the next level's width"),
         (replace(SMALL, strides=((2, 1), (1, 2))), "leaves space alone between two levels"),
-        (replace(SMALL, temporal_kernels=(1, 3, 3)), "has convolutions of one frame"),
+        (replace(SMALL, temporal_kernels=(1, 3, 3)), "has convolutions not of three frames"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_wan_has_not_is_refused(config: VAEConfig, why: str) -> None:
-    with pytest.raises(ValueError, match=f"this VAE {why}, which no Wan VAE does"):
+    with pytest.raises(ValueError, match=f"this VAE is none of Wan's: it {why}"):
         rules(config)
 
 

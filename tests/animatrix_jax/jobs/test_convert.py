@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from animatrix_jax import cli
 from animatrix_jax.checkpoint.folder import read_card
 from animatrix_jax.convert import stream
-from animatrix_jax.convert.layouts import WAN_TEXT_ENCODER
+from animatrix_jax.convert.layouts import RECORD, WAN_TEXT_ENCODER
 from animatrix_jax.jobs.convert import run
 from tests.animatrix_jax.convert.synthetic import (
     DIT,
@@ -44,6 +44,14 @@ def wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """T2V with two experts in Wan's own layout."""
     folder = tmp_path_factory.mktemp("wan") / "t2v"
     write_foreign(folder, MODELS["t2v"], "wan")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def diffusers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """T2V with two experts in diffusers' layout."""
+    folder = tmp_path_factory.mktemp("diffusers") / "t2v"
+    write_foreign(folder, MODELS["t2v"], "diffusers")
     return folder
 
 
@@ -264,7 +272,7 @@ def test_the_wrong_folder_is_one_sentence(
     (tmp_path / "empty").mkdir()
     to = ("--to", "diffusers")
     assert "holds no model" in refused(capsys, *to, tmp_path / "empty", out)
-    assert "is not a folder" in refused(capsys, *to, tmp_path / "absent", out)
+    assert str(tmp_path / "absent") in refused(capsys, *to, tmp_path / "absent", out)
     assert "is of the wan layout, not diffusers" in refused(
         capsys, "--from", "diffusers", "--to", "animatrix", wan, out
     )
@@ -292,7 +300,7 @@ def test_a_full_disk_is_one_sentence_and_is_gone_on_from(
         patch.setattr("animatrix_jax.convert.tensors.os.fsync", full)
         sentence = refused(capsys, "--to", "animatrix", wan, out)
     assert sentence.endswith("no space left on device") and str(out) in sentence
-    assert [path.name for path in out.rglob("*") if path.is_file()] == [stream.RECORD]
+    assert [path.name for path in out.rglob("*") if path.is_file()] == [RECORD]
     assert cli.main(["convert", "--to", "animatrix", str(wan), str(out)]) == 0
 
 
@@ -331,6 +339,85 @@ def test_a_killed_conversion_goes_on_where_it_was(
     assert sorted(p.name for p in out.rglob(".*")) == []
     with pytest.raises(ValueError, match="holds a finished model already"):
         run(wan, out, to="animatrix", shard_bytes=SHARD_BYTES)
+
+
+def test_an_unfinished_conversion_is_no_source(
+    tmp_path: Path, wan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = copy(wan, tmp_path / "half")
+    (half / RECORD).write_text("{}")
+    assert "is a conversion that is not finished" in refused(
+        capsys, "--to", "animatrix", half, tmp_path / "out"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_kill_left_half_written_is_cleared_everywhere(
+    tmp_path: Path, wan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    run(wan, whole, to="diffusers")
+    out.mkdir()
+    record_half_written = out / "..convert.12.tmp.json"
+    record_half_written.write_text("{")
+    # A kill after the weights: some of every kind of file is half-written.
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(stream.shutil, "copyfile", killed)
+        run(wan, out, to="diffusers")
+    assert not record_half_written.exists() and (out / RECORD).is_file()
+    for name in (
+        "tokenizer/.tokenizer.12.tmp.json", "tokenizer/.merges.12.tmp", "vae/.config.12.tmp.json",
+        "scheduler/.scheduler_config.12.tmp.json", ".model_index.12.tmp.json",
+    ):  # fmt: skip
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("half")
+    run(wan, out, to="diffusers")
+    files = [sorted(p.relative_to(f) for p in f.rglob("*")) for f in (whole, out)]
+    assert files[0] == files[1]
+    same(whole, out)
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("scheduler/scheduler_config.json", {"flow_shift": "3"}, "flow_shift is '3', not a number"),
+        ("scheduler/scheduler_config.json", {"shift": [3]}, "shift is [3], not a number"),
+        ("scheduler/scheduler_config.json", {"flow_shift": -1}, "shift must be positive, not -1"),
+        ("model_index.json", {"boundary_ratio": {}}, "boundary_ratio is {}, not a number"),
+        ("model_index.json", {"boundary_ratio": float("nan")}, "boundary_ratio is nan, not a"),
+        ("transformer/config.json", {"num_attention_heads": "2"}, "not tell a Wan high's sizes"),
+        ("transformer/config.json", {"num_attention_heads": 2, "eps": "x"}, "high.eps must be"),
+        ("vae/config.json", {"latents_mean": 3}, "does not tell a Wan vae's sizes"),
+        ("text_encoder/model.safetensors.index.json", {"weight_map": 3}, "has no weight_map"),
+    ],
+)  # fmt: skip
+def test_odd_json_is_one_sentence(
+    tmp_path: Path, diffusers: Path, name: str, content: object, sentence: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    source = copy(diffusers, tmp_path / "diffusers")
+    (source / name).write_text(json.dumps(content))
+    assert sentence in refused(capsys, "--to", "animatrix", source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_model_index_names_a_tokenizer_only_where_there_is_one(
+    tmp_path: Path, wan: Path, diffusers: Path
+) -> None:
+    index = json.loads((diffusers / "model_index.json").read_text())
+    assert index["tokenizer"] == ["transformers", "T5TokenizerFast"]
+    without = copy(wan, tmp_path / "wan")
+    (without / "google" / "umt5-xxl" / "tokenizer.json").unlink()
+    run(without, tmp_path / "no_tokenizer", to="diffusers")
+    (without / WAN_TEXT_ENCODER).unlink()
+    run(without, tmp_path / "no_text", to="diffusers")
+    for name, encoder in (("no_tokenizer", "transformers"), ("no_text", None)):
+        index = json.loads((tmp_path / name / "model_index.json").read_text())
+        assert index["tokenizer"] == [None, None] and index["text_encoder"][0] == encoder
 
 
 def test_a_dry_run_lists_and_writes_nothing(
