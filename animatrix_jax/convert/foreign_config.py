@@ -71,7 +71,8 @@ def card_of(
         reference=variant.reference,
         guidance_text=variant.guidance,
         negative=NEGATIVE_PROMPT,
-        note=f"{variant.name}, from the {layout} layout; Wan samples it in {variant.steps} steps. "
+        steps=variant.steps,
+        note=f"{variant.name}, from the {layout} layout. "
         "The negative text is Wan's own, which steers away from style and painting: for anime "
         "give another.",
     )

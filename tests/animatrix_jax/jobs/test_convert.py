@@ -106,6 +106,7 @@ def test_the_card_has_the_variants_numbers(tmp_path: Path, variant: str) -> None
     }[variant]
     assert (card.schedule.shift, card.schedule.boundary) == (shift, boundary)
     assert (card.guidance_text, card.clip.fps, card.clip.frames) == (guidance, fps, frames)
+    assert card.steps == (50 if MODELS[variant].experts == ONE else 40)
     assert (card.reference, card.tokenizer) == (reference, "files")
     assert card.transformer.conditioning is None
     assert card.experts == MODELS[variant].experts
