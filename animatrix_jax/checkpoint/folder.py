@@ -11,7 +11,6 @@ Layers and experts are stacked at load. A folder may hold some of the parts only
 import dataclasses
 import hashlib
 import json
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from safetensors.numpy import load_file
 
 from animatrix_data.files import digest_file, whole_file
 from animatrix_data.settings import build
+from animatrix_jax.checkpoint.shards import find_shards
 from animatrix_jax.diffusion.schedule import Schedule
 from animatrix_jax.models.animatrix import AniMatrixConfig
 from animatrix_jax.models.experts import EXPERT_NAMES, expert_names
@@ -160,23 +160,13 @@ def part_files(folder: Path, part: str) -> list[Path]:
 
     Raises ValueError where there is none, or a shard is missing.
     """
-    files = sorted((folder / part).glob(SHARDS))
+    files = find_shards(folder / part, "model")
+    odd = sorted({*(folder / part).glob(SHARDS)} - {*files})
+    if odd:
+        raise ValueError(f"{odd[0]} does not belong to {WEIGHTS} or its numbered shards")
     if not files:
         raise ValueError(f"the model folder {folder} has no {part}/{WEIGHTS}")
-    if files != [folder / part / WEIGHTS]:
-        ending = re.search(r"-of-(\d{5})$", files[0].stem)
-        wanted = shard_names(int(ending[1])) if ending else [WEIGHTS]
-        odd = sorted({*wanted} ^ {file.name for file in files})
-        if odd:
-            raise ValueError(f"{folder / part}: shard {odd[0]} is missing or does not belong there")
     return files
-
-
-def shard_names(count: int) -> list[str]:
-    """Return the names of a network's weight files where there are `count`."""
-    if count == 1:
-        return [WEIGHTS]
-    return [f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)]
 
 
 def save_experts(
@@ -250,13 +240,16 @@ def stack_layers(like: Any, tensors: dict[str, Any], own_types: bool = False) ->
 
     def gather(path: Any, leaf: Any) -> jax.Array:
         keys = [str(entry.key) for entry in path]
-        kind = None if own_types else leaf.dtype
         if STACKED not in keys:
-            return jnp.asarray(tensors[".".join(keys)], kind)
+            tensor = tensors[".".join(keys)]
+            return jnp.asarray(tensor, tensor.dtype if own_types else leaf.dtype)
         place = keys.index(STACKED) + 1
         names = [
             ".".join([*keys[:place], str(layer), *keys[place:]]) for layer in range(leaf.shape[0])
         ]
-        return jnp.asarray(np.stack([np.asarray(tensors[name]) for name in names]), kind)
+        layers = [np.asarray(tensors[name]) for name in names]
+        # Files may keep some layers wider than others.
+        kind = jnp.result_type(*layers) if own_types else leaf.dtype
+        return jnp.asarray(np.stack([layer.astype(kind) for layer in layers]))
 
     return jax.tree_util.tree_map_with_path(gather, like)

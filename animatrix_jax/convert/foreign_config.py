@@ -1,5 +1,6 @@
 """The small JSON files of foreign folders, written from a model card and read into one."""
 
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from animatrix_jax.models.umt5 import UMT5Config
 from animatrix_jax.models.vae import VAEConfig
 
 DIFFUSERS_VERSION = "0.35.0"
+COMPUTE = "bfloat16"
 
 Said = tuple[float | None, float | None]
 """The shift and the boundary that a folder's own files tell, None where they do not."""
@@ -50,13 +52,15 @@ def card_of(
 ) -> ModelCard:
     """Return the card of a model from a foreign folder, whose networks have `configs` by part.
 
-    What the files did not say is the variant's. Raises ValueError where no variant has such a
-    transformer.
+    What the files did not say is the variant's. Transformer and text encoder compute in bfloat16,
+    as Wan's do. Raises ValueError where no variant has such a transformer.
     """
     vae, text_encoder = configs.get("vae"), configs.get("text_encoder")
+    if text_encoder is not None:
+        text_encoder = replace(text_encoder, dtype=COMPUTE)
     if not experts:
         return ModelCard(vae=vae, text_encoder=text_encoder, tokenizer="files")
-    dit = configs[experts[0]]
+    dit = replace(configs[experts[0]], dtype=COMPUTE)
     variant = find_variant(dit, experts)
     shift, boundary = said
     if variant.boundary is None or boundary is None:
