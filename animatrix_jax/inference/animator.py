@@ -1,10 +1,11 @@
 """A model as notebooks and scripts hold it: arrays in, arrays out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
@@ -47,24 +48,30 @@ class Animator:
         self,
         latents: Float[Array, "B t h w z"],
         timestep: float,
-        text: Sequence[str],
+        text: Sequence[str] | Float[Array, "B L d"],
         tags: Sequence[ProductionSpec | str] | None = None,
         reference: Sequence[References] | None = None,
     ) -> Float[Array, "B t h w z"]:
         """Return dz/dsigma = noise − clean of latents at one timestep, 1000·sigma, unguided.
 
-        The expert whose window holds the timestep answers. An empty text is a channel not given;
-        `tags` is a specification, or its text, a clip; `reference` pictures by frame, a clip.
-        Raises ValueError for what the model cannot take.
+        The expert whose window holds the timestep answers. `text` is a text a clip, an empty one
+        being a channel not given, or what `encode_text` returned; `tags` is a specification, or its
+        text, a clip; `reference` pictures by frame, a clip. Raises ValueError for what the model
+        cannot take.
         """
         model, count = self.model, len(latents)
         for name, given in (("text", text), ("tags", tags), ("reference", reference)):
             if given is not None and len(given) != count:
                 raise ValueError(f"{name} is given for {len(given)} clips, latents for {count}")
         specs = [parse_tags(t) if isinstance(t, str) else t for t in tags or [""] * count]
+        states, texts = None, [""] * count
+        if isinstance(text, np.ndarray | jax.Array):
+            states = jnp.asarray(text)
+        else:
+            texts = list(text)
         requests = [
             Request(spec, words, references=pictures)
-            for spec, words, pictures in zip(specs, text, reference or [{}] * count, strict=True)
+            for spec, words, pictures in zip(specs, texts, reference or [{}] * count, strict=True)
         ]
         frames, height, width = latents.shape[1:4]
         time, space = model.vae_config.time_stride, model.vae_config.space_stride
@@ -72,6 +79,9 @@ class Animator:
         for request in requests:
             check_request(model, request, clip[0])
         conditions = batch_conditions(model, requests, clip)
+        if states is not None:
+            given = jnp.ones(count, bool)
+            conditions = replace(conditions, text=states, text_given=given)
         schedule = model.card.schedule
         expert = expert_of(timestep / 1000.0, None if schedule is None else schedule.boundary)
         times = jnp.full(count, timestep, jnp.float32)

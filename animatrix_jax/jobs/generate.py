@@ -22,7 +22,8 @@ from animatrix_data.taxonomy import (
     print_directive,
 )
 from animatrix_jax.diffusion.guidance import high_low
-from animatrix_jax.inference.pipeline import count_steps, generate_clips
+from animatrix_jax.inference.animator import Animator
+from animatrix_jax.inference.pipeline import count_steps
 from animatrix_jax.inference.request import (
     Plan,
     Request,
@@ -96,7 +97,9 @@ def run(
     check_request(loaded, request, plan.clip[0])
     _check_place(out)
     with ticking("Sampling", count_steps(loaded, [request], settings)) as ticker:
-        clip = generate_clips(loaded, [request], settings, on_step=ticker.advance)[0]
+        clip = Animator(loaded).generate(
+            asked, seed=seed, references=references, on_step=ticker.advance, **asdict(settings)
+        )
     record = describe(loaded, asked, seed, settings, plan) | {
         "reference": None if reference is None else str(reference),
         "reference_digests": {frame: digest_file(path) for frame, path in pictures.items()},

@@ -42,6 +42,8 @@ def test_velocity_asks_the_timesteps_expert_under_the_conditions(animator: Anima
     freed = animator.velocity(latents, 899.0, text, tags)
     changed = np.abs(freed - low).reshape(2, -1).max(axis=1)
     assert changed[0] > 1e-3 and changed[1] == 0
+    again = animator.velocity(latents, 899.0, animator.encode_text(text), tags, pictures)
+    np.testing.assert_allclose(again, low, atol=1e-6)
     with pytest.raises(ValueError, match="text is given for 1 clips, latents for 2"):
         animator.velocity(latents, 899.0, ["a girl"])
     with pytest.raises(ValueError, match="frame 5 is outside"):

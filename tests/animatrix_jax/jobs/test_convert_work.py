@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 import animatrix_jax
+from animatrix_jax.checkpoint.folder import write_card
+from animatrix_jax.convert.foreign_config import card_of
+from animatrix_jax.flag_parsing import load_config
 from animatrix_jax.jobs import convert, draw, train
+from animatrix_jax.models.dit import DiTConfig
+from animatrix_jax.models.umt5 import UMT5Config
+from animatrix_jax.models.vae_presets import WAN_21
 from tests.animatrix_jax.convert.synthetic import DIT, EXPERTS, VAE_21, Model, write_foreign
 from tests.tiny import write_tokenizer
 
@@ -56,3 +62,22 @@ def test_training_goes_on_from_a_converted_wan(converted: Path, tmp_path: Path) 
     assert clip.shape == (5, 16, 16, 3)
     convert.run(tmp_path / "run", tmp_path / "out", to="diffusers")
     assert (tmp_path / "out" / "animatrix.safetensors").is_file()
+
+
+def test_the_studio_config_is_built_at_full_size(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a14b = DiTConfig(5120, 13824, 40, 40, 36, 16, 4096, 512)
+    xxl = UMT5Config(256384, 4096, 10240, 64, 64, 24)
+    networks = {"high": a14b, "low": a14b, "vae": WAN_21, "text_encoder": xxl}
+    write_card(tmp_path / "model", card_of("wan", networks, EXPERTS))
+    draw.run(tmp_path / "corpus", clips=4, size="32x32x5@8", processes=1)
+    config = load_config(f"{repository}/configs/studio/sft.py:i2v_a14b")
+    for name in ("vae", "text_encoder", "initial"):
+        config.settings[name] = str(tmp_path / "model")
+    config.settings.update(corpus=str(tmp_path / "corpus"), held_out=2)
+    train.run(config, tmp_path / "run", dry_run=True)
+    counted = capsys.readouterr().out.splitlines()[-1]
+    # Two experts of 14.29 B weights, and the tag channel at rank 512.
+    assert counted.startswith("flow: 32,0") and counted.endswith("parameters; nothing was trained")
+    assert not (tmp_path / "run").exists()

@@ -125,7 +125,7 @@ def test_nonsense_is_refused(tiny_model, tmp_path, monkeypatch, capsys, argument
     def never(*_, **__):
         raise AssertionError("sampled before the mistake was found")
 
-    monkeypatch.setattr(generate, "generate_clips", never)
+    monkeypatch.setattr(generate.Animator, "generate", never)
     before = digests(tmp_path)
     line = ["generate", "--model", str(tiny_model), "--out", "new/clip.mp4", *arguments]
     assert cli.main(line) == 2
