@@ -192,11 +192,14 @@ def copy_tokenizer(source: Path, target: Path) -> None:
 
 
 def part_digest(folder: Path, part: str) -> str:
-    """Return the SHA-256 of a network's weights and of its sizes on the card.
+    """Return the SHA-256 of the weights and sizes of a network that the card names.
 
-    Sizes of the default value do not count: a new one leaves old digests as they were.
+    Sizes of the default value do not count, so that one added later changes no digest. Raises
+    ValueError where the folder has no such network.
     """
     card = getattr(read_card(folder), part)
+    if card is None:
+        raise ValueError(f"the model folder {folder} has no {part}")
     said = {
         field.name: getattr(card, field.name)
         for field in dataclasses.fields(card)

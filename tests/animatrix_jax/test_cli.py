@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
-from animatrix_jax import cli
+from animatrix_jax import cli, verbs
+from animatrix_jax.convert.layouts import LAYOUTS
+from animatrix_jax.convert.lora import STYLES
+from animatrix_jax.diffusion.solvers import SOLVERS
 from animatrix_jax.verbs import METAVARS, VERBS, Verb
 
 CONFIG = """
@@ -82,6 +85,12 @@ def test_flags_reach_the_job_as_plain_values(calls: list[dict[str, Any]]) -> Non
         "frames": None,
         "size": None,
     }
+
+
+def test_choices_are_what_the_rooms_know() -> None:
+    assert set(verbs.SOLVERS) == set(SOLVERS)
+    assert set(verbs.LAYOUTS) == set(LAYOUTS)
+    assert set(verbs.LORA_STYLES) == set(STYLES)
 
 
 def test_a_flag_may_have_another_name_than_its_argument(calls: list[dict[str, Any]]) -> None:
