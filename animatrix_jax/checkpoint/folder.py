@@ -28,7 +28,7 @@ from animatrix_data.settings import build
 from animatrix_jax.checkpoint.shards import find_shards
 from animatrix_jax.diffusion.schedule import Schedule
 from animatrix_jax.models.animatrix import AniMatrixConfig
-from animatrix_jax.models.experts import EXPERT_NAMES, expert_names
+from animatrix_jax.models.experts import EXPERT_NAMES, expert_names, pick_expert
 from animatrix_jax.models.umt5 import UMT5Config
 from animatrix_jax.models.vae import VAEConfig
 
@@ -174,7 +174,7 @@ def save_experts(
 ) -> None:
     """Write the experts of a tree with a leading expert dim into a part each."""
     for index, name in enumerate(names):
-        save_part(folder, name, jax.tree.map(lambda leaf, i=index: leaf[i], params), dtype)
+        save_part(folder, name, pick_expert(params, index), dtype)
 
 
 def copy_part(source: Path, target: Path, part: str) -> None:
@@ -207,9 +207,7 @@ def part_digest(folder: Path, part: str) -> str:
     }
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for file in part_files(folder, part):
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 24):
-                digest.update(chunk)
+        digest.update(digest_file(file).encode())
     return digest.hexdigest()
 
 

@@ -247,13 +247,12 @@ def _write_diffusers(base: str, slot: str, delta: Delta) -> dict[str, np.ndarray
     return {f"{base}.lora_A.weight": delta.down, f"{base}.lora_B.weight": up}
 
 
-def extract_lora(base: np.ndarray, merged: np.ndarray, rank: int) -> Factors:
-    """Return what turns `base` into `merged` (torch's layout): a matrix's best factors of a rank.
+def extract_lora(difference: np.ndarray, rank: int) -> Factors:
+    """Return the best factors of a rank of a matrix's change, float32 in torch's layout.
 
     The truncated singular value decomposition, of no more ranks than the matrix has; where the
     matrix is much larger than the rank, of its projection on a randomised range, which is seeded.
     """
-    difference = merged.astype(np.float32) - base.astype(np.float32)
     matrix = difference.reshape(len(difference), -1)
     rank = min(rank, *matrix.shape)
     if min(matrix.shape) > 4 * (rank + OVERSAMPLING):

@@ -87,7 +87,7 @@ def _differences(
             change += float(np.square(difference).sum())
             is_matrix = (rule.wan or "").endswith(".weight") and difference.ndim > 1
             if is_matrix:
-                lora[name] = extract_lora(old, new, rank)
+                lora[name] = extract_lora(difference, rank)
             elif style != "diffusers" or (rule.wan or "").endswith(".bias"):
                 lora[name] = Difference(difference)
             if name in lora:

@@ -25,7 +25,7 @@ from animatrix_jax.models.umt5 import UMT5Config, UMT5Encoder
 from animatrix_jax.models.vae import VAE, VAEConfig
 from animatrix_jax.runtime.attention import attend
 from animatrix_jax.runtime.tokenizer import make_tokenizer
-from animatrix_jax.runtime.video import Tiling, decode_clip, encode_clip
+from animatrix_jax.runtime.video import Tiling, decode_clip, encode_clip, to_unit
 
 WHOLE = 2**22
 """Pixel positions (frames × height × width) up to which a clip goes through the VAE whole."""
@@ -49,12 +49,6 @@ def find_model(name: str | Path) -> Path:
     return path
 
 
-def video_latents(vae: VAE, params: Any, frames: jax.Array) -> jax.Array:
-    """Encode frames uint8 [B, T, H, W, 3] into normalised latents [B, t, h, w, z]."""
-    latents: Any = vae.apply(params, frames.astype(jnp.float32) / 127.5 - 1.0, method="encode")
-    return latents
-
-
 def reference_frames(
     frames: UInt8[Array, "B T H W 3"], given: Bool[Array, " T"] | None = None
 ) -> Float[Array, "B T H W 3"]:
@@ -64,7 +58,7 @@ def reference_frames(
     """
     if given is None:
         given = np.arange(frames.shape[1]) == 0
-    return jnp.where(given[:, None, None, None], frames.astype(jnp.float32) / 127.5 - 1.0, 0.0)
+    return jnp.where(given[:, None, None, None], to_unit(frames), 0.0)
 
 
 @dataclass(frozen=True)
@@ -193,8 +187,7 @@ class Model:
     def _encode(self, frames: jax.Array, tiling: Tiling | None) -> jax.Array:
         if tiling is not None or prod(frames.shape[1:4]) > WHOLE:
             return jnp.asarray(encode_clip(self.vae, self.vae_params, frames, tiling))
-        encode = _encode_video if frames.dtype == jnp.uint8 else _encode_floats
-        return encode(self.vae, self.vae_params, frames)
+        return _encode_whole(self.vae, self.vae_params, frames)
 
     def velocity(
         self, expert: int, latents: jax.Array, timestep: jax.Array, conditions: Conditions
@@ -218,13 +211,8 @@ def _apply(network: Any, params: Any, *inputs: Any) -> Any:
 
 
 @partial(jax.jit, static_argnums=0)
-def _encode_video(vae: VAE, params: Any, frames: jax.Array) -> jax.Array:
-    return video_latents(vae, params, frames)
-
-
-@partial(jax.jit, static_argnums=0)
-def _encode_floats(vae: VAE, params: Any, frames: jax.Array) -> Any:
-    return vae.apply(params, frames, method="encode")
+def _encode_whole(vae: VAE, params: Any, frames: jax.Array) -> Any:
+    return vae.apply(params, to_unit(frames), method="encode")
 
 
 @partial(jax.jit, static_argnums=0)

@@ -11,8 +11,10 @@ import ftfy
 import numpy as np
 from jaxtyping import Int
 
+from animatrix_jax.checkpoint.folder import TOKENIZER
+
 TOKENIZERS = ("byte", "files")
-TOKENIZER_FILE = Path("tokenizer") / "tokenizer.json"
+TOKENIZER_FILE = Path(TOKENIZER) / "tokenizer.json"
 BYTE_VOCAB, BYTE_MASK = 384, 259
 
 Tokenize = Callable[[Sequence[str]], Int[np.ndarray, "n L"]]

@@ -67,6 +67,11 @@ def make_tiling(edge: int | None, stride: int) -> Tiling | None:
     return Tiling(edge, edge // (4 * stride) * stride)
 
 
+def to_unit(frames: Frames) -> Float[Array, "B T H W 3"]:
+    """Return frames in [−1, 1]: bytes scaled, floats as they are."""
+    return frames.astype(jnp.float32) / 127.5 - 1.0 if frames.dtype == jnp.uint8 else frames
+
+
 def encode_stream(
     vae: VAE, params: Any, frames: Frames | Iterable[Frames]
 ) -> Iterator[Float[Array, "B 1 h w z"]]:
@@ -198,7 +203,7 @@ def _through(
 def _step(
     vae: VAE, method: str, first: bool, params: Any, memory: Any, chunk: jax.Array
 ) -> tuple[jax.Array, Any]:
-    if chunk.dtype == jnp.uint8:
-        chunk = chunk.astype(jnp.float32) / 127.5 - 1.0
+    if method == "encode":
+        chunk = to_unit(chunk)
     result: Any = vae.apply({**params, **memory}, chunk, first, method=method, mutable=[MEMORY])
     return result

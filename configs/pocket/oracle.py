@@ -3,7 +3,7 @@
     animatrix draw --out runs/pocket/oracle_corpus --clips 2800 --seed 1000000 --sampler rehearsed
     animatrix train --config configs/pocket/oracle.py --workdir runs/pocket/oracle
 
-Two CPU cores, about 20 minutes; its accuracy on clips it never saw is in oracle.json.
+Two CPU cores, about ten minutes; its accuracy on clips it never saw is in oracle.json.
 """
 
 from ml_collections import ConfigDict

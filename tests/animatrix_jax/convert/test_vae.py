@@ -1,18 +1,16 @@
 """The VAEs' table reads both ways, and tells sizes from names and shapes."""
 
 from dataclasses import replace
-from functools import cache, partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from animatrix_jax.checkpoint.folder import flatten_layers
-from animatrix_jax.convert.rules import SYSTEMS, to_foreign, to_ours
+from animatrix_jax.convert.networks import foreign_shape, network_of
+from animatrix_jax.convert.rules import SYSTEMS, by_foreign_name
 from animatrix_jax.convert.vae import config_of, rules
-from animatrix_jax.models.vae import VAE, VAEConfig
+from animatrix_jax.models.vae import VAEConfig
 from animatrix_jax.models.vae_presets import WAN_21, WAN_22
+from tests.animatrix_jax.convert.tables import check_there_and_back, random_ours
 
 SMALL = replace(
     WAN_21,
@@ -32,34 +30,20 @@ CONFIGS = pytest.mark.parametrize("config", [SMALL, RESIDUAL], ids=["2.1", "2.2"
 BOTH = pytest.mark.parametrize("system", SYSTEMS)
 
 
-@cache
-def our_shapes(config: VAEConfig) -> dict[str, tuple[int, ...]]:
-    edge = config.space_stride
-    clip = jnp.zeros((1, 1, edge, edge, 3))
-    noise = jnp.zeros((1, *config.latent_shape(1, edge, edge)))
-    init = partial(VAE(config).init, method="reconstruct")
-    tree = jax.eval_shape(init, jax.random.key(0), clip, noise)["params"]
-    return {name: leaf.shape for name, leaf in flatten_layers(tree)}
-
-
 def foreign_shapes(config: VAEConfig, system: str) -> dict[str, tuple[int, ...]]:
-    empty = {
-        name: np.broadcast_to(np.uint8(0), shape) for name, shape in our_shapes(config).items()
-    }
-    foreign = to_foreign(rules(config), system, empty)
-    return {name: tensor.shape for name, tensor in foreign.items()}
+    shapes = network_of("vae").shapes(config)
+    named = by_foreign_name(rules(config), system)
+    return {name: foreign_shape(rule, shapes[rule.ours]) for name, rule in named.items()}
 
 
 @CONFIGS
 @BOTH
 def test_out_and_in_again_is_the_same(config: VAEConfig, system: str) -> None:
-    random = np.random.default_rng(0)
-    ours = {name: random.normal(size=shape) for name, shape in our_shapes(config).items()}
-    foreign = to_foreign(rules(config), system, ours)
-    again = to_ours(rules(config), system, foreign)
-    assert again.keys() == ours.keys() and len(foreign) == len(ours)
-    for name, tensor in ours.items():
-        np.testing.assert_array_equal(again[name], tensor)
+    ours = random_ours("vae", config)
+    foreign = check_there_and_back(rules(config), system, ours)
+    assert {name: tensor.shape for name, tensor in foreign.items()} == foreign_shapes(
+        config, system
+    )
 
 
 @pytest.mark.parametrize(
