@@ -28,7 +28,9 @@ PEOPLE: dict[str, tuple[str, ...]] = {
     "girl": ("long", "short", "twin-tailed"),
     "boy": ("short", "spiky"),
 }
-PLACES = ("seaside", "city", "forest", "meadow", "mountains", "room")
+FIRST_PLACES = ("seaside", "city", "forest", "meadow", "mountains", "room")
+"""The places of the staged samplers that the shipped model learnt."""
+PLACES = FIRST_PLACES
 LIGHTS: dict[str, tuple[Rgb, float]] = {
     "morning": (rgb("ffe6c0"), 0.12),
     "noon": (rgb("ffffff"), 0.0),

@@ -12,8 +12,22 @@ from animatrix_data.procedural.registry import Registry
 class Style:
     """One rendering tradition as numbers; widths are fractions of the frame height.
 
-    `skies` gives the (top, bottom) sky colours by light; `texture`, `clouds` and `veil` name
-    the background texture, the cloud form and the screen-space light of `scenery` and `scene`.
+    How lines and colours are laid: `outline` and `scenery_outline` (0 = none) in `ink`; the grades
+    `figure` and `scenery`; `shade`, the share of `shadow` in a cel's dark side; `rim`, a line of
+    back light; `wash`, the paper that ink fades into; `light_share`, how far the light of the hour
+    colours the scenery.
+
+    How volumes are lit (all 0 or 1 in a drawn style; light falls from the upper left):
+    `volume` in [0, 1], the strength of smooth shading from the lit to the dark side, in place of
+    the hard cel shadow; `gloss` in [0, 1], the opacity of specular highlights on hair, eyes and
+    cloth; `scatter`, the warm colour that light takes inside skin, at the border of its shadow;
+    `contact` in [0, 1], the darkness of the soft shadow on the ground under a figure;
+    `eye_scale` and `head_scale`, the size of eyes and head beside a drawn figure's.
+
+    `skies` gives the (top, bottom) sky colours by light; `texture`, `clouds`, `grain` and `veil`
+    name the background texture and the cloud form of `sky`, the surface of `grain` and the light
+    over the whole frame of `veils`. `haze` in [0, 1] is the share of sky colour in the far layer;
+    `focus` is the blur of the far layer (standard deviation).
     """
 
     outline: float
@@ -30,6 +44,15 @@ class Style:
     clouds: str = "puff"
     veil: str = ""
     light_share: float = 1.0
+    volume: float = 0.0
+    gloss: float = 0.0
+    scatter: Rgb | None = None
+    contact: float = 0.0
+    eye_scale: float = 1.0
+    head_scale: float = 1.0
+    grain: str = ""
+    haze: float = 0.0
+    focus: float = 0.0
 
 
 def _skies(**codes: str) -> dict[str, tuple[Rgb, Rgb]]:
