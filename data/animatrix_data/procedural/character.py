@@ -9,6 +9,7 @@ import skia
 
 from animatrix_data.procedural.colour import Rgb, fill, mix, rgb, stroke
 from animatrix_data.procedural.content import HAIR_COLOURS, OUTFIT_COLOURS, SKIN, Content
+from animatrix_data.procedural.expressions import Look
 from animatrix_data.procedural.head import Head
 from animatrix_data.procedural.motion import Pose
 from animatrix_data.procedural.styles import Style
@@ -127,11 +128,13 @@ class Figure:
             build.hair_length,
         )
 
-    def draw(self, canvas: skia.Canvas, pose: Pose, j: Joints, smear: Joints | None) -> None:
-        """Draw one drawing; `smear` holds the joints of the drawing before, for a trail."""
+    def draw(
+        self, canvas: skia.Canvas, pose: Pose, j: Joints, look: Look, before: Joints | None
+    ) -> None:
+        """Draw one drawing; `before` holds the joints of the drawing before it, for a trail."""
         self.head.draw_back(canvas, j.head, self.build.head, pose)
-        if smear is not None:
-            self._draw_smears(canvas, smear, j)
+        if look.smear and before is not None:
+            self._draw_smears(canvas, before, j)
         self._draw_arm(canvas, j.arm_l, self.far_sleeve)
         self._draw_leg(canvas, j.leg_l, self.far_leg)
         self._draw_leg(canvas, j.leg_r, self.leg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from animatrix_data.caption.schema import StructuredCaption
 from animatrix_data.procedural.captions import structured_caption, write_directive
 from animatrix_data.procedural.content import FREE, Staging, sample_content
+from animatrix_data.procedural.faults import Fault, ratings
 from animatrix_data.procedural.sampler import check_drawable
 from animatrix_data.procedural.scene import Scene, Size
 from animatrix_data.taxonomy.directive import Directive
@@ -18,7 +20,6 @@ from animatrix_data.taxonomy.tags import ProductionSpec
 
 STUDIO_VERSION = 3
 """Raised whenever the same spec (or sampler), seed, size and staging come to give other frames."""
-RATINGS = ("r_face", "r_limb", "r_line", "r_motion")
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,31 @@ class DrawnClip:
     directive: Directive
 
 
-def draw_clip(spec: ProductionSpec, seed: int, size: Size, staging: Staging = FREE) -> DrawnClip:
-    """Draw a clip: the same spec, seed, size and staging give the same bytes.
+def draw_clip(
+    spec: ProductionSpec,
+    seed: int,
+    size: Size,
+    staging: Staging = FREE,
+    faults: Sequence[Fault] = (),
+) -> DrawnClip:
+    """Draw a clip: the same spec, seed, size, staging and faults give the same bytes.
 
     Fields that the spec leaves out take the plainest value. Raises ValueError, saying what can be
-    drawn, for a tag that this studio cannot draw.
+    drawn, for a tag or a fault that this studio cannot draw.
     """
     check_drawable(spec)
     content = sample_content(seed, staging)
-    scene = Scene(spec, content, staging.take(seed), size)
+    deformation = staging.deform(seed)
+    scene = Scene(spec, content, staging.take(seed), size, deformation, faults)
     frames, seen = scene.render()
     truth: dict[str, Any] = {
         **seen,
         "deformation": scene.deformation,
-        "faults": [],
-        **{name: 5.0 for name in RATINGS},
+        "faults": [
+            {**asdict(fault), "start": broken.start, "variant": broken.variant}
+            for fault, broken in zip(faults, scene.faults, strict=True)
+        ],
+        **ratings(faults),
         "content": asdict(content),
         "seed": seed,
         "size": asdict(size),

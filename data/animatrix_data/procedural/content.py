@@ -57,16 +57,24 @@ class Staging:
     """What the clips of a corpus share.
 
     places and lights: among which they are set; rehearsed: a place always has the same backdrop,
-    an action the same first drawing, an effect the same scatter, where otherwise the seed decides.
+    an action the same first drawing, an effect the same scatter, where otherwise the seed decides;
+    deformation: the range of its intensity beyond what the tags ask for (None: none).
     """
 
     places: tuple[str, ...] = PLACES
     lights: tuple[str, ...] = tuple(LIGHTS)
     rehearsed: bool = False
+    deformation: tuple[float, float] | None = None
 
     def take(self, seed: int) -> int:
         """Return the seed of everything in a clip but its content."""
         return REHEARSAL if self.rehearsed else seed
+
+    def deform(self, seed: int) -> float:
+        """Return the deformation intensity of a seed, in [0, 1], beyond what its tags ask for."""
+        if self.deformation is None:
+            return 0.0
+        return float(generator(seed, "deformation").uniform(*self.deformation))
 
 
 REHEARSAL = 0

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from animatrix_data.procedural.camera import FAR_DEPTH, CameraPath, camera_path
-from animatrix_data.procedural.character import Figure, Joints, joints
-from animatrix_data.procedural.colour import fill
+from animatrix_data.procedural.acting import Actor, Shooting, cast
+from animatrix_data.procedural.camera import FAR_DEPTH, camera_path
+from animatrix_data.procedural.character import Figure, joints
 from animatrix_data.procedural.content import Content
-from animatrix_data.procedural.effects import EFFECTS, Effect, Setting
-from animatrix_data.procedural.framing import ANGLES, SHOTS, Framing
-from animatrix_data.procedural.motion import JOINTS, Pose, tracks
+from animatrix_data.procedural.effects import EFFECTS, Effect, Placed, Setting
+from animatrix_data.procedural.faults import FAULTS, Breakage, Fault, Scope
+from animatrix_data.procedural.framing import SHOTS
 from animatrix_data.procedural.painter import Painter
 from animatrix_data.procedural.places import INDOORS, PLACES, Stage
 from animatrix_data.procedural.registry import generator
 from animatrix_data.procedural.sky import paint_sky
 from animatrix_data.procedural.styles import STYLES, Style
-from animatrix_data.procedural.timing import (
-    AMPLITUDES,
-    CYCLES_PER_SECOND,
-    KINETICS,
-    Kinetics,
-    drawing_times,
-)
+from animatrix_data.procedural.timing import KINETICS
+from animatrix_data.procedural.veils import VEILS
+from animatrix_data.procedural.view import Layer, View
 from animatrix_data.taxonomy.tags import ProductionSpec
-
-PIVOT = 0.12
-"""The height in the frame about which a shot scale enlarges the background (the horizon)."""
-REACH = 0.27
-"""How far a figure may travel, leap or lean, in frame heights, before its path is scaled down."""
-FIGURE_SHARE = 0.6
-"""The figure's share of a pan or tilt: the camera keeps it in the frame."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +47,6 @@ class Size:
         object.__setattr__(self, "fps", float(self.fps))
 
 
-@dataclass(frozen=True)
-class Layer:
-    """A background layer: a picture in frame heights, its depth and its share of a pan."""
-
-    picture: skia.Picture
-    depth: float
-    share: float
-
-
 def _value(spec: ProductionSpec, field: str, default: str) -> str:
     tags = spec.get(field)
     return tags[0].name if tags else default
@@ -85,40 +66,64 @@ def _background(style: Style, content: Content, seed: int) -> tuple[list[Layer],
 class Scene:
     """Everything of one clip, ready to be drawn frame by frame."""
 
-    def __init__(self, spec: ProductionSpec, content: Content, seed: int, size: Size) -> None:
+    def __init__(
+        self,
+        spec: ProductionSpec,
+        content: Content,
+        seed: int,
+        size: Size,
+        deformation: float = 0.0,
+        faults: Sequence[Fault] = (),
+    ) -> None:
         self.size = size
         self.style = STYLES[_value(spec, "VideoStyle", "2D Japanese Anime")]
-        self.kinetics = KINETICS[_value(spec, "MotionStyle", "2D Daily")]
-        self.framing: Framing = SHOTS[_value(spec, "ShotScale", "Full Shot")](self.kinetics.build)
-        angle = _value(spec, "ShotAngle", ANGLES[0])
-        if angle not in ANGLES:
-            raise ValueError(
-                f"the procedural studio cannot draw ShotAngle: {angle}; "
-                f"it can draw {', '.join(ANGLES)}"
+        self.faults = [
+            FAULTS[fault.kind](
+                Scope(fault.severity, size.frames, size.fps, content,
+                      generator(seed, f"fault {fault.kind}"))
             )
-        if spec.get("Emotion"):
-            raise ValueError("the procedural studio draws no Emotion tags yet; leave them out")
-        self.facing = content.facing
-        self.camera: CameraPath = camera_path(spec.get("CameraMotion"), size.frames, size.fps, seed)
-        self.poses = _poses(spec, self.kinetics, self.framing, seed, size)
+            for fault in faults
+        ]  # fmt: skip
+        self.effects = self._effects(spec, seed)
+        kinetics = KINETICS[_value(spec, "MotionStyle", "2D Daily")]
+        for effect in self.effects:
+            if effect.build:
+                kinetics = replace(kinetics, build=effect.build(kinetics.build))
+        self.build = kinetics.build
+        framing = SHOTS[_value(spec, "ShotScale", "Full Shot")](self.build)
+        camera = camera_path(spec.get("CameraMotion"), size.frames, size.fps, seed)
+        self.view = View(camera, framing, size.frames, size.height)
+        shooting = Shooting(framing, size.frames, size.fps, seed, deformation)
+        self.actors = cast(spec, content, kinetics, shooting)
+        self.actors[0] = self._directed(self.actors[0])
         self.layers, self.near = _background(self.style, content, seed)
-        outline = self.style.outline * min(1.2, self.framing.height**0.5 + 0.1)
-        outline /= self.framing.height
-        self.figure = Figure(content, self.style, self.kinetics.build, outline)
-        setting = Setting(
-            size.width / size.height,
-            size.frames,
-            size.fps,
-            self.style,
-            generator(seed, "effects"),
-        )
-        self.effects: list[Effect] = [EFFECTS[tag.name](setting) for tag in spec.get("VFX")]
+        self._outline = self.style.outline * min(1.2, framing.height**0.5 + 0.1) / framing.height
+        self._figures: dict[Content, Figure] = {}
+
+    def _effects(self, spec: ProductionSpec, seed: int) -> list[Effect]:
+        """Return the spec's effects, which draw from one random stream in turn."""
+        size = self.size
+        rng = generator(seed, "effects")
+        setting = Setting(size.width / size.height, size.frames, size.fps, self.style, rng)
+        return [EFFECTS[tag.name].make(setting) for tag in spec.get("VFX")]
+
+    def _directed(self, actor: Actor) -> Actor:
+        """Return the first actor as effects and faults will have it."""
+        poses, looks = actor.poses, actor.looks
+        for effect in self.effects:
+            poses = effect.poses(poses) if effect.poses else poses
+        for change in (*(e.look for e in self.effects), *(f.look for f in self.faults)):
+            if change:
+                looks = [change(look, t) for t, look in enumerate(looks)]
+        return replace(actor, poses=poses, looks=looks)
 
     @property
     def deformation(self) -> float:
-        """The intensity of squash, stretch and smears that the spec asks for, in [0, 1]."""
-        stretch = max(abs(pose.stretch) + abs(pose.shear) / 3 for pose in self.poses)
-        return round(min(1.0, 3.0 * stretch + 0.5 * self.kinetics.smear), 3)
+        """The intensity of squash, stretch and smears that is seen, in [0, 1]."""
+        actor = self.actors[0]
+        stretch = max(abs(pose.stretch) + abs(pose.shear) / 3 for pose in actor.poses)
+        smear = max(look.smear for look in actor.looks)
+        return round(min(1.0, 3.0 * stretch + 0.5 * smear), 3)
 
     def render(self) -> tuple[NDArray[np.uint8], dict[str, Any]]:
         """Return the frames uint8 [T, H, W, 3] and their truth (keypoints and camera path)."""
@@ -127,121 +132,98 @@ class Scene:
         surface = skia.Surface(pixels, skia.kRGBA_8888_ColorType)
         canvas = surface.getCanvas()
         frames = np.empty((self.size.frames, height, width, 3), np.uint8)
-        skeleton = [joints(pose, self.kinetics.build) for pose in self.poses]
-        keypoints: dict[str, list[list[float]]] = {name: [] for name in skeleton[0].keypoints()}
-        scales = [self.camera.depth_scale(layer.depth).tolist() for layer in self.layers]
-        near, figure = (self.camera.depth_scale(d).tolist() for d in (self.near.depth, 1.0))
+        keypoints: dict[str, list[list[float]]] = {}
+        shown = self._shown()
         for t in range(self.size.frames):
             canvas.save()
             canvas.translate(width / 2, height / 2)
             canvas.scale(height, height)
-            for layer, scale in zip(self.layers, scales, strict=True):
-                self._draw_layer(canvas, layer, scale[t], t)
-            for effect in self.effects:
-                if effect.behind:
-                    effect.behind(canvas, t)
-            points = self._draw_figure(canvas, skeleton, figure[t], t)
-            for name, (x, y) in points.items():
-                keypoints[name].append([round(x, 2), round(y, 2)])
-            self._draw_layer(canvas, self.near, near[t], t)
-            if self.style.veil:
-                _shafts(canvas)
-            for effect in self.effects:
-                if effect.front:
-                    effect.front(canvas, t)
+            points = self._draw_frame(canvas, shown[t])
             canvas.restore()
             frames[t] = pixels[:, :, :3]
-        return frames, {"keypoints": keypoints, "camera": self._camera_truth(figure)}
+            for change in (*(e.pixels for e in self.effects), *(f.pixels for f in self.faults)):
+                if change:
+                    change(frames[t], shown[t], self._placed(points))
+            for name, (x, y) in points.items():
+                keypoints.setdefault(name, []).append([round(x, 2), round(y, 2)])
+        camera = {name: [path[t] for t in shown] for name, path in self.view.truth().items()}
+        return frames, {"keypoints": keypoints, "camera": camera}
 
-    def _offset(self, share: float, t: int) -> tuple[float, float]:
-        """Return where the camera puts a layer's centre in a frame (frame heights)."""
-        shake = self.camera.shake[t]
-        return (
-            float(self.camera.x[t] * share + shake[0]),
-            float(self.camera.y[t] * share + shake[1]),
-        )
+    def _shown(self) -> list[int]:
+        """Return which moment of the scene each frame shows."""
+        moments = list(range(self.size.frames))
+        for fault in self.faults:
+            moments = [fault.moment(t) for t in moments] if fault.moment else moments
+        return moments
 
-    def _draw_layer(self, canvas: skia.Canvas, layer: Layer, scale: float, t: int) -> None:
-        canvas.save()
-        canvas.translate(*self._offset(layer.share, t))
-        world = self.framing.world
-        canvas.scale(scale * world, scale * world)
-        canvas.translate(0, PIVOT / world - PIVOT)
-        canvas.drawPicture(layer.picture)
-        canvas.restore()
-
-    def _draw_figure(
-        self, canvas: skia.Canvas, skeleton: list[Joints], scale: float, t: int
-    ) -> dict[str, tuple[float, float]]:
-        """Draw the figure and return its keypoints in pixels."""
-        pose, now = self.poses[t], skeleton[t]
-        canvas.save()
-        canvas.translate(*self._offset(FIGURE_SHARE, t))
-        canvas.scale(scale, scale)
-        canvas.translate(0, self.framing.feet)
-        wide = self.framing.height / (1 + pose.stretch)
-        canvas.scale(self.facing * wide, self.framing.height * (1 + pose.stretch))
-        canvas.skew(pose.shear, 0)
+    def _draw_frame(self, canvas: skia.Canvas, t: int) -> dict[str, tuple[float, float]]:
+        """Draw a frame and return the first actor's keypoints in pixels."""
+        for layer in self.layers:
+            self.view.draw_layer(canvas, layer, t)
         for effect in self.effects:
-            if effect.figure:
-                effect.figure(canvas, t, self.figure, now, pose)
-        smear = skeleton[t - 1] if self.kinetics.smear and t else None
-        self.figure.draw(canvas, pose, now, smear)
-        matrix = canvas.getTotalMatrix()
-        canvas.restore()
+            if effect.behind:
+                effect.behind(canvas, t)
+        points = {}
+        for actor in reversed(self.actors):
+            points = self._draw_actor(canvas, actor, t)
+        placed = self._placed(points)
+        self.view.draw_layer(canvas, self.near, t)
+        for effect in self.effects:
+            if effect.symbol:
+                effect.symbol(canvas, t, placed)
+        if self.style.veil:
+            VEILS[self.style.veil](canvas, self.size.width / self.size.height)
+        for effect in self.effects:
+            if effect.front:
+                effect.front(canvas, t)
+        return points
+
+    def _draw_actor(
+        self, canvas: skia.Canvas, actor: Actor, t: int
+    ) -> dict[str, tuple[float, float]]:
+        """Draw an actor and return its keypoints in pixels."""
+        pose, look = actor.poses[t], actor.looks[t]
+        first = actor is self.actors[0]
+        now = joints(pose, self.build)
+        effects, breakages = (self.effects, self.faults) if first else ([], [])
+        for fault in breakages:
+            now = fault.joints(now, t) if fault.joints else now
+        figure = self._figure(actor, t, breakages)
+        with self.view.figure(canvas, t):
+            canvas.translate(actor.x, 0)
+            canvas.scale(actor.scale * actor.facing / (1 + pose.stretch),
+                         actor.scale * (1 + pose.stretch))  # fmt: skip
+            canvas.skew(pose.shear, 0)
+            for effect in effects:
+                if effect.figure:
+                    effect.figure(canvas, t, figure, now, pose)
+            before = joints(actor.poses[t - 1], self.build) if look.smear and t else None
+            figure.draw(canvas, pose, now, look, before)
+            for over in (*(e.over for e in effects), *(b.over for b in breakages)):
+                if over:
+                    over(canvas, t, figure, now, pose)
+            matrix = canvas.getTotalMatrix()
         named = now.keypoints()
         moved = matrix.mapPoints([skia.Point(*p) for p in named.values()])
         return {name: (p.x(), p.y()) for name, p in zip(named, moved, strict=True)}
 
-    def _camera_truth(self, figure: list[float]) -> dict[str, list[float]]:
-        """Return the path of the far layer in pixels relative to frame 0, and its scale.
+    def _figure(self, actor: Actor, t: int, breakages: Sequence[Breakage]) -> Figure:
+        """Return what draws an actor at a frame, made once per identity."""
+        content = actor.content
+        for fault in breakages:
+            content = (fault.identity(t) if fault.identity else None) or content
+        if content not in self._figures:
+            self._figures[content] = Figure(content, self.style, self.build, self._outline)
+        return self._figures[content]
 
-        A point p of frame 0 is seen in frame t at centre + scale[t] · (p − centre) + (dx, dy)[t].
-        """
-        scale = self.camera.depth_scale(FAR_DEPTH)
-        scale = scale / scale[0]
-        x = (self.camera.x + self.camera.shake[:, 0]) * self.size.height
-        y = (self.camera.y + self.camera.shake[:, 1]) * self.size.height
-        subject = np.asarray(figure) / figure[0]
-        return {
-            "dx": np.round(x - scale * x[0], 3).tolist(),
-            "dy": np.round(y - scale * y[0], 3).tolist(),
-            "scale": np.round(scale, 4).tolist(),
-            "subject_scale": np.round(subject, 4).tolist(),
-            "roll": [0.0] * self.size.frames,
-        }
-
-
-def _shafts(canvas: skia.Canvas) -> None:
-    """Draw shafts of light from the upper left, and their flare."""
-    for angle, share in ((20, 0.16), (41, 0.22), (62, 0.14)):
-        canvas.save()
-        canvas.translate(-0.6, -0.62)
-        canvas.rotate(angle)
-        beam = skia.Path().moveTo(0, 0).lineTo(2, -0.13).lineTo(2, 0.13).close()
-        canvas.drawPath(beam, fill((1.0, 0.9, 0.7), share, skia.BlendMode.kScreen))
-        canvas.restore()
-    canvas.drawCircle(0.34, 0.34, 0.07, fill((0.7, 1.0, 0.85), 0.35, skia.BlendMode.kScreen))
-
-
-def _poses(
-    spec: ProductionSpec, kinetics: Kinetics, framing: Framing, seed: int, size: Size
-) -> list[Pose]:
-    """Return the drawing shown at each frame; motions of a spec follow one another in time."""
-    amplitude = AMPLITUDES[_value(spec, "MotionAmplitude", "medium")]
-    rate = CYCLES_PER_SECOND[_value(spec, "MotionSpeed", "medium")] * kinetics.rate
-    start = generator(seed, "phase").uniform(0, 2 * np.pi)
-    time = drawing_times(kinetics, size.frames, size.fps)
-    phase = start + 2 * np.pi * rate * time
-    names = [tag.name for tag in spec.get("MotionType")] or ["stand"]
-    parts = [tracks(name, phase, amplitude * kinetics.gain) for name in names]
-    which = np.arange(size.frames) * len(names) // size.frames
-    joined = {j: np.choose(which, [part[j] for part in parts]) for j in JOINTS}
-    strength = 0.5 + 0.5 * amplitude
-    joined["stretch"] = joined["stretch"] + kinetics.bounce * strength * np.sin(phase + 0.5)
-    joined["shear"] = joined["shear"] + kinetics.shear * strength * np.sin(phase)
-    for name in ("x", "lift", "shear"):
-        reach = framing.height * float(np.abs(joined[name]).max())
-        joined[name] = joined[name] * (REACH / max(reach, REACH))
-    columns = [joined[name].tolist() for name in JOINTS]
-    return [Pose(*values) for values in zip(*columns, strict=True)]
+    def _placed(self, points: dict[str, tuple[float, float]]) -> Placed:
+        """Return where the figure of some keypoints (pixels) is, in frame heights."""
+        height, width = self.size.height, self.size.width
+        at = {n: ((x - width / 2) / height, (y - height / 2) / height)
+              for n, (x, y) in points.items()}  # fmt: skip
+        head, neck = np.array(at["head"]), np.array(at["neck"])
+        foot = max(at["foot_l"], at["foot_r"], key=lambda p: p[1])
+        # The head's centre lies 0.92 radii from the neck (character.joints).
+        radius = float(np.hypot(*(head - neck))) / 0.92
+        tall = radius / self.build.head
+        return Placed(at["head"], radius, at["hip"], (at["hip"][0], foot[1]), tall)
