@@ -6,7 +6,9 @@ from animatrix_data.procedural.sampler import (
     amplitude_score,
     check_drawable,
     find_sampler,
+    sample_faults,
     sample_spec,
+    sample_staging,
     style_index,
 )
 from animatrix_data.procedural.scene import Size
@@ -20,6 +22,8 @@ __all__ = [
     "check_drawable",
     "draw_clip",
     "find_sampler",
+    "sample_faults",
     "sample_spec",
+    "sample_staging",
     "style_index",
 ]

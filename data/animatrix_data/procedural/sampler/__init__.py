@@ -1,0 +1,78 @@
+"""Samplers: how the production specs of a corpus are distributed, and what breaks in its clips.
+
+The order of the imports is the order in which the samplers are offered.
+"""
+
+from __future__ import annotations
+
+from animatrix_data.procedural.content import Staging
+from animatrix_data.procedural.faults import Fault
+from animatrix_data.procedural.registry import generator
+from animatrix_data.procedural.sampler import balanced, legible, long_tail, shipped  # noqa: F401
+from animatrix_data.procedural.sampler.base import SAMPLERS, Sampler
+from animatrix_data.procedural.sampler.drawable import DRAWABLE, MOVES, check_drawable
+from animatrix_data.procedural.timing import AMPLITUDES
+from animatrix_data.taxonomy.tags import ProductionSpec
+
+__all__ = [
+    "DRAWABLE",
+    "MOVES",
+    "SAMPLERS",
+    "Sampler",
+    "amplitude_score",
+    "check_drawable",
+    "find_sampler",
+    "sample_faults",
+    "sample_spec",
+    "sample_staging",
+    "style_index",
+]
+
+
+def find_sampler(name: str) -> Sampler:
+    """Return a named sampler; ValueError for an unknown name."""
+    if name not in SAMPLERS:
+        raise ValueError(f"there is no sampler {name!r}: choose from {', '.join(SAMPLERS)}")
+    return SAMPLERS[name]
+
+
+def sample_spec(seed: int, sampler: str = "balanced") -> ProductionSpec:
+    """Return the production spec of a seed under a named sampler.
+
+    Raises ValueError for an unknown sampler.
+    """
+    return find_sampler(sampler).spec(generator(seed, "spec"))
+
+
+def sample_faults(
+    seed: int, sampler: str = "balanced", spec: ProductionSpec | None = None
+) -> tuple[Fault, ...]:
+    """Return what breaks in the clip of a seed, none of which its spec could be mistaken for.
+
+    `spec` is the clip's where it is not the sampler's own. ValueError for an unknown sampler.
+    """
+    spec = sample_spec(seed, sampler) if spec is None else spec
+    return find_sampler(sampler).faults(generator(seed, "faults"), spec)
+
+
+def sample_staging(
+    seed: int, sampler: str = "balanced", spec: ProductionSpec | None = None
+) -> Staging:
+    """Return how the clip of a seed is staged; the rest as in `sample_faults`."""
+    found = find_sampler(sampler)
+    if found.staged is None:
+        return found.staging
+    spec = sample_spec(seed, sampler) if spec is None else spec
+    return found.staged(generator(seed, "staging"), spec)
+
+
+def style_index(spec: ProductionSpec) -> int:
+    """Return the number of a spec's VideoStyle among those drawn (0 where it has none)."""
+    tags = spec.get("VideoStyle")
+    return DRAWABLE["VideoStyle"].index(tags[0].name) if tags else 0
+
+
+def amplitude_score(spec: ProductionSpec) -> float:
+    """Return a spec's MotionAmplitude as a score in [0, 1] (1 = the widest swing drawn)."""
+    tags = spec.get("MotionAmplitude")
+    return AMPLITUDES[tags[0].name if tags else "medium"] / max(AMPLITUDES.values())

@@ -1,0 +1,149 @@
+"""Samplers for measuring: all that is asked for can be seen, with and without faults.
+
+A motion can be read in some shot scales only, an effect on the head in others, an emotion where
+the face is large, and none of those on the head from straight above. Motion, effect, shot, angle
+and emotion are therefore drawn together, from the distribution that is nearest to independence
+among those with even margins which ask for nothing hidden (iterative proportional fitting).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from animatrix_data.procedural import faults
+from animatrix_data.procedural.effects import EFFECTS
+from animatrix_data.procedural.expressions import FACE_SHOTS
+from animatrix_data.procedural.faults import FAULTS, Fault
+from animatrix_data.procedural.sampler.balanced import DEFORMED, EMOTION
+from animatrix_data.procedural.sampler.base import (
+    SAMPLERS,
+    Rng,
+    Sampler,
+    draw_move,
+    effect_tag,
+    pick,
+)
+from animatrix_data.procedural.sampler.drawable import (
+    DRAWABLE,
+    EYES,
+    FACES,
+    FIGURES,
+    clash,
+    readable_shots,
+)
+from animatrix_data.taxonomy.tags import ProductionSpec, Tag
+
+NO_EFFECT = 0.25
+"""The share of clips without an effect."""
+FAULTY = 0.5
+"""The share of clips of `faulty` with a fault."""
+SEVERITIES = (0.3, 1.0)
+FACELESS_ANGLE = "Overhead"
+ROUNDS = 300
+
+
+def legible(rng: Rng) -> ProductionSpec:
+    """All that is asked for can be seen; one move of the camera, at most one effect, one emotion.
+
+    Style, movement with direction, motion and effect are as even as visibility lets them be.
+    """
+    motion, effect, shot, angle, felt = _draw_cell(rng)
+    tags = [Tag("MotionType", motion), Tag("ShotScale", shot), Tag("ShotAngle", angle)]
+    tags += [
+        Tag(field, pick(rng, DRAWABLE[field]))
+        for field in ("VideoStyle", "MotionStyle", "MotionAmplitude", "MotionSpeed")
+    ]
+    if felt and DRAWABLE["Emotion"]:
+        tags.append(Tag("Emotion", pick(rng, DRAWABLE["Emotion"])))
+    tags.append(draw_move(rng))
+    if effect:
+        tags.append(effect_tag(effect))
+    return ProductionSpec(tuple(tags))
+
+
+def one_fault(rng: Rng, spec: ProductionSpec) -> tuple[Fault, ...]:
+    """Return, for half of the clips, one fault that a tag of the spec cannot be mistaken for."""
+    broken, severity = rng.uniform() < FAULTY, float(rng.uniform(*SEVERITIES))
+    all_faults = (Fault(kind, severity) for kind in FAULTS)
+    possible = [fault for fault in all_faults if faults.conflict(fault, spec) is None]
+    return (pick(rng, possible),) if broken and possible else ()
+
+
+def _draw_cell(rng: Rng) -> tuple[str, str, str, str, bool]:
+    """Return a motion, an effect (empty for none), a shot, an angle, and whether one is felt."""
+    edges = _edges()
+    place = int(np.searchsorted(edges, rng.uniform() * edges[-1], side="right"))
+    m, e, s, a, felt = np.unravel_index(place, _shape())
+    return (
+        DRAWABLE["MotionType"][m],
+        _effects()[e],
+        DRAWABLE["ShotScale"][s],
+        DRAWABLE["ShotAngle"][a],
+        bool(felt),
+    )
+
+
+def _effects() -> tuple[str, ...]:
+    return ("", *DRAWABLE["VFX"])
+
+
+def _shape() -> tuple[int, ...]:
+    sizes = (len(DRAWABLE[field]) for field in ("MotionType", "ShotScale", "ShotAngle"))
+    motions, shots, angles = sizes
+    return (motions, len(_effects()), shots, angles, 2)
+
+
+@cache
+def _edges() -> NDArray[np.float64]:
+    """Return the cumulated probability of every (motion, effect, shot, angle, felt)."""
+    effects = len(_effects()) - 1
+    even = [np.full(count, 1 / count) for count in _shape()]
+    even[1] = np.array([NO_EFFECT, *[(1 - NO_EFFECT) / effects] * effects])
+    even[4] = np.array([1 - EMOTION, EMOTION])
+    # Motion and effect are fitted last in each round: where not all margins can be met, theirs are.
+    return np.cumsum(fit_margins(_visible().astype(float), even, order=(4, 3, 2, 0, 1)))
+
+
+def fit_margins(
+    table: NDArray[np.float64], margins: list[NDArray[np.float64]], order: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Return a table scaled along each axis to the margins (iterative proportional fitting)."""
+    for _ in range(ROUNDS):
+        for axis in order:
+            others = tuple(other for other in range(table.ndim) if other != axis)
+            found = table.sum(axis=others, keepdims=True)
+            wanted = margins[axis].reshape(found.shape)
+            table = table * np.divide(wanted, found, out=np.zeros_like(found), where=found > 0)
+    return table
+
+
+def _visible() -> NDArray[np.bool_]:
+    """Return which (motion, effect, shot, angle, felt) ask for nothing that cannot be seen."""
+    shots, angles = DRAWABLE["ShotScale"], DRAWABLE["ShotAngle"]
+    seen = np.zeros(_shape(), bool)
+    for m, motion in enumerate(DRAWABLE["MotionType"]):
+        readable = readable_shots(Tag("MotionType", motion))
+        for e, effect in enumerate(_effects()):
+            tag = effect_tag(effect) if effect else None
+            on_head = tag is not None and EFFECTS[effect].region == "head"
+            masked = effect in (*EYES, *FACES, *FIGURES)
+            for s, shot in enumerate(shots):
+                pair = ProductionSpec(tuple(t for t in (Tag("MotionType", motion), tag) if t))
+                framed = pair.replace("ShotScale", [Tag("ShotScale", shot)])
+                if shot not in readable or (tag and shot not in readable_shots(tag)):
+                    continue
+                if clash(framed):
+                    continue
+                faces = set(readable) <= set(FACE_SHOTS)
+                for a, angle in enumerate(angles):
+                    above = angle == FACELESS_ANGLE
+                    seen[m, e, s, a, 0] = not (above and (on_head or faces))
+                    seen[m, e, s, a, 1] = shot in FACE_SHOTS and not above and not masked
+    return seen
+
+
+SAMPLERS.add("legible")(Sampler(legible, DEFORMED))
+SAMPLERS.add("faulty")(Sampler(legible, DEFORMED, one_fault))
