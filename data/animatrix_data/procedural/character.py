@@ -156,6 +156,10 @@ class Figure:
         solid.setStyle(skia.Paint.kStrokeAndFill_Style)
         canvas.drawCircle(*j.head, self.build.head * 1.05, solid)
 
+    def draw_arm(self, canvas: skia.Canvas, points: Limb) -> None:
+        """Draw an arm wherever it is."""
+        self._draw_arm(canvas, points, self.sleeve)
+
     def _draw_arm(self, canvas: skia.Canvas, points: Limb, sleeve: skia.Paint) -> None:
         a, b, c = points
         if self.outline:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from animatrix_data.caption.schema import StructuredCaption
 from animatrix_data.procedural.captions import structured_caption, write_directive
 from animatrix_data.procedural.content import FREE, Staging, sample_content
-from animatrix_data.procedural.faults import Fault, ratings
+from animatrix_data.procedural.faults import Fault, conflict, ratings
 from animatrix_data.procedural.sampler import check_drawable
 from animatrix_data.procedural.scene import Scene, Size
 from animatrix_data.taxonomy.directive import Directive
@@ -48,9 +48,12 @@ def draw_clip(
     """Draw a clip: the same spec, seed, size, staging and faults give the same bytes.
 
     Fields that the spec leaves out take the plainest value. Raises ValueError, saying what can be
-    drawn, for a tag or a fault that this studio cannot draw.
+    drawn, for a tag that this studio cannot draw or a fault that a tag rules out.
     """
     check_drawable(spec)
+    for fault in faults:
+        if why := conflict(fault, spec):
+            raise ValueError(why)
     content = sample_content(seed, staging)
     deformation = staging.deform(seed)
     scene = Scene(spec, content, staging.take(seed), size, deformation, faults)

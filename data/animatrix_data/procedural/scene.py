@@ -78,7 +78,7 @@ class Scene:
         self.size = size
         self.style = STYLES[_value(spec, "VideoStyle", "2D Japanese Anime")]
         self.faults = [
-            FAULTS[fault.kind](
+            FAULTS[fault.kind].make(
                 Scope(fault.severity, size.frames, size.fps, content,
                       generator(seed, f"fault {fault.kind}"))
             )
