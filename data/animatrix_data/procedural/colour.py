@@ -51,6 +51,13 @@ def vertical(top: Rgb, bottom: Rgb, y0: float, y1: float, alpha: float = 1.0) ->
     return skia.Paint(AntiAlias=True, Shader=shader)
 
 
+def glow(colour: Rgb, x: float, y: float, radius: float, alpha: float = 1.0) -> skia.Paint:
+    """Return a fill paint that fades from a centre to nothing at a radius."""
+    colours = [skia.Color4f(*colour, a).toColor() for a in (alpha, alpha * 0.55, 0.0)]
+    shader = skia.GradientShader.MakeRadial(skia.Point(x, y), radius, colours)
+    return skia.Paint(AntiAlias=True, Shader=shader)
+
+
 @dataclass(frozen=True)
 class Grade:
     """A colour grade: saturation and brightness gains, then a share of a tint."""

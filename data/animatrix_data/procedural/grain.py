@@ -37,18 +37,6 @@ def _noise(rng: np.random.Generator, coarse: float, fine: float, along: float = 
     return np.clip(field / (2.2 * field.std()), -1, 1).astype(np.float32)
 
 
-def _scatter(rng: np.random.Generator, stamps: list[Tile], count: int) -> Tile:
-    """Return stamps set at random over a tile, wrapping round its edges."""
-    tile = np.zeros((SIDE, SIDE), np.float32)
-    for k in range(count):
-        stamp = stamps[k % len(stamps)]
-        rows = (np.arange(stamp.shape[0]) + rng.integers(SIDE)) % SIDE
-        columns = (np.arange(stamp.shape[1]) + rng.integers(SIDE)) % SIDE
-        grid = np.ix_(rows, columns)
-        tile[grid] = np.where(stamp != 0, stamp, tile[grid])
-    return tile
-
-
 def _relief(height: Tile) -> Tile:
     """Return how a bumpy surface looks, lit from the upper left."""
     slope = np.roll(height, 1, (0, 1)) - np.roll(height, -1, (0, 1))
@@ -66,7 +54,7 @@ def _stamp(size: int, value: float, shape: Callable[[NDArray[np.uint8]], None]) 
 @GRAINS.add("poster")
 def _poster(rng: np.random.Generator) -> Tile:
     """Return the flat dabs of a poster-colour brush, as on a painted background."""
-    dabs = _noise(rng, 22, 5, along=0.45)
+    dabs = _noise(rng, 30, 7, along=2.4)
     return (np.sign(dabs) * np.clip((np.abs(dabs) - 0.4) * 7, 0, 1)).astype(np.float32)
 
 
@@ -85,7 +73,7 @@ def _screentone(rng: np.random.Generator) -> Tile:
 def _paper(rng: np.random.Generator) -> Tile:
     """Return blots and dry strokes of ink on fibrous paper."""
     blots = np.clip((-_noise(rng, 26, 8) - 0.25) * 1.4, 0, 1)
-    fibres = np.clip(_noise(rng, 6, 2, along=0.2) - 0.35, 0, 1)
+    fibres = np.clip(_noise(rng, 6, 2, along=3.0) - 0.35, 0, 1)
     return (fibres * 1.2 - blots * 0.9).clip(-1, 1).astype(np.float32)
 
 

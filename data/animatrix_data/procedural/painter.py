@@ -7,48 +7,122 @@ from collections.abc import Sequence
 import numpy as np
 import skia
 
-from animatrix_data.procedural.colour import Rgb, fill, mix, stroke, vertical
+from animatrix_data.procedural.colour import WHITE, Rgb, fill, mix, stroke, vertical
 from animatrix_data.procedural.content import LIGHTS
+from animatrix_data.procedural.grain import grain_shader
 from animatrix_data.procedural.styles import Style
 
 EXTENT = 2.4
-"""Half the width and height, in frame heights, that a layer is painted over."""
+"""Half the width and height, in frame heights, that a layer's things are painted over."""
+SPAN = 6.0
+"""Half the width that skies, walls and grounds are painted over, beyond any travel of a camera."""
+FINE = 100
+"""Pixels of frame height from which a layer shows its fine detail."""
+WIDE = 2.0
+"""Shapes wider than this (frame heights) are grounds and walls: lit by depth, not as volumes."""
 
 
 class Painter:
-    """Draws graded, outlined shapes into a recording; y points down, the frame is 1 high."""
+    """Draws graded, outlined shapes into a recording; y points down, the frame is 1 high.
 
-    def __init__(self, style: Style, light: str, rng: np.random.Generator) -> None:
+    `detail` is the frame's height in pixels; from `FINE` on, shapes show the grain of the style
+    and `fine` tells a place to draw small things, with `marks_rng`, so that the large ones stay
+    where they are at any size. `air` in [0, 1] is the share of sky between the layer and the
+    camera; `blur` is how far the layer is out of focus (standard deviation in frame heights).
+    """
+
+    def __init__(
+        self, style: Style, light: str, rng: np.random.Generator, detail: float | None = None
+    ) -> None:
         self.style = style
         self.light = light
         self.rng = rng
+        self.fine = detail is not None and detail >= FINE
+        self.marks_rng = rng.spawn(1)[0]
+        self.air = 0.0
+        self.blur = 0.0
         self._recorder = skia.PictureRecorder()
-        bounds = skia.Rect(-EXTENT, -EXTENT, EXTENT, EXTENT)
-        self.canvas: skia.Canvas = self._recorder.beginRecording(bounds)
+        self._bounds = skia.Rect(-SPAN, -SPAN, SPAN, SPAN)
+        self.canvas: skia.Canvas = self._recorder.beginRecording(self._bounds)
         width = style.scenery_outline
         self.ink = stroke(style.ink, width) if width else None
+        self.grain: skia.Paint | None = None
+        if self.fine and style.grain:
+            shader = grain_shader(style.grain, style.shadow, style.grain_strength)
+            self.grain = skia.Paint(AntiAlias=True, Shader=shader)
 
     def finish(self) -> skia.Picture:
         """Return what was drawn as a picture to be replayed."""
+        picture = self._recorder.finishRecordingAsPicture()
+        if not self.blur:
+            return picture
+        canvas = self._recorder.beginRecording(self._bounds)
+        lens = skia.ImageFilters.Blur(self.blur, self.blur, skia.TileMode.kClamp)
+        canvas.saveLayer(None, skia.Paint(ImageFilter=lens))
+        canvas.drawPicture(picture)
+        canvas.restore()
         return self._recorder.finishRecordingAsPicture()
 
     def colour(self, base: Rgb) -> Rgb:
-        """Return a colour graded by the style and the light."""
+        """Return a colour graded by the style and the light, and seen through the air."""
         tint, share = LIGHTS[self.light]
-        return mix(self.style.scenery(base), tint, share * self.style.light_share)
+        graded = mix(self.style.scenery(base), tint, share * self.style.light_share)
+        return mix(graded, self.style.skies[self.light][1], self.air)
 
     def shape(self, path: skia.Path, base: Rgb) -> None:
-        """Fill a path (ink wash: fading into the paper) and outline it."""
+        """Fill a path (ink wash: fading into the paper; a volume: lit) and outline it."""
         colour = self.colour(base)
+        box = path.getBounds()
         if self.style.wash:
-            box = path.getBounds()
             paper = mix(colour, self.style.wash, 0.75)
             paint = vertical(colour, paper, box.top(), box.bottom())
+        elif self.style.volume:
+            self._cast_shadow(path, box)
+            paint = self.lit(colour, box)
         else:
             paint = fill(colour)
         self.canvas.drawPath(path, paint)
+        self.surface(path)
         if self.ink:
             self.canvas.drawPath(path, self.ink)
+
+    def surface(self, path: skia.Path) -> None:
+        """Lay the grain of the style over a path, where the layer is fine."""
+        if self.grain:
+            self.canvas.drawPath(path, self.grain)
+
+    def lit(self, colour: Rgb, box: skia.Rect) -> skia.Paint:
+        """Return a smooth shading of a box: light from the upper left, shadow at the lower right.
+
+        A round shape (as tall as wide) is lit as a ball, others as a column; a ground by depth.
+        """
+        strength = self.style.volume
+        light = mix(colour, WHITE, 0.45 * strength)
+        dark = mix(colour, mix(self.style.shadow, colour, 0.25), 0.75 * strength)
+        if box.width() > WIDE:
+            return vertical(dark, light, box.top(), box.top() + 0.3)
+        colours = [skia.Color4f(*c, 1.0).toColor() for c in (light, colour, dark)]
+        if 0.5 < box.width() / max(box.height(), 1e-6) < 2.0:
+            centre = skia.Point(box.left() + 0.3 * box.width(), box.top() + 0.22 * box.height())
+            radius = 0.8 * max(box.width(), box.height())
+            shader = skia.GradientShader.MakeRadial(centre, radius, colours)
+        else:
+            ends = [
+                skia.Point(box.left(), box.top()),
+                skia.Point(box.right(), box.top() + 0.4 * box.height()),
+            ]
+            shader = skia.GradientShader.MakeLinear(ends, colours)
+        return skia.Paint(AntiAlias=True, Shader=shader)
+
+    def _cast_shadow(self, path: skia.Path, box: skia.Rect) -> None:
+        """Darken what lies behind a volume, to its lower right, where it keeps the light off."""
+        if box.width() > WIDE or not self.style.contact:
+            return
+        shadow = fill(self.style.shadow, 0.45 * self.style.contact)
+        self.canvas.save()
+        self.canvas.translate(0.02, 0.014)
+        self.canvas.drawPath(path, shadow)
+        self.canvas.restore()
 
     def polygon(self, points: Sequence[tuple[float, float]], base: Rgb) -> None:
         """Paint a closed polygon."""
@@ -80,6 +154,11 @@ class Painter:
                 path.quadTo(float(x + step / 2), float(2 * y - base_y), float(x + step), base_y)
         path.lineTo(float(xs[-1] + step), base_y + 0.6).close()
         self.shape(path, base)
+
+    def marks(self, path: skia.Path, base: Rgb, alpha: float = 1.0, width: float = 0.0) -> None:
+        """Paint small things flat, without outline or grain; `width` strokes their lines."""
+        colour = self.colour(base)
+        self.canvas.drawPath(path, stroke(colour, width, alpha) if width else fill(colour, alpha))
 
     def spots(self, step: float, jitter: float = 0.3) -> list[float]:
         """Return places along the layer, a step apart, each moved by a share of the step."""

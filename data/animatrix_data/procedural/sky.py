@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import skia
 
-from animatrix_data.procedural.colour import WHITE, fill, mix, rgb, vertical
-from animatrix_data.procedural.painter import EXTENT, Painter
+from animatrix_data.procedural.colour import WHITE, Rgb, fill, glow, mix, rgb, vertical
+from animatrix_data.procedural.painter import EXTENT, SPAN, Painter
 from animatrix_data.procedural.registry import Registry
 
 Draw = Callable[[Painter], None]
@@ -20,14 +20,32 @@ def paint_sky(painter: Painter, indoors: bool) -> None:
     """Paint the sky (indoors: a wall of its colours) of a style and a light."""
     style = painter.style
     top, bottom = style.skies[painter.light]
-    everything = skia.Rect(-EXTENT, -EXTENT, EXTENT, EXTENT)
+    everything = skia.Rect(-SPAN, -SPAN, SPAN, SPAN)
     painter.canvas.drawRect(everything, vertical(top, bottom, -0.6, 0.3))
     if style.texture:
         TEXTURES[style.texture](painter)
     if not indoors:
-        if style.texture != "sun":
+        if style.texture not in OWN_SUN:
             _sun(painter)
+        if painter.fine and painter.light == "night":
+            _stars(painter)
         CLOUDS[style.clouds](painter)
+    painter.surface(skia.Path.Rect(everything))
+
+
+OWN_SUN = frozenset({"sun", "ball", "glow", "overcast"})
+"""The textures that are themselves a sun (or hide it)."""
+
+
+def _stars(painter: Painter) -> None:
+    """Strew stars of two sizes over a fine night sky."""
+    rng = painter.marks_rng
+    for count, size in ((260, 0.0035), (70, 0.007)):
+        path = skia.Path()
+        for x, y in zip(rng.uniform(-EXTENT, EXTENT, count), rng.uniform(-1.4, 0.1, count),
+                        strict=True):  # fmt: skip
+            path.addCircle(float(x), float(y), size * float(rng.uniform(0.7, 1.4)))
+        painter.canvas.drawPath(path, fill(mix(WHITE, painter.style.ink, 0.05), 0.9))
 
 
 def _sun(painter: Painter) -> None:
@@ -148,3 +166,80 @@ def _flare(painter: Painter) -> None:
     for radius, alpha in ((0.5, 0.25), (0.32, 0.35), (0.17, 0.6)):
         painter.canvas.drawCircle(-0.22, -0.16, radius, fill(mix(bottom, WHITE, 0.45), alpha))
     painter.canvas.drawCircle(-0.22, -0.16, 0.08, fill(WHITE))
+
+
+def _ball(painter: Painter, x: float, y: float, radius: float, colour: Rgb) -> None:
+    """Paint a lit ball with its highlight."""
+    box = skia.Rect(x - radius, y - radius, x + radius, y + radius)
+    painter.canvas.drawOval(box, painter.lit(colour, box))
+    at = x - 0.35 * radius, y - 0.42 * radius
+    painter.canvas.drawCircle(*at, 0.3 * radius, glow(WHITE, *at, 0.3 * radius, 0.9))
+
+
+@TEXTURES.add("ball")
+def _toy_sun(painter: Painter) -> None:
+    colour = {"sunset": rgb("ff7a3a"), "night": rgb("f4ecff")}.get(painter.light, rgb("ffd81f"))
+    for x in painter.spots(1.1):
+        _ball(painter, x, float(painter.rng.uniform(-0.36, -0.22)), 0.12, colour)
+
+
+@CLOUDS.add("balloon")
+def _balloon(painter: Painter) -> None:
+    white = mix(painter.style.skies[painter.light][0], WHITE, 0.85)
+    for x in painter.spots(0.6):
+        y, size = float(painter.rng.uniform(-0.4, -0.12)), float(painter.rng.uniform(0.07, 0.11))
+        for dx, dy, r in ((-1.0, 0.25, 0.7), (1.05, 0.3, 0.65), (0.0, 0.0, 1.0)):
+            _ball(painter, x + dx * size, y + dy * size, r * size, white)
+
+
+@TEXTURES.add("glow")
+def _key_light(painter: Painter) -> None:
+    """Paint a soft sun and warm circles of light out of focus."""
+    _, bottom = painter.style.skies[painter.light]
+    warm = mix(bottom, rgb("fff2c0"), 0.6)
+    for radius, alpha in ((0.75, 0.5), (0.3, 0.9)):
+        painter.canvas.drawCircle(-0.2, -0.26, radius, glow(warm, -0.2, -0.26, radius, alpha))
+    for x in painter.spots(0.3):
+        y, size = float(painter.rng.uniform(-0.5, 0.15)), float(painter.rng.uniform(0.02, 0.05))
+        painter.canvas.drawCircle(x, y, size, fill(warm, 0.35))
+
+
+@CLOUDS.add("fluff")
+def _fluff(painter: Painter) -> None:
+    top, _ = painter.style.skies[painter.light]
+    light, under = _cloud_colour(painter), mix(_cloud_colour(painter), top, 0.4)
+    lobes = ((-1.3, 0.25, 0.8), (1.3, 0.3, 0.75), (-0.4, -0.2, 1.0), (0.6, -0.35, 0.9))
+    for x in painter.spots(0.75):
+        y, size = float(painter.rng.uniform(-0.34, -0.12)), float(painter.rng.uniform(0.1, 0.15))
+        for colour, lift in ((under, 0.25), (light, -0.1)):
+            for dx, dy, r in lobes:
+                at = x + dx * size, y + (dy + lift) * size
+                painter.canvas.drawCircle(*at, r * size, glow(colour, *at, r * size))
+
+
+@TEXTURES.add("overcast")
+def _overcast(painter: Painter) -> None:
+    """Paint banks of grey cloud, thick above and torn towards the horizon."""
+    top, bottom = painter.style.skies[painter.light]
+    for y in (-0.9, -0.6, -0.42, -0.24, -0.08):
+        for x in painter.spots(0.35):
+            size = float(painter.rng.uniform(0.16, 0.34)) * (0.6 - y)
+            colour = mix(top, (bottom, WHITE, rgb("10141a"))[int(painter.rng.integers(3))], 0.3)
+            painter.canvas.save()
+            painter.canvas.translate(x, y)
+            painter.canvas.scale(1.0, 0.35)
+            painter.canvas.drawCircle(0, 0, size, glow(colour, 0, 0, size, 0.75))
+            painter.canvas.restore()
+
+
+@CLOUDS.add("vapour")
+def _vapour(painter: Painter) -> None:
+    """Paint a bank of mist along the horizon."""
+    _, bottom = painter.style.skies[painter.light]
+    pale = mix(bottom, WHITE, 0.2)
+    for x in painter.spots(0.5):
+        painter.canvas.save()
+        painter.canvas.translate(x, 0.12)
+        painter.canvas.scale(1.0, 0.25)
+        painter.canvas.drawCircle(0, 0, 0.45, glow(pale, 0, 0, 0.45, 0.6))
+        painter.canvas.restore()

@@ -25,8 +25,8 @@ class Style:
     `eye_scale` and `head_scale`, the size of eyes and head beside a drawn figure's.
 
     `skies` gives the (top, bottom) sky colours by light; `texture`, `clouds`, `grain` and `veil`
-    name the background texture and the cloud form of `sky`, the surface of `grain` and the light
-    over the whole frame of `veils`. `haze` in [0, 1] is the share of sky colour in the far layer;
+    name the background texture and the cloud form of `sky`, the surface of `grain` (of opacity
+    `grain_strength`) and the light over the whole frame of `veils`. `haze` in [0, 1] is the share of sky colour in the far layer;
     `focus` is the blur of the far layer (standard deviation).
     """
 
@@ -51,6 +51,7 @@ class Style:
     eye_scale: float = 1.0
     head_scale: float = 1.0
     grain: str = ""
+    grain_strength: float = 0.3
     haze: float = 0.0
     focus: float = 0.0
 
@@ -75,6 +76,8 @@ STYLES.add("2D Japanese Anime")(
             sunset="e07a62-ffd79a",
             night="16224f-4a5da0",
         ),
+        grain="poster",
+        grain_strength=0.13,
     )
 )
 STYLES.add("2D Western Comics")(
@@ -95,6 +98,8 @@ STYLES.add("2D Western Comics")(
         texture="halftone",
         clouds="none",
         light_share=0.4,
+        grain="screentone",
+        grain_strength=0.4,
     )
 )
 STYLES.add("2D Chinese Style")(
@@ -115,6 +120,8 @@ STYLES.add("2D Chinese Style")(
         texture="seal",
         clouds="mist",
         light_share=0.25,
+        grain="paper",
+        grain_strength=0.4,
     )
 )
 STYLES.add("2D Flat Cartoon")(
@@ -134,6 +141,8 @@ STYLES.add("2D Flat Cartoon")(
         texture="discs",
         clouds="pill",
         light_share=0.35,
+        grain="confetti",
+        grain_strength=0.5,
     )
 )
 STYLES.add("Miyazaki Style")(
@@ -153,6 +162,8 @@ STYLES.add("Miyazaki Style")(
         texture="hills",
         clouds="cumulus",
         light_share=0.6,
+        grain="watercolour",
+        grain_strength=0.3,
     )
 )
 STYLES.add("Shinkai Style")(
@@ -174,5 +185,7 @@ STYLES.add("Shinkai Style")(
         clouds="streak",
         veil="shafts",
         light_share=0.5,
+        grain="glints",
+        grain_strength=0.5,
     )
 )
