@@ -32,6 +32,14 @@ PLACE_WORDS = {
     "meadow": ("in a meadow", "in a field of flowers", "on green hills"),
     "mountains": ("in the mountains", "below snowy peaks", "high in the mountains"),
     "room": ("in a room", "indoors", "at home"),
+    "vista": ("on a hill above a lake", "before a wide view", "high over a lakeside town"),
+    "market": ("at a night market", "among market stalls", "under paper lanterns"),
+    "shrine": ("at a shrine", "by the red gates of a shrine", "on a shrine path"),
+    "classroom": ("in a classroom", "at school", "before the blackboard"),
+    "rooftop": ("on a rooftop", "on the school roof", "above the city"),
+    "kitchen": ("in a kitchen", "by the kitchen counter", "beside the stove"),
+    "train": ("on a train", "in a train carriage", "on the way by train"),
+    "ruins": ("on a battlefield", "among ruins", "between broken columns"),
 }
 LIGHT_WORDS = {
     "morning": ("morning", "early light"),

@@ -30,7 +30,15 @@ PEOPLE: dict[str, tuple[str, ...]] = {
 }
 FIRST_PLACES = ("seaside", "city", "forest", "meadow", "mountains", "room")
 """The places of the staged samplers that the shipped model learnt."""
-PLACES = FIRST_PLACES
+CONTENT_CLASSES: dict[str, tuple[str, ...]] = {
+    "landscape": ("seaside", "forest", "meadow", "mountains", "vista"),
+    "town": ("city", "market", "shrine"),
+    "school": ("classroom", "rooftop"),
+    "interior": ("room", "kitchen", "train"),
+    "battlefield": ("ruins",),
+}
+"""The content class of a clip by its places: what a clip is about, apart from how it is drawn."""
+PLACES = tuple(place for places in CONTENT_CLASSES.values() for place in places)
 LIGHTS: dict[str, tuple[Rgb, float]] = {
     "morning": (rgb("ffe6c0"), 0.12),
     "noon": (rgb("ffffff"), 0.0),
@@ -50,6 +58,14 @@ class Content:
     place: str
     light: str
     facing: int
+
+
+def content_class(place: str) -> str:
+    """Return the content class of a place; ValueError for a place that the studio lacks."""
+    for name, places in CONTENT_CLASSES.items():
+        if place in places:
+            return name
+    raise ValueError(f"there is no place {place!r}: choose from {', '.join(PLACES)}")
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ class Style:
 
     `skies` gives the (top, bottom) sky colours by light; `texture`, `clouds`, `grain` and `veil`
     name the background texture and the cloud form of `sky`, the surface of `grain` (of opacity
-    `grain_strength`) and the light over the whole frame of `veils`. `haze` in [0, 1] is the share of sky colour in the far layer;
-    `focus` is the blur of the far layer (standard deviation).
+    `grain_strength`) and the light over the whole frame of `veils`. `haze` in [0, 1] is the share
+    of sky colour in the far layer; `focus` is the blur of the far layer (standard deviation).
     """
 
     outline: float
@@ -187,5 +187,90 @@ STYLES.add("Shinkai Style")(
         light_share=0.5,
         grain="glints",
         grain_strength=0.5,
+    )
+)
+STYLES.add("3D Cartoon")(
+    Style(
+        outline=0.0,
+        ink=rgb("2a1a4a"),
+        figure=Grade(saturation=1.3, value=1.08),
+        scenery=Grade(saturation=1.45, value=1.08, tint=rgb("ff8ad8"), share=0.1),
+        shade=0.3,
+        shadow=rgb("5a1f9a"),
+        skies=_skies(
+            morning="5ad8ff-ffd0f0",
+            noon="28b8ff-a8f4ff",
+            sunset="ff5aa8-ffd05a",
+            night="3a2ac8-b05af0",
+        ),
+        texture="ball",
+        clouds="balloon",
+        light_share=0.55,
+        volume=0.75,
+        gloss=1.0,
+        contact=0.6,
+        eye_scale=1.15,
+        head_scale=1.08,
+        grain="dimples",
+        grain_strength=0.32,
+    )
+)
+STYLES.add("3D Pixar/Disney")(
+    Style(
+        outline=0.0,
+        ink=rgb("3a2418"),
+        figure=Grade(saturation=1.1, value=1.0, tint=rgb("ffb060"), share=0.08),
+        scenery=Grade(saturation=1.05, value=0.92, tint=rgb("ff9a3a"), share=0.22),
+        shade=0.35,
+        shadow=rgb("4a2a4a"),
+        skies=_skies(
+            morning="f0b878-fff0c8",
+            noon="58b0c8-ffe8b0",
+            sunset="c0583a-ffc860",
+            night="1f3a5a-c88a5a",
+        ),
+        rim=rgb("fff0b0"),
+        texture="glow",
+        clouds="fluff",
+        veil="bloom",
+        light_share=0.55,
+        volume=0.6,
+        gloss=0.6,
+        scatter=rgb("ff5a3a"),
+        contact=0.5,
+        eye_scale=1.3,
+        grain="felt",
+        grain_strength=0.22,
+        haze=0.25,
+    )
+)
+STYLES.add("3D Realistic CG")(
+    Style(
+        outline=0.0,
+        ink=rgb("1a1a1c"),
+        figure=Grade(saturation=0.62, value=0.78, tint=rgb("6a7478"), share=0.1),
+        scenery=Grade(saturation=0.42, value=0.66, tint=rgb("4a5a60"), share=0.15),
+        shade=0.4,
+        shadow=rgb("12161c"),
+        skies=_skies(
+            morning="8a9498-c8c0b0",
+            noon="7a8c98-b8c4c8",
+            sunset="5a5458-c89a70",
+            night="10161e-2e3c48",
+        ),
+        texture="overcast",
+        clouds="vapour",
+        veil="vignette",
+        light_share=0.5,
+        volume=0.8,
+        gloss=0.25,
+        scatter=rgb("b0483a"),
+        contact=0.8,
+        eye_scale=0.72,
+        head_scale=0.92,
+        grain="photo",
+        grain_strength=0.4,
+        haze=0.45,
+        focus=0.009,
     )
 )

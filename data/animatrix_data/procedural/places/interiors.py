@@ -5,6 +5,7 @@ from __future__ import annotations
 import skia
 
 from animatrix_data.procedural.colour import Rgb, rgb, vertical
+from animatrix_data.procedural.painter import EXTENT, SPAN, Painter
 from animatrix_data.procedural.places.details import (
     boards,
     bricks,
@@ -14,7 +15,6 @@ from animatrix_data.procedural.places.details import (
     panes,
     slabs,
 )
-from animatrix_data.procedural.painter import EXTENT, SPAN, Painter
 from animatrix_data.procedural.places.stage import GROUND, PLACES, Stage
 
 WALL = rgb("e8c9a0")

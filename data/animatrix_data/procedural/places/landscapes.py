@@ -7,6 +7,7 @@ import math
 import skia
 
 from animatrix_data.procedural.colour import rgb
+from animatrix_data.procedural.painter import EXTENT, SPAN, Painter
 from animatrix_data.procedural.places.details import (
     cracks,
     darker,
@@ -18,7 +19,6 @@ from animatrix_data.procedural.places.details import (
     stones,
     windows,
 )
-from animatrix_data.procedural.painter import EXTENT, SPAN, Painter
 from animatrix_data.procedural.places.stage import GROUND, HORIZON, PLACES, Stage, bushes, floor
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import skia
 
 from animatrix_data.procedural.colour import Rgb, fill, glow, rgb
+from animatrix_data.procedural.painter import EXTENT, SPAN, Painter
 from animatrix_data.procedural.places.details import (
     bricks,
     cracks,
@@ -17,7 +18,6 @@ from animatrix_data.procedural.places.details import (
     stones,
     windows,
 )
-from animatrix_data.procedural.painter import EXTENT, SPAN, Painter
 from animatrix_data.procedural.places.stage import GROUND, PLACES, Stage, floor
 
 LAMP: Rgb = rgb("ffe9a0")
