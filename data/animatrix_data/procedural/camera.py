@@ -1,14 +1,19 @@
 """CameraMotion: the path of the camera through a clip, as a sequence of moves in time.
 
-Conventions: the camera pans left, so the picture moves right; it tilts up, so the picture moves
-down. A push is a dolly (near layers grow faster than far ones), a zoom scales all alike.
+Conventions: what the camera does leftwards moves the picture to the right, what it does upwards
+moves the picture down. A pan or tilt slides all layers nearly alike and keeps the figure in the
+frame; a truck or pedestal slides each layer by its nearness. A push is a dolly (near layers grow
+faster than far ones), a zoom scales all alike, a dolly zoom is both at once, against each other
+(in: the background swells). A follow is a truck, a pedestal or a dolly whose subject keeps pace.
+An orbit clockwise, seen from above, slides the background to the left and near things to the
+right. A focus racked near leaves the background and comes to the figure.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +30,25 @@ PAN_TRAVEL = (0.34, 0.5, 0.7)
 TILT_TRAVEL = (0.3, 0.42, 0.56)
 ZOOM_FACTOR = (1.3, 1.6, 2.1)
 PUSH_FACTOR = (1.35, 1.7, 2.2)
+TRUCK_TRAVEL = (0.4, 0.52, 0.66)
+PEDESTAL_TRAVEL = (0.32, 0.41, 0.5)
+FOLLOW_TRAVEL = (1.5, 2.0, 2.6)
+CLIMB_TRAVEL = (1.1, 1.5, 1.9)
+"""A follow passes more of the place than a truck does, since its subject stays in the frame."""
+FOLLOW_FACTOR = (2.8, 3.6, 4.8)
+DOLLY_ZOOM_FACTOR = (2.0, 2.6, 3.3)
+ORBIT_TRAVEL = (0.46, 0.62, 0.8)
+DEFOCUS = (0.022, 0.032, 0.045)
+"""The blur's sigma, in frame heights, of what is out of focus."""
+
 FAR_DEPTH = 5.0
+GROUND_DEPTH = 1.8
+FIGURE_SHARE = 0.6
+"""The figure's share of a pan or tilt: the camera keeps it in the frame."""
+CLIMB_START = 0.3
+"""The share of a vertical follow that lies below eye level: the rest of its way leads upwards."""
+TURN_PER_ORBIT = 2.8
+"""How far (radians) the figure is seen to turn while the background slides by a frame height."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +56,11 @@ class CameraPath:
     """Camera state per frame [T], relative to the middle of each range.
 
     x, y: travel of the picture in frame heights; zoom: natural logarithm of the lens scale;
-    dolly: natural logarithm of the scale of the figure's plane; shake: [T, 2] in frame heights.
+    dolly: natural logarithm of the scale of the figure's plane; shake: [T, 2] in frame heights;
+    truck, pedestal: travel of the figure's plane in frame heights; orbit: travel of the far
+    background in frame heights; chase: [T, 3] what the subject's own way adds to its place (frame
+    heights) and logarithmic scale; blur: [T, 2] sigma of background and figure in frame heights;
+    heading: 1 or -1 where the camera follows a subject to the right or the left.
     """
 
     x: Path1
@@ -41,53 +68,131 @@ class CameraPath:
     zoom: Path1
     dolly: Path1
     shake: NDArray[np.float64]
+    truck: Path1
+    pedestal: Path1
+    orbit: Path1
+    chase: NDArray[np.float64]
+    blur: NDArray[np.float64]
+    heading: int = 0
 
     def depth_scale(self, depth: float) -> Path1:
         """Return the scale [T] of a layer at a depth (the figure stands at 1)."""
         travel = 1.0 - np.exp(-self.dolly)
         return np.exp(self.zoom) * depth / np.maximum(depth - travel, 0.12)
 
+    def offset(self, depth: float, share: float) -> NDArray[np.float64]:
+        """Return where [T, 2] a layer of a depth and a share of a pan lies, in frame heights."""
+        slide, swing = _slide(depth), _swing(depth)
+        x = self.x * share + self.shake[:, 0] + self.truck * slide + self.orbit * swing
+        y = self.y * share + self.shake[:, 1] + self.pedestal * slide
+        return np.stack([x, y], axis=1)
+
+    def figure_offset(self) -> NDArray[np.float64]:
+        """Return where [T, 2] the figure's plane lies, in frame heights."""
+        return self.offset(1.0, FIGURE_SHARE) + self.chase[:, :2]
+
+    def figure_scale(self) -> Path1:
+        """Return the scale [T] of the figure's plane."""
+        return self.depth_scale(1.0) * np.exp(self.chase[:, 2])
+
+    def times(self, factor: float) -> CameraPath:
+        """Return the path with every travel multiplied by a factor."""
+        still = ("blur", "heading")
+        moved = (f.name for f in fields(self) if f.name not in still)
+        return replace(self, **{name: getattr(self, name) * factor for name in moved})
+
+
+def _slide(depth: float) -> float:
+    """Return how far a layer slides where the figure's plane slides by 1.
+
+    Parallax goes with nearness, softened; nothing is farther than the far layer, so that all of
+    the distance slides as one painting.
+    """
+    return max(1 / depth, 1 / FAR_DEPTH) ** 0.7
+
+
+def _swing(depth: float) -> float:
+    """Return how far an orbit slides a layer where the far layer slides by 1.
+
+    The figure is the pivot; what is nearer slides the other way.
+    """
+    nearness = max(1 / depth, 1 / FAR_DEPTH)
+    return (1 - nearness) * (1.25 if depth > 1 else 3.0)
+
+
+Travel = Callable[[str | None, int], dict[str, float]]
+
 
 @dataclass(frozen=True)
 class Movement:
-    """A camera movement: its directions and what channel of the path it drives how far."""
+    """A camera movement: its directions, and how far it drives which channels of the path.
+
+    `travel` takes a direction and an amplitude (0, 1, 2); its channels are those of `CHANNELS`,
+    and `shake` and `focus`, which are no ramps.
+    """
 
     directions: tuple[str | None, ...]
-    channel: str
-    travel: Callable[[str | None, int], float]
+    travel: Travel
 
 
+CHANNELS = ("x", "y", "zoom", "dolly", "truck", "pedestal", "orbit",
+            "chase_x", "chase_y", "chase_scale")  # fmt: skip
 MOVEMENTS: Registry[Movement] = Registry("CameraMotion")
-MOVEMENTS.add("Static")(Movement((None,), "x", lambda direction, level: 0.0))
-MOVEMENTS.add("Pan")(
-    Movement(
-        ("left", "right"),
-        "x",
-        lambda direction, level: PAN_TRAVEL[level] * (1 if direction == "left" else -1),
-    )
-)
-MOVEMENTS.add("Tilt")(
-    Movement(
-        ("up", "down"),
-        "y",
-        lambda direction, level: TILT_TRAVEL[level] * (1 if direction == "up" else -1),
-    )
-)
-MOVEMENTS.add("Push")(
-    Movement(
-        ("in", "out"),
-        "dolly",
-        lambda direction, level: math.log(PUSH_FACTOR[level]) * (1 if direction == "in" else -1),
-    )
-)
-MOVEMENTS.add("Zoom")(
-    Movement(
-        ("in", "out"),
-        "zoom",
-        lambda direction, level: math.log(ZOOM_FACTOR[level]) * (1 if direction == "in" else -1),
-    )
-)
-MOVEMENTS.add("Shake")(Movement((None,), "shake", lambda direction, level: 0.045))
+SIGN = {"left": 1, "right": -1, "up": 1, "down": -1, "in": 1, "out": -1, "cw": -1, "ccw": 1}
+
+
+def _ramp(channel: str, travels: Sequence[float]) -> Travel:
+    """Return what drives one channel by the travel of an amplitude, signed by the direction."""
+    return lambda direction, level: {channel: travels[level] * SIGN[direction or ""]}
+
+
+def _logs(factors: Sequence[float]) -> list[float]:
+    return [math.log(factor) for factor in factors]
+
+
+def _dolly_zoom(direction: str | None, level: int) -> dict[str, float]:
+    growth = math.log(DOLLY_ZOOM_FACTOR[level]) * SIGN[direction or ""]
+    return {"zoom": growth, "dolly": -growth}
+
+
+def _follow(direction: str | None, level: int) -> dict[str, float]:
+    sign = SIGN[direction or ""]
+    if direction in ("left", "right"):
+        travel = FOLLOW_TRAVEL[level] * sign
+        return {"truck": travel, "chase_x": -travel}
+    if direction in ("up", "down"):
+        travel = CLIMB_TRAVEL[level] * sign
+        return {"pedestal": travel, "chase_y": -travel}
+    growth = math.log(FOLLOW_FACTOR[level]) * sign
+    return {"dolly": growth, "chase_scale": -growth}
+
+
+for _name, _directions, _travel in (
+    ("Static", (None,), lambda direction, level: {}),
+    ("Pan", ("left", "right"), _ramp("x", PAN_TRAVEL)),
+    ("Tilt", ("up", "down"), _ramp("y", TILT_TRAVEL)),
+    ("Push", ("in", "out"), _ramp("dolly", _logs(PUSH_FACTOR))),
+    ("Zoom", ("in", "out"), _ramp("zoom", _logs(ZOOM_FACTOR))),
+    ("Shake", (None,), lambda direction, level: {"shake": 0.045}),
+    ("Truck", ("left", "right"), _ramp("truck", TRUCK_TRAVEL)),
+    ("Pedestal", ("up", "down"), _ramp("pedestal", PEDESTAL_TRAVEL)),
+    ("Follow", ("left", "right", "up", "down", "in", "out"), _follow),
+    ("Orbit", ("cw", "ccw"), _ramp("orbit", ORBIT_TRAVEL)),
+    ("Dolly Zoom", ("in", "out"), _dolly_zoom),
+    ("Rack Focus", ("near", "far"), lambda direction, level: {"focus": DEFOCUS[level]}),
+):
+    MOVEMENTS.add(_name)(Movement(_directions, _travel))
+
+
+def readable_move(move: Tag, shot: str, angle: str) -> bool:
+    """Tell whether a camera movement can be seen in a ShotScale and at a ShotAngle.
+
+    A detail that fills the frame hides the background, which shows how the camera moves; from
+    overhead only the ground is seen, and nothing tells a follow inwards from a dolly zoom.
+    """
+    if shot == "Extreme Close-Up":
+        return move.name == "Static"
+    return not (angle == "Overhead" and move.name == "Follow" and move.direction in ("in", "out"))
 
 
 def _eased(progress: Path1) -> Path1:
@@ -100,22 +205,34 @@ def camera_path(moves: Sequence[Tag], frames: int, fps: float, seed: int) -> Cam
 
     Raises ValueError for a movement that the studio cannot draw.
     """
-    channels = {name: np.zeros(frames) for name in ("x", "y", "zoom", "dolly")}
-    shake = np.zeros((frames, 2))
+    channels = {name: np.zeros(frames) for name in CHANNELS}
+    shake, blur = np.zeros((frames, 2)), np.zeros((frames, 2))
     time = np.arange(frames) / max(frames - 1, 1)
     for place, tag in enumerate(moves):
-        movement = MOVEMENTS[tag.name]
         start, span = place / len(moves), 1 / len(moves)
         length = span * DURATION[tag.speed or "medium"]
         progress = _eased(np.clip((time - start) / length, 0, 1))
-        travel = movement.travel(tag.direction, AMPLITUDE[tag.amplitude or "medium"])
-        if movement.channel == "shake":
-            inside = (time >= start) & (time <= start + span)
-            shake += _jitter(frames, fps, travel, seed) * inside[:, None]
-        else:
-            channels[movement.channel] += travel * progress
+        level = AMPLITUDE[tag.amplitude or "medium"]
+        for channel, travel in MOVEMENTS[tag.name].travel(tag.direction, level).items():
+            if channel == "shake":
+                inside = (time >= start) & (time <= start + span)
+                shake += _jitter(frames, fps, travel, seed) * inside[:, None]
+            elif channel == "focus":
+                near = progress if tag.direction == "near" else 1 - progress
+                since = (time >= start)[:, None] | (not blur.any())
+                blur = np.where(since, travel * np.stack([near, 1 - near], axis=1), blur)
+            else:
+                channels[channel] += travel * progress
     centred = {n: c - (c.max() + c.min()) / 2 for n, c in channels.items()}
-    return CameraPath(**centred, shake=shake)
+    climb = centred["chase_y"].max() * (1 - 2 * CLIMB_START)
+    centred["pedestal"] += climb
+    centred["chase_y"] -= climb
+    chase = np.stack([centred.pop(f"chase_{n}") for n in ("x", "y", "scale")], axis=1)
+    headings = [{"left": -1, "right": 1}.get(m.direction or "", 0)
+                for m in moves if m.name == "Follow"]  # fmt: skip
+    return CameraPath(
+        **centred, shake=shake, chase=chase, blur=blur, heading=headings[0] if headings else 0
+    )
 
 
 def _jitter(frames: int, fps: float, size: float, seed: int) -> NDArray[np.float64]:

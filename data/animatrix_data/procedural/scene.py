@@ -11,12 +11,12 @@ import skia
 from numpy.typing import NDArray
 
 from animatrix_data.procedural.acting import Actor, Shooting, cast
-from animatrix_data.procedural.camera import FAR_DEPTH, camera_path
+from animatrix_data.procedural.camera import camera_path
 from animatrix_data.procedural.character import Figure, joints
 from animatrix_data.procedural.content import Content
 from animatrix_data.procedural.effects import EFFECTS, Effect, Placed, Setting
 from animatrix_data.procedural.faults import FAULTS, Breakage, Fault, Scope
-from animatrix_data.procedural.framing import SHOTS
+from animatrix_data.procedural.framing import ANGLES, SHOTS
 from animatrix_data.procedural.painter import Painter
 from animatrix_data.procedural.places import INDOORS, PLACES, Stage
 from animatrix_data.procedural.registry import generator
@@ -24,7 +24,7 @@ from animatrix_data.procedural.sky import paint_sky
 from animatrix_data.procedural.styles import STYLES, Style
 from animatrix_data.procedural.timing import KINETICS
 from animatrix_data.procedural.veils import VEILS
-from animatrix_data.procedural.view import Layer, View
+from animatrix_data.procedural.view import PLANES, Layer, View
 from animatrix_data.taxonomy.tags import ProductionSpec
 
 
@@ -58,8 +58,7 @@ def _background(style: Style, content: Content, seed: int) -> tuple[list[Layer],
     sky, far, mid, ground, near = painters
     paint_sky(sky, content.place in INDOORS)
     PLACES[content.place](Stage(far=far, mid=mid, ground=ground, near=near))
-    depths = ((1e6, 0.9), (FAR_DEPTH, 1.0), (2.8, 1.05), (1.8, 1.1), (0.8, 1.5))
-    layers = [Layer(p.finish(), *d) for p, d in zip(painters, depths, strict=True)]
+    layers = [Layer(p.finish(), *plane) for p, plane in zip(painters, PLANES, strict=True)]
     return layers[:4], layers[4]
 
 
@@ -92,9 +91,11 @@ class Scene:
         self.build = kinetics.build
         framing = SHOTS[_value(spec, "ShotScale", "Full Shot")](self.build)
         camera = camera_path(spec.get("CameraMotion"), size.frames, size.fps, seed)
-        self.view = View(camera, framing, size.frames, size.height)
+        angle = ANGLES[_value(spec, "ShotAngle", "Eye Level")]
+        self.view = View(camera, framing, angle, (size.frames, size.height, size.width), seed)
         shooting = Shooting(framing, size.frames, size.fps, seed, deformation)
-        self.actors = cast(spec, content, kinetics, shooting)
+        actors = cast(spec, content, kinetics, shooting)
+        self.actors = [self.view.block(actor, self.build) for actor in actors]
         self.actors[0] = self._directed(self.actors[0])
         self.layers, self.near = _background(self.style, content, seed)
         self._outline = self.style.outline * min(1.2, framing.height**0.5 + 0.1) / framing.height
@@ -189,7 +190,7 @@ class Scene:
         for fault in breakages:
             now = fault.joints(now, t) if fault.joints else now
         figure = self._figure(actor, t, breakages)
-        with self.view.figure(canvas, t):
+        with self.view.figure(canvas, t, actor.x + actor.facing * actor.scale * pose.x):
             canvas.translate(actor.x, 0)
             canvas.scale(actor.scale * actor.facing / (1 + pose.stretch),
                          actor.scale * (1 + pose.stretch))  # fmt: skip
