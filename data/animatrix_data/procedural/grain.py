@@ -14,7 +14,7 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from animatrix_data.procedural.colour import WHITE, Rgb
+from animatrix_data.procedural.colour import Rgb
 from animatrix_data.procedural.registry import Registry, generator
 
 Tile = NDArray[np.float32]
@@ -115,11 +115,12 @@ def _watercolour(rng: np.random.Generator) -> Tile:
     return (body - rims * 0.85).clip(-1, 1).astype(np.float32)
 
 
-@GRAINS.add("glints")
-def _glints(rng: np.random.Generator) -> Tile:
-    """Return points of reflected light, and dark detail between them."""
-    specks = np.clip(_noise(rng, 9, 3) - 0.52, 0, 1) * 2.6
-    return (specks - np.clip(-_noise(rng, 14, 4) - 0.45, 0, 1)).clip(-1, 1).astype(np.float32)
+@GRAINS.add("dapple")
+def _dapple(rng: np.random.Generator) -> Tile:
+    """Return patches of sunlight through leaves over crisp dark detail."""
+    sun = np.clip((_noise(rng, 44, 12) - 0.12) * 2.2, 0, 1)
+    detail = np.clip((np.abs(_noise(rng, 16, 4, along=1.6)) - 0.35) * 2, 0, 1)
+    return (0.8 * sun - 0.8 * detail * (sun < 0.3)).clip(-1, 1).astype(np.float32)
 
 
 @GRAINS.add("dimples")
@@ -147,11 +148,11 @@ def _photo(rng: np.random.Generator) -> Tile:
 
 
 @lru_cache(maxsize=32)
-def grain_shader(name: str, dark: Rgb, strength: float) -> skia.Shader:
-    """Return a named grain as a shader in frame heights: its marks white and `dark`."""
+def grain_shader(name: str, light: Rgb, dark: Rgb, strength: float) -> skia.Shader:
+    """Return a named grain as a shader in frame heights: its marks `light` and `dark`."""
     tile = GRAINS[name](generator(0, f"grain {name}"))
     alpha = np.abs(tile) * strength
-    colour = np.where(tile[..., None] > 0, np.float32(WHITE), np.float32(dark))
+    colour = np.where(tile[..., None] > 0, np.float32(light), np.float32(dark))
     pixels = np.concatenate([colour * alpha[..., None], alpha[..., None]], axis=-1)
     image = skia.Image.fromarray(
         np.ascontiguousarray((pixels * 255).round().astype(np.uint8)),
@@ -159,5 +160,5 @@ def grain_shader(name: str, dark: Rgb, strength: float) -> skia.Shader:
         skia.kPremul_AlphaType,
     )
     scale = skia.Matrix.Scale(TILE / SIDE, TILE / SIDE)
-    sampling = skia.SamplingOptions(skia.FilterMode.kLinear, skia.MipmapMode.kLinear)
+    sampling = skia.SamplingOptions(skia.FilterMode.kLinear)
     return image.makeShader(skia.TileMode.kRepeat, skia.TileMode.kRepeat, sampling, scale)

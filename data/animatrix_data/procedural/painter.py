@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import skia
 
-from animatrix_data.procedural.colour import WHITE, Rgb, fill, mix, stroke, vertical
+from animatrix_data.procedural.colour import WHITE, Rgb, fill, glow, mix, stroke, vertical
 from animatrix_data.procedural.content import LIGHTS
 from animatrix_data.procedural.grain import grain_shader
 from animatrix_data.procedural.styles import Style
@@ -18,6 +18,8 @@ SPAN = 6.0
 """Half the width that skies, walls and grounds are painted over, beyond any travel of a camera."""
 FINE = 100
 """Pixels of frame height from which a layer shows its fine detail."""
+THICK = 0.12
+"""Shapes thinner than this (frame heights) are outlined more finely in a fine layer."""
 WIDE = 2.0
 """Shapes wider than this (frame heights) are grounds and walls: lit by depth, not as volumes."""
 
@@ -48,7 +50,9 @@ class Painter:
         self.ink = stroke(style.ink, width) if width else None
         self.grain: skia.Paint | None = None
         if self.fine and style.grain:
-            shader = grain_shader(style.grain, style.shadow, style.grain_strength)
+            shader = grain_shader(
+                style.grain, style.rim or WHITE, style.shadow, style.grain_strength
+            )
             self.grain = skia.Paint(AntiAlias=True, Shader=shader)
 
     def finish(self) -> skia.Picture:
@@ -69,7 +73,7 @@ class Painter:
         graded = mix(self.style.scenery(base), tint, share * self.style.light_share)
         return mix(graded, self.style.skies[self.light][1], self.air)
 
-    def shape(self, path: skia.Path, base: Rgb) -> None:
+    def shape(self, path: skia.Path, base: Rgb, ball: bool = False) -> None:
         """Fill a path (ink wash: fading into the paper; a volume: lit) and outline it."""
         colour = self.colour(base)
         box = path.getBounds()
@@ -78,23 +82,48 @@ class Painter:
             paint = vertical(colour, paper, box.top(), box.bottom())
         elif self.style.volume:
             self._cast_shadow(path, box)
-            paint = self.lit(colour, box)
+            paint = self.lit(colour, box, ball)
         else:
             paint = fill(colour)
         self.canvas.drawPath(path, paint)
         self.surface(path)
+        if self.style.gloss and ball:
+            self._highlight(box)
         if self.ink:
-            self.canvas.drawPath(path, self.ink)
+            self.canvas.drawPath(path, self._contour(box))
+        elif self.fine and self.style.brush:
+            self.canvas.drawPath(path, self._brush(box))
 
-    def surface(self, path: skia.Path) -> None:
+    def surface(self, path: skia.Path, share: float = 1.0) -> None:
         """Lay the grain of the style over a path, where the layer is fine."""
         if self.grain:
-            self.canvas.drawPath(path, self.grain)
+            grain = skia.Paint(self.grain)
+            grain.setAlphaf(share)
+            self.canvas.drawPath(path, grain)
 
-    def lit(self, colour: Rgb, box: skia.Rect) -> skia.Paint:
+    def _contour(self, box: skia.Rect) -> skia.Paint:
+        """Return the ink of a shape's outline, thinner about small shapes in a fine layer."""
+        thin = min(box.width(), box.height()) / THICK if self.fine else 1.0
+        return stroke(self.style.ink, self.style.scenery_outline * min(1.0, max(0.3, thin)))
+
+    def _brush(self, box: skia.Rect) -> skia.Paint:
+        """Return a brush full of ink at the top of a shape and dry at its foot."""
+        ink = [skia.Color4f(*self.style.ink, a).toColor() for a in (0.85, 0.5, 0.0)]
+        ends = [skia.Point(0, box.top()), skia.Point(0, min(box.bottom(), box.top() + 0.6))]
+        paint = stroke(self.style.ink, self.style.brush)
+        paint.setShader(skia.GradientShader.MakeLinear(ends, ink))
+        return paint
+
+    def _highlight(self, box: skia.Rect) -> None:
+        """Set the reflection of the key light on a ball."""
+        size = 0.2 * min(box.width(), box.height())
+        x, y = box.left() + 0.33 * box.width(), box.top() + 0.26 * box.height()
+        self.canvas.drawCircle(x, y, size, glow(WHITE, x, y, size, self.style.gloss))
+
+    def lit(self, colour: Rgb, box: skia.Rect, ball: bool) -> skia.Paint:
         """Return a smooth shading of a box: light from the upper left, shadow at the lower right.
 
-        A round shape (as tall as wide) is lit as a ball, others as a column; a ground by depth.
+        What is no ball is lit as a column; a ground by its depth.
         """
         strength = self.style.volume
         light = mix(colour, WHITE, 0.45 * strength)
@@ -102,7 +131,7 @@ class Painter:
         if box.width() > WIDE:
             return vertical(dark, light, box.top(), box.top() + 0.3)
         colours = [skia.Color4f(*c, 1.0).toColor() for c in (light, colour, dark)]
-        if 0.5 < box.width() / max(box.height(), 1e-6) < 2.0:
+        if ball:
             centre = skia.Point(box.left() + 0.3 * box.width(), box.top() + 0.22 * box.height())
             radius = 0.8 * max(box.width(), box.height())
             shader = skia.GradientShader.MakeRadial(centre, radius, colours)
@@ -134,11 +163,12 @@ class Painter:
 
     def disc(self, x: float, y: float, radius: float, base: Rgb) -> None:
         """Paint a disc."""
-        self.shape(skia.Path.Circle(x, y, radius), base)
+        self.shape(skia.Path.Circle(x, y, radius), base, ball=True)
 
     def oval(self, x: float, y: float, wide: float, tall: float, base: Rgb) -> None:
         """Paint an ellipse of half-axes wide and tall."""
-        self.shape(skia.Path.Oval(skia.Rect(x - wide, y - tall, x + wide, y + tall)), base)
+        oval = skia.Path.Oval(skia.Rect(x - wide, y - tall, x + wide, y + tall))
+        self.shape(oval, base, ball=tall > 0.4 * wide)
 
     def ridge(self, base_y: float, height: float, step: float, base: Rgb, sharp: bool) -> None:
         """Paint a range of hills (or of sharp peaks) across the whole layer."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+import numpy as np
 import skia
 
 from animatrix_data.procedural.colour import WHITE, Rgb, fill, glow, mix, rgb, vertical
@@ -29,10 +31,16 @@ def paint_sky(painter: Painter, indoors: bool) -> None:
             _sun(painter)
         if painter.fine and painter.light == "night":
             _stars(painter)
+        if painter.fine and style.clouds in FLEECY:
+            _fleece(painter)
         CLOUDS[style.clouds](painter)
-    painter.surface(skia.Path.Rect(everything))
+    painter.surface(skia.Path.Rect(everything), HIGH)
 
 
+FLEECY = frozenset({"puff", "cumulus", "pill", "balloon", "fluff"})
+"""The cloud forms between which a fine sky shows small high clouds."""
+HIGH = 0.35
+"""The share of its grain that a style shows in the sky."""
 OWN_SUN = frozenset({"sun", "ball", "glow", "overcast"})
 """The textures that are themselves a sun (or hide it)."""
 
@@ -46,6 +54,20 @@ def _stars(painter: Painter) -> None:
                         strict=True):  # fmt: skip
             path.addCircle(float(x), float(y), size * float(rng.uniform(0.7, 1.4)))
         painter.canvas.drawPath(path, fill(mix(WHITE, painter.style.ink, 0.05), 0.9))
+
+
+def _fleece(painter: Painter) -> None:
+    """Paint rows of small high clouds over a fine sky."""
+    rng = painter.marks_rng
+    path = skia.Path()
+    for row in range(14):
+        y = -1.6 + 0.12 * row
+        for k in range(40):
+            x = -EXTENT + 0.12 * k + float(rng.uniform(-0.05, 0.05)) + 0.06 * (row % 2)
+            wide, lift = float(rng.uniform(0.01, 0.045)), float(rng.uniform(-0.04, 0.04))
+            top = y + lift + 0.05 * math.sin(3 * x)
+            path.addOval(skia.Rect(x - wide, top, x + wide, top + 0.7 * wide + 0.004))
+    painter.canvas.drawPath(path, fill(_cloud_colour(painter), 0.4))
 
 
 def _sun(painter: Painter) -> None:
@@ -111,6 +133,27 @@ def _streak(painter: Painter) -> None:
             wide = 4.0 * size
             box = skia.Rect.MakeXYWH(x + dx * size - wide, y + dy * size, 2 * wide, 1.2 * size)
             painter.canvas.drawOval(box, paint)
+    if painter.fine:
+        for k in range(-3, 4):
+            _thunderhead(painter, 0.8 * k + float(painter.marks_rng.uniform(0.1, 0.5)))
+
+
+def _thunderhead(painter: Painter, x: float) -> None:
+    """Paint a towering cloud, lit on the sun's side and deep in colour below."""
+    top, bottom = painter.style.skies[painter.light]
+    rng = painter.marks_rng
+    tall, wide = float(rng.uniform(0.24, 0.4)), float(rng.uniform(0.12, 0.18))
+    bright = mix(bottom, WHITE, 0.25 if painter.light == "night" else 0.85)
+    tones = (mix(top, bottom, 0.5), mix(mix(top, bottom, 0.7), bright, 0.5), bright)
+    up = np.linspace(0, 1, 18)
+    across = wide * rng.uniform(-1, 1, 18) * (1.3 - 1.0 * up)
+    sizes = wide * rng.uniform(0.36, 0.62, 18) * (1.1 - 0.4 * up)
+    for k, colour in enumerate(tones):
+        path = skia.Path()
+        for dx, share, size in zip(across.tolist(), up.tolist(), sizes.tolist(), strict=True):
+            y = 0.16 - tall * share
+            path.addCircle(x + dx - 0.22 * size * k, y - 0.3 * size * k, size * (1 - 0.27 * k))
+        painter.canvas.drawPath(path, fill(colour))
 
 
 @CLOUDS.add("mist")
@@ -171,7 +214,7 @@ def _flare(painter: Painter) -> None:
 def _ball(painter: Painter, x: float, y: float, radius: float, colour: Rgb) -> None:
     """Paint a lit ball with its highlight."""
     box = skia.Rect(x - radius, y - radius, x + radius, y + radius)
-    painter.canvas.drawOval(box, painter.lit(colour, box))
+    painter.canvas.drawOval(box, painter.lit(colour, box, ball=True))
     at = x - 0.35 * radius, y - 0.42 * radius
     painter.canvas.drawCircle(*at, 0.3 * radius, glow(WHITE, *at, 0.3 * radius, 0.9))
 

@@ -12,7 +12,8 @@ from animatrix_data.procedural.registry import Registry
 class Style:
     """One rendering tradition as numbers; widths are fractions of the frame height.
 
-    How lines and colours are laid: `outline` and `scenery_outline` (0 = none) in `ink`; the grades
+    How lines and colours are laid: `outline` and `scenery_outline` (0 = none) in `ink`, and
+    `brush`, the outline of scenery that shows only in a fine layer and dries downwards; the grades
     `figure` and `scenery`; `shade`, the share of `shadow` in a cel's dark side; `rim`, a line of
     back light; `wash`, the paper that ink fades into; `light_share`, how far the light of the hour
     colours the scenery.
@@ -39,6 +40,7 @@ class Style:
     skies: dict[str, tuple[Rgb, Rgb]] = field(repr=False)
     scenery_outline: float = 0.0
     rim: Rgb | None = None
+    brush: float = 0.0
     wash: Rgb | None = None
     texture: str = ""
     clouds: str = "puff"
@@ -116,6 +118,7 @@ STYLES.add("2D Chinese Style")(
             sunset="e8cfa4-dfb98c",
             night="b9b09a-d0c3a2",
         ),
+        brush=0.011,
         wash=rgb("e9dcba"),
         texture="seal",
         clouds="mist",
@@ -185,8 +188,8 @@ STYLES.add("Shinkai Style")(
         clouds="streak",
         veil="shafts",
         light_share=0.5,
-        grain="glints",
-        grain_strength=0.5,
+        grain="dapple",
+        grain_strength=0.3,
     )
 )
 STYLES.add("3D Cartoon")(
@@ -212,7 +215,7 @@ STYLES.add("3D Cartoon")(
         eye_scale=1.15,
         head_scale=1.08,
         grain="dimples",
-        grain_strength=0.32,
+        grain_strength=0.26,
     )
 )
 STYLES.add("3D Pixar/Disney")(
@@ -240,7 +243,7 @@ STYLES.add("3D Pixar/Disney")(
         contact=0.5,
         eye_scale=1.3,
         grain="felt",
-        grain_strength=0.22,
+        grain_strength=0.13,
         haze=0.25,
     )
 )
@@ -249,13 +252,13 @@ STYLES.add("3D Realistic CG")(
         outline=0.0,
         ink=rgb("1a1a1c"),
         figure=Grade(saturation=0.62, value=0.78, tint=rgb("6a7478"), share=0.1),
-        scenery=Grade(saturation=0.42, value=0.66, tint=rgb("4a5a60"), share=0.15),
+        scenery=Grade(saturation=0.5, value=0.85, tint=rgb("5a666a"), share=0.15),
         shade=0.4,
         shadow=rgb("12161c"),
         skies=_skies(
-            morning="8a9498-c8c0b0",
-            noon="7a8c98-b8c4c8",
-            sunset="5a5458-c89a70",
+            morning="8e9aa0-dcd4c2",
+            noon="6f8799-d2dcde",
+            sunset="4e5058-e0a068",
             night="10161e-2e3c48",
         ),
         texture="overcast",
@@ -269,8 +272,8 @@ STYLES.add("3D Realistic CG")(
         eye_scale=0.72,
         head_scale=0.92,
         grain="photo",
-        grain_strength=0.4,
-        haze=0.45,
+        grain_strength=0.26,
+        haze=0.3,
         focus=0.009,
     )
 )

@@ -41,17 +41,11 @@ def _radial(
 
 @VEILS.add("vignette")
 def _vignette(canvas: skia.Canvas, aspect: float) -> None:
-    """Darken the corners as a fast lens does, between the black bars of a cinema print."""
+    """Darken the corners as a fast lens does."""
     black = (0.02, 0.03, 0.05)
     corner = (aspect**2 + 1) ** 0.5 / 2
-    stops = [(black, 0.0), (black, 0.0), (black, 0.12), (black, 0.62)]
+    stops = [(black, 0.0), (black, 0.0), (black, 0.16), (black, 0.72)]
     _radial(canvas, aspect, (0.0, 0.0), stops, corner, skia.BlendMode.kSrcOver)
-    for y in (-0.5, 0.5 - BAR):
-        canvas.drawRect(skia.Rect.MakeXYWH(-aspect / 2, y, aspect, BAR), fill(black))
-
-
-BAR = 0.045
-"""The height of a cinema print's black bar, in frame heights."""
 
 
 @VEILS.add("bloom")

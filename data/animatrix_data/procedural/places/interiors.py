@@ -168,7 +168,7 @@ def train(stage: Stage) -> None:
     slabs(ground, rgb("98948c"), GROUND, 0.9)
     ground.box(-SPAN, GROUND + 0.05, SPAN, GROUND + 0.075, rgb("f2c83a"))
     for x in stage.near.spots(1.1, 0.04):
-        stage.near.box(x + 0.52, -1.2, x + 0.56, 1.2, rgb("e8e0b8"))
+        stage.near.box(x + 0.62, -1.2, x + 0.66, 1.2, rgb("e8e0b8"))
 
 
 def _strap(painter: Painter, x: float) -> None:

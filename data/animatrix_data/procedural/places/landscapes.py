@@ -188,8 +188,8 @@ def vista(stage: Stage) -> None:
         mid.box(x - 0.012, -0.3, x + 0.012, 0.3, rgb("6a5a52"))
         mid.box(x - 0.07, -0.27, x + 0.07, -0.25, rgb("6a5a52"))
     _wires(mid, (-0.28, -0.26, -0.2))
+    ground.box(-SPAN, 0.5, SPAN, EXTENT, rgb("6fae4a"))
     ground.ridge(0.3, 0.1, 0.9, rgb("6fae4a"), sharp=False)
-    ground.box(-SPAN, 0.3, SPAN, EXTENT, rgb("6fae4a"))
     grass(ground, rgb("6fae4a"), GROUND + 0.04, 0.8, 560)
     flowers(ground, (rgb("ffffff"), rgb("ffd84a"), rgb("e86ab0")), GROUND + 0.08, 0.75, 120)
     for x in stage.near.spots(0.9, 0.2):

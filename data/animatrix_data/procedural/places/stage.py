@@ -25,9 +25,10 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Put the air and the lens of the style before the far and the middle layer."""
-        for painter, share in ((self.far, 1.0), (self.mid, 0.4)):
-            painter.air = share * painter.style.haze
-            painter.blur = share * painter.style.focus if painter.fine else 0.0
+        self.far.air = self.far.style.haze
+        self.mid.air = 0.4 * self.mid.style.haze
+        if self.far.fine:
+            self.far.blur = self.far.style.focus
 
 
 Place = Callable[[Stage], None]

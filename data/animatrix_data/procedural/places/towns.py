@@ -87,7 +87,7 @@ def market(stage: Stage) -> None:
     for x in ground.spots(0.55):
         ground.oval(x, GROUND + 0.1, 0.16, 0.03, rgb("d8a868"))
     for x in stage.near.spots(1.0, 0.06):
-        _lantern(stage.near, x + 0.5, -0.34, 0.09)
+        _lantern(stage.near, x + 0.83, -0.38, 0.08)
 
 
 def _stall(painter: Painter, x: float) -> None:
@@ -123,7 +123,7 @@ def shrine(stage: Stage) -> None:
     for x in ground.spots(0.5):
         ground.oval(x, GROUND + 0.12, 0.07, 0.02, rgb("f2b0c4"))
     for x in stage.near.spots(0.95, 0.08):
-        _blossom(stage.near, x + 0.5)
+        _blossom(stage.near, x + 0.92)
 
 
 def _gate(painter: Painter, x: float) -> None:
