@@ -15,6 +15,8 @@ from animatrix_data.procedural.motion import Pose
 from animatrix_data.procedural.styles import Style
 from animatrix_data.procedural.timing import Build
 
+FINE = 24.0
+"""The radius of a head in pixels from which a figure is drawn in detail."""
 Point = tuple[float, float]
 Limb = tuple[Point, Point, Point]
 
@@ -88,11 +90,15 @@ def joints(pose: Pose, build: Build) -> Joints:
 class Figure:
     """A figure of one content, style and build, with its paints made once.
 
-    `outline` is the outline's width in figure heights.
+    `outline` is the outline's width in figure heights; `pixels` is how many pixels of the finished
+    frame a figure height takes, which decides what detail is drawn.
     """
 
-    def __init__(self, content: Content, style: Style, build: Build, outline: float) -> None:
+    def __init__(
+        self, content: Content, style: Style, build: Build, outline: float, pixels: float = 0.0
+    ) -> None:
         self.build = build
+        self.fine = pixels * build.head >= FINE
         self.skirt = content.person == "girl"
         self.outline = outline
         outfit = style.figure(OUTFIT_COLOURS[content.outfit_colour])
@@ -126,25 +132,33 @@ class Figure:
             skin,
             outline / build.head,
             build.hair_length,
+            self.fine,
         )
 
     def draw(
         self, canvas: skia.Canvas, pose: Pose, j: Joints, look: Look, before: Joints | None
     ) -> None:
         """Draw one drawing; `before` holds the joints of the drawing before it, for a trail."""
-        self.head.draw_back(canvas, j.head, self.build.head, pose)
+        self._set_outline(look.outline)
+        self.head.draw_back(canvas, j.head, self.build.head, pose, look)
         if look.smear and before is not None:
-            self._draw_smears(canvas, before, j)
-        self._draw_arm(canvas, j.arm_l, self.far_sleeve)
+            self._draw_smears(canvas, before, j, look.smear)
+        if not pose.front:
+            self._draw_arm(canvas, j.arm_l, self.far_sleeve)
         self._draw_leg(canvas, j.leg_l, self.far_leg)
         self._draw_leg(canvas, j.leg_r, self.leg)
         self._draw_torso(canvas, pose, j)
         raised = j.arm_r[2][1] < j.arm_r[0][1]
         if not raised:
-            self._draw_arm(canvas, j.arm_r, self.sleeve)
-        self.head.draw(canvas, j.head, self.build.head, pose)
+            self._draw_near_arms(canvas, pose, j)
+        self.head.draw(canvas, j.head, self.build.head, pose, look)
         if raised:
-            self._draw_arm(canvas, j.arm_r, self.sleeve)
+            self._draw_near_arms(canvas, pose, j)
+
+    def _set_outline(self, factor: float) -> None:
+        """Make the outline so many times as wide as the style's."""
+        self.ink_limb.setStrokeWidth(self.build.limb + 2 * self.outline * factor)
+        self.ink_body.setStrokeWidth(2 * self.outline * factor)
 
     def silhouette(self, canvas: skia.Canvas, j: Joints, pose: Pose, paint: skia.Paint) -> None:
         """Draw the body's shape, fattened by the paint's stroke width, for a glow behind it."""
@@ -159,6 +173,11 @@ class Figure:
     def draw_arm(self, canvas: skia.Canvas, points: Limb) -> None:
         """Draw an arm wherever it is."""
         self._draw_arm(canvas, points, self.sleeve)
+
+    def _draw_near_arms(self, canvas: skia.Canvas, pose: Pose, j: Joints) -> None:
+        if pose.front:
+            self._draw_arm(canvas, j.arm_l, self.far_sleeve)
+        self._draw_arm(canvas, j.arm_r, self.sleeve)
 
     def _draw_arm(self, canvas: skia.Canvas, points: Limb, sleeve: skia.Paint) -> None:
         a, b, c = points
@@ -215,8 +234,12 @@ class Figure:
             edge = around((nx, ny), top, 0.03), around((hx, hy), low * 0.9, -0.05)
             canvas.drawLine(*edge[0], *edge[1], self.rim)
 
-    def _draw_smears(self, canvas: skia.Canvas, before: Joints, now: Joints) -> None:
+    def _draw_smears(
+        self, canvas: skia.Canvas, before: Joints, now: Joints, strength: float
+    ) -> None:
         """Draw translucent trails from where the head, body and limbs were to where they are."""
+        self.trail_head.setAlphaf(0.6 * strength)
+        self.trail_body.setAlphaf(0.6 * strength)
         if max(math.dist(before.head, now.head), math.dist(before.hip, now.hip)) > 0.03:
             canvas.drawLine(*before.head, *now.head, self.trail_head)
             canvas.drawPath(
@@ -243,5 +266,5 @@ class Figure:
             veil = skia.Paint(paint)
             veil.setStyle(skia.Paint.kStrokeAndFill_Style)
             veil.setStrokeWidth(0.035)
-            veil.setAlphaf(0.75)
+            veil.setAlphaf(0.75 * strength)
             canvas.drawPath(fan, veil)

@@ -38,13 +38,14 @@ class Spot:
     side: −1 for the eye on the left of an unmirrored drawing, 1 on the right, 0 for what is no
     eye; eyes: the centres of the eyes that are seen (left, right; None turned away) and mouth: the
     mouth's, both from the canvas's origin for marks, which is the middle of the face; size: half
-    the width of the eye or the mouth; open: how far the pose opens the mouth, 0 to 1; fine:
-    whether the face is large enough in pixels for detail; mirrored: whether the canvas is, for
-    what must be read as writing.
+    the width of the eye or the mouth; narrow: how far the turn of the head has already narrowed
+    the canvas; open: how far the pose opens the mouth, 0 to 1; fine: whether the face is large
+    enough in pixels for detail; mirrored: whether the canvas is, for what must be read as writing.
     """
 
     side: int
     size: float
+    narrow: float
     open: float
     expression: Expression
     palette: Palette

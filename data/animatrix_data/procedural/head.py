@@ -8,78 +8,46 @@ import skia
 
 from animatrix_data.procedural.colour import WHITE, Rgb, fill, mix, rgb, stroke
 from animatrix_data.procedural.content import Content
+from animatrix_data.procedural.expressions import Look, Offset
+from animatrix_data.procedural.face import Palette
+from animatrix_data.procedural.features import (
+    brief,
+    draw_brows,
+    draw_features,
+    draw_marks,
+    survey,
+)
+from animatrix_data.procedural.hair import (
+    BACK_HAIR,
+    CROWN,
+    FACE,
+    FALLS,
+    FINE_FRINGE,
+    FINE_SHINE,
+    FRINGE,
+    SHINE,
+    STRANDS,
+)
 from animatrix_data.procedural.motion import Pose
-from animatrix_data.procedural.registry import Registry
 from animatrix_data.procedural.styles import Style
+from animatrix_data.procedural.volumes import ball, column
 
-BACK_HAIR: Registry[skia.Path] = Registry("hair")
-
-
-def _long() -> skia.Path:
-    path = skia.Path().moveTo(-1.1, -0.3)
-    path.cubicTo(-1.2, -1.5, 1.2, -1.5, 1.1, -0.3)
-    path.cubicTo(1.25, 0.6, 1.2, 1.6, 1.45, 2.5)
-    path.lineTo(0.75, 2.25).lineTo(0.0, 2.6).lineTo(-0.75, 2.25).lineTo(-1.45, 2.5)
-    return path.cubicTo(-1.2, 1.6, -1.25, 0.6, -1.1, -0.3).close()
-
-
-def _short() -> skia.Path:
-    path = skia.Path().moveTo(-1.12, -0.2)
-    path.cubicTo(-1.2, -1.5, 1.2, -1.5, 1.12, -0.2)
-    return (
-        path.cubicTo(1.3, 0.3, 1.3, 0.7, 0.95, 0.95)
-        .lineTo(-0.95, 0.95)
-        .cubicTo(-1.3, 0.7, -1.3, 0.3, -1.12, -0.2)
-        .close()
-    )
-
-
-def _twin_tails() -> skia.Path:
-    path = _short()
-    for side in (-1, 1):
-        path.moveTo(side * 0.8, -0.75)
-        path.cubicTo(side * 1.9, -1.1, side * 2.4, 0.9, side * 1.75, 2.1)
-        path.cubicTo(side * 1.5, 1.5, side * 1.0, 0.8, side * 0.8, -0.75).close()
-    path.setFillType(skia.PathFillType.kWinding)
-    return path
-
-
-def _spiky() -> skia.Path:
-    points = [(-1.0, 0.6), (-1.5, 0.1), (-1.15, -0.2), (-1.55, -0.85), (-0.95, -0.85),
-              (-0.75, -1.6), (-0.2, -1.15), (0.3, -1.7), (0.6, -1.1), (1.35, -1.3),
-              (1.15, -0.6), (1.6, -0.2), (1.2, 0.1), (1.0, 0.6)]  # fmt: skip
-    return skia.Path.Polygon([skia.Point(*p) for p in points], True)
-
-
-BACK_HAIR.add("long")(_long())
-BACK_HAIR.add("short")(_short())
-BACK_HAIR.add("twin-tailed")(_twin_tails())
-BACK_HAIR.add("spiky")(_spiky())
-
-
-def _face() -> skia.Path:
-    path = skia.Path().moveTo(-0.9, -0.2)
-    path.cubicTo(-0.9, -1.1, 0.9, -1.1, 0.9, -0.2)
-    path.cubicTo(0.95, 0.5, 0.5, 0.95, 0.0, 1.02)
-    return path.cubicTo(-0.5, 0.95, -0.95, 0.5, -0.9, -0.2).close()
-
-
-def _bangs() -> skia.Path:
-    path = skia.Path().moveTo(-1.12, 0.25)
-    path.cubicTo(-1.3, -1.55, 1.3, -1.55, 1.12, 0.25)
-    path.lineTo(0.84, -0.4).lineTo(0.48, -0.14).lineTo(0.2, -0.46).lineTo(-0.18, -0.1)
-    return path.lineTo(-0.5, -0.46).lineTo(-0.86, -0.1).close()
-
-
-CROWN = -1.2
-FACE, BANGS = _face(), _bangs()
-SHINE = skia.Path().moveTo(-0.62, -0.72).quadTo(0.0, -1.0, 0.62, -0.72)
+EYE_COLOURS: dict[str, Rgb] = {
+    "black": rgb("8a52d8"),
+    "blonde": rgb("2f86e6"),
+    "red": rgb("2faa62"),
+    "blue": rgb("e8963a"),
+    "pink": rgb("a03fc8"),
+    "green": rgb("d8a02a"),
+}
+"""The irises of a large face by the colour of the hair."""
 
 
 class Head:
     """A head of one content and style; `outline` is in head radii.
 
-    `length` scales long hair, which a chibi wears shorter.
+    `length` scales long hair, which a chibi wears shorter; `fine` heads are large enough in pixels
+    for detail.
     """
 
     def __init__(
@@ -90,66 +58,94 @@ class Head:
         skin: Rgb,
         outline: float,
         length: float,
+        fine: bool = False,
     ) -> None:
         self.length = length
-        self.back = BACK_HAIR[content.hair]
+        self.fine = fine
+        self.outline = outline
+        self.shape = content.hair
         self.long = content.hair in ("long", "twin-tailed")
-        self.ink = stroke(style.ink, 2 * outline) if outline else None
-        self.hair = fill(hair)
-        self.hair_back = fill(mix(hair, style.shadow, 0.25 if style.shade else 0.12))
-        self.skin = fill(skin)
-        self.shine = stroke(mix(hair, WHITE, 0.55), 0.16) if style.shade else None
-        self.rim = stroke(style.rim, 0.14) if style.rim else None
-        self.eye = fill(style.ink)
-        self.iris = fill(mix(hair, rgb("6a7ab8"), 0.6))
-        self.glint = fill(WHITE)
-        self.blush = fill(rgb("f2707a"), 0.35)
-        self.mouth = fill(mix(style.ink, rgb("c0404a"), 0.6))
+        self.eye_scale = style.eye_scale
+        iris = mix(hair, rgb("6a7ab8"), 0.6)
+        if fine:
+            iris = style.figure(EYE_COLOURS[content.hair_colour])
+        self.palette = Palette(style.ink, skin, style.shadow, hair, iris, outline)
+        self._ink = stroke(style.ink, 2 * outline)
+        self._make_hair(style, hair)
+        self._skin = fill(skin)
+        if style.volume:
+            self._skin = ball(style, skin, skia.Rect(-0.95, -1.1, 0.95, 1.05), style.scatter)
+        self._cast = fill(mix(skin, style.shadow, 0.45), 0.55)
+
+    def _make_hair(self, style: Style, hair: Rgb) -> None:
+        """Make the paints of the hair."""
+        back = mix(hair, style.shadow, 0.25 if style.shade else 0.12)
+        self._hair, self._hair_back = fill(hair), fill(back)
+        self._shine = stroke(mix(hair, WHITE, 0.55), 0.16) if style.shade else None
+        self._gloss = fill(mix(hair, WHITE, 0.6), 0.55 if style.shade else 0.4)
+        self._strand = stroke(mix(hair, style.ink, 0.45), 0.03)
+        self._rim = stroke(style.rim, 0.14) if style.rim else None
+        if style.volume:
+            self._hair = ball(style, hair, skia.Rect(-1.2, -1.35, 1.2, 0.7))
+            self._hair_back = column(style, back, skia.Rect(-1.3, -1.3, 1.3, 2.4))
+            self._gloss = fill(WHITE, 0.5 * style.gloss)
+        elif self.fine:
+            self._hair = _hung(mix(hair, style.shadow, 0.12), hair, mix(hair, WHITE, 0.14))
 
     def draw_back(
-        self, canvas: skia.Canvas, at: tuple[float, float], radius: float, pose: Pose
+        self,
+        canvas: skia.Canvas,
+        at: Offset,
+        radius: float,
+        pose: Pose,
+        look: Look | None = None,
     ) -> None:
         """Draw the hair that lies behind the body (or, seen from behind, over it)."""
+        self._ink.setStrokeWidth(2 * self.outline * (look.outline if look else 1.0))
         if math.cos(pose.turn) > -0.2:
             self._draw_hair(canvas, at, radius, pose)
 
-    def draw(self, canvas: skia.Canvas, at: tuple[float, float], radius: float, pose: Pose) -> None:
+    def draw(self, canvas: skia.Canvas, at: Offset, radius: float, pose: Pose, look: Look) -> None:
         """Draw the face and the fringe, or the back of the head."""
         if math.cos(pose.turn) <= -0.2:
             self._draw_hair(canvas, at, radius, pose)
             return
-        canvas.save()
-        self._place(canvas, at, radius, pose)
         side = math.sin(pose.turn)
         canvas.save()
-        canvas.translate(0.2 * side, 0.08)
-        if self.ink:
-            canvas.drawPath(FACE, self.ink)
-        canvas.drawPath(FACE, self.skin)
-        self._draw_features(canvas, side, math.cos(pose.turn), pose)
-        canvas.restore()
+        self._place(canvas, at, radius, pose)
         canvas.save()
-        canvas.translate(0.08 * side, 0)
-        if self.ink:
-            canvas.drawPath(BANGS, self.ink)
-        canvas.drawPath(BANGS, self.hair)
-        if self.shine:
-            canvas.drawPath(SHINE, self.shine)
-        if self.rim:
-            canvas.drawArc(skia.Rect(-1.05, -1.15, 1.05, 1.0), -75, 70, False, self.rim)
+        canvas.translate(0.2 * side, 0.08)
+        if self.outline:
+            canvas.drawPath(FACE, self._ink)
+        canvas.drawPath(FACE, self._skin)
+        face = survey(canvas, pose, look, self.palette, self.eye_scale, self.fine)
+        parts = dict(look.parts)
+        canvas.save()
+        if not brief(face):
+            canvas.clipPath(FACE, doAntiAlias=True)
+        draw_marks(canvas, face, "skin")
+        if self.fine:
+            canvas.save()
+            canvas.translate(-0.12 * side, 0.02)
+            canvas.drawPath(FINE_FRINGE, self._cast)
+            canvas.restore()
+        draw_features(canvas, face, side, parts)
+        draw_marks(canvas, face, "face")
         canvas.restore()
+        canvas.restore()
+        self._draw_fringe(canvas, side)
+        if not brief(face):
+            canvas.translate(0.2 * side, 0.08)
+            draw_brows(canvas, face, side, parts)
+            draw_marks(canvas, face, "head")
         canvas.restore()
 
-    def _place(
-        self, canvas: skia.Canvas, at: tuple[float, float], radius: float, pose: Pose
-    ) -> None:
+    def _place(self, canvas: skia.Canvas, at: Offset, radius: float, pose: Pose) -> None:
         canvas.translate(*at)
         canvas.rotate(math.degrees(pose.lean * 0.6 + pose.head))
         canvas.scale(radius, radius)
 
-    def _draw_hair(
-        self, canvas: skia.Canvas, at: tuple[float, float], radius: float, pose: Pose
-    ) -> None:
+    def _draw_hair(self, canvas: skia.Canvas, at: Offset, radius: float, pose: Pose) -> None:
         canvas.save()
         self._place(canvas, at, radius, pose)
         if self.long:
@@ -158,22 +154,34 @@ class Head:
             canvas.scale(1, self.length)
             canvas.translate(0, -CROWN)
         canvas.translate(-0.1 * math.sin(pose.turn), 0)
-        if self.ink:
-            canvas.drawPath(self.back, self.ink)
-        canvas.drawPath(self.back, self.hair_back)
+        back = BACK_HAIR[self.shape]
+        if self.outline:
+            canvas.drawPath(back, self._ink)
+        canvas.drawPath(back, self._hair_back)
+        if self.fine and self.shape in FALLS:
+            canvas.drawPath(FALLS[self.shape], self._strand)
         canvas.restore()
 
-    def _draw_features(self, canvas: skia.Canvas, side: float, front: float, pose: Pose) -> None:
-        shift = 0.42 * side
-        for sign in (-1, 1):
-            away = max(0.35, 1 - 0.55 * max(0.0, sign * side))
-            x = shift + sign * 0.4 * (0.35 + 0.65 * max(front, 0.0))
-            if abs(x) > 0.86:
-                continue
-            canvas.drawOval(skia.Rect(x - 0.17 * away, 0.0, x + 0.17 * away, 0.5), self.eye)
-            canvas.drawOval(skia.Rect(x - 0.1 * away, 0.22, x + 0.1 * away, 0.46), self.iris)
-            canvas.drawCircle(x - 0.04, 0.13, 0.085, self.glint)
-            canvas.drawCircle(x + sign * 0.1, 0.6, 0.14, self.blush)
-        wide, tall = 0.13 + 0.06 * pose.mouth, 0.05 + 0.16 * pose.mouth
-        x = shift * 1.05
-        canvas.drawOval(skia.Rect(x - wide, 0.7 - tall / 2, x + wide, 0.7 + tall), self.mouth)
+    def _draw_fringe(self, canvas: skia.Canvas, side: float) -> None:
+        canvas.save()
+        canvas.translate(0.08 * side, 0)
+        fringe = FINE_FRINGE if self.fine else FRINGE
+        if self.outline:
+            canvas.drawPath(fringe, self._ink)
+        canvas.drawPath(fringe, self._hair)
+        if self.fine:
+            canvas.drawPath(STRANDS, self._strand)
+            canvas.drawPath(FINE_SHINE, self._gloss)
+        elif self._shine:
+            canvas.drawPath(SHINE, self._shine)
+        if self._rim:
+            canvas.drawArc(skia.Rect(-1.05, -1.15, 1.05, 1.0), -75, 70, False, self._rim)
+        canvas.restore()
+
+
+def _hung(top: Rgb, middle: Rgb, bottom: Rgb) -> skia.Paint:
+    """Return the paint of fine hair, from the crown to the tips of the fringe."""
+    colours = [skia.Color4f(*c, 1.0).toColor() for c in (top, middle, bottom)]
+    ends = [skia.Point(0, -1.2), skia.Point(0, 0.3)]
+    shader = skia.GradientShader.MakeLinear(ends, colours)
+    return skia.Paint(AntiAlias=True, Shader=shader)

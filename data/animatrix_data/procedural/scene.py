@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ from animatrix_data.procedural.faults import FAULTS, Breakage, Fault, Scope
 from animatrix_data.procedural.framing import ANGLES, SHOTS
 from animatrix_data.procedural.painter import Painter
 from animatrix_data.procedural.places import INDOORS, PLACES, Stage
+from animatrix_data.procedural.props import NO_PROP, PROPS, Brush, Prop
 from animatrix_data.procedural.registry import generator
 from animatrix_data.procedural.sky import paint_sky
 from animatrix_data.procedural.styles import STYLES, Style
@@ -88,7 +90,8 @@ class Scene:
         for effect in self.effects:
             if effect.build:
                 kinetics = replace(kinetics, build=effect.build(kinetics.build))
-        self.build = kinetics.build
+        head = kinetics.build.head * self.style.head_scale
+        self.build = replace(kinetics.build, head=head)
         framing = SHOTS[_value(spec, "ShotScale", "Full Shot")](self.build)
         camera = camera_path(spec.get("CameraMotion"), size.frames, size.fps, seed)
         angle = ANGLES[_value(spec, "ShotAngle", "Eye Level")]
@@ -99,7 +102,10 @@ class Scene:
         self.actors[0] = self._directed(self.actors[0])
         self.layers, self.near = _background(self.style, content, seed)
         self._outline = self.style.outline * min(1.2, framing.height**0.5 + 0.1) / framing.height
+        self._pixels = framing.height * size.height
         self._figures: dict[Content, Figure] = {}
+        self._brush = Brush(self.style, self._outline)
+        self._props: dict[str, Prop] = {}
 
     def _effects(self, spec: ProductionSpec, seed: int) -> list[Effect]:
         """Return the spec's effects, which draw from one random stream in turn."""
@@ -195,11 +201,17 @@ class Scene:
             canvas.scale(actor.scale * actor.facing / (1 + pose.stretch),
                          actor.scale * (1 + pose.stretch))  # fmt: skip
             canvas.skew(pose.shear, 0)
+            canvas.rotate(math.degrees(pose.spin), *now.hip)
             for effect in effects:
                 if effect.figure:
                     effect.figure(canvas, t, figure, now, pose)
+            prop = self._prop(actor, t)
+            if prop.behind:
+                prop.behind(canvas, now, pose)
             before = joints(actor.poses[t - 1], self.build) if look.smear and t else None
             figure.draw(canvas, pose, now, look, before)
+            if prop.before:
+                prop.before(canvas, now, pose)
             for over in (*(e.over for e in effects), *(b.over for b in breakages)):
                 if over:
                     over(canvas, t, figure, now, pose)
@@ -208,13 +220,22 @@ class Scene:
         moved = matrix.mapPoints([skia.Point(*p) for p in named.values()])
         return {name: (p.x(), p.y()) for name, p in zip(named, moved, strict=True)}
 
+    def _prop(self, actor: Actor, t: int) -> Prop:
+        """Return what an actor uses at a frame, made once per thing."""
+        name = actor.props[t]
+        if name and name not in self._props:
+            self._props[name] = PROPS[name](self._brush)
+        return self._props[name] if name else NO_PROP
+
     def _figure(self, actor: Actor, t: int, breakages: Sequence[Breakage]) -> Figure:
         """Return what draws an actor at a frame, made once per identity."""
         content = actor.content
         for fault in breakages:
             content = (fault.identity(t) if fault.identity else None) or content
         if content not in self._figures:
-            self._figures[content] = Figure(content, self.style, self.build, self._outline)
+            self._figures[content] = Figure(
+                content, self.style, self.build, self._outline, self._pixels * actor.scale
+            )
         return self._figures[content]
 
     def _placed(self, points: dict[str, tuple[float, float]]) -> Placed:

@@ -1,0 +1,133 @@
+"""The features of a face: where eyes, brows, mouth and marks are, and their drawing in turn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import skia
+
+from animatrix_data.procedural import marks, mouths
+from animatrix_data.procedural.colour import mix, rgb
+from animatrix_data.procedural.expressions import Look, Offset
+from animatrix_data.procedural.eyes import draw_brow, draw_eye
+from animatrix_data.procedural.face import FACES, MOUTHS, Palette, Spot, fill, stroke
+from animatrix_data.procedural.motion import Pose
+
+SPACING, LEVEL = 0.4, 0.25
+"""How far the eyes are from the middle of the face, across and down."""
+LIPS = 0.7
+"""How far the mouth is below the middle of the face."""
+BROW = -0.46
+"""How far a brow at rest is below its eye's centre."""
+WIDTH = 0.235
+"""Half the width of an eye that shows more than a small plain face's."""
+EDGE = 0.86
+"""Beyond this across the face an eye is turned away."""
+PAINTERS = (marks, mouths)
+"""The modules that paint; importing them files their painters."""
+BLUSH = rgb("f2707a")
+NOWHERE: Offset = (0.0, 0.0)
+
+
+def brief(spot: Spot) -> bool:
+    """Return whether a face is drawn with the few strokes of a small one without emotion."""
+    face = spot.expression
+    return not (spot.fine or face.brows or face.marks)
+
+
+def survey(
+    canvas: skia.Canvas, pose: Pose, look: Look, palette: Palette, scale: float, fine: bool
+) -> Spot:
+    """Return what the painters of a face are told in common, for a pose and a look.
+
+    `scale` is the size of the eyes beside a drawn figure's.
+    """
+    side, front = math.sin(pose.turn), max(math.cos(pose.turn), 0.0)
+    shift, rise = 0.42 * side, -0.13 * look.expression.pitch
+    spacing = SPACING + 0.1 * (scale - 1.0)
+    eyes: list[Offset | None] = []
+    for sign in (-1, 1):
+        x = shift + sign * spacing * (0.35 + 0.65 * front)
+        eyes.append(None if abs(x) > EDGE else (x, LEVEL + rise))
+    matrix = canvas.getTotalMatrix()
+    flip = matrix.getScaleX() * matrix.getScaleY() - matrix.getSkewX() * matrix.getSkewY()
+    return Spot(
+        side=0,
+        size=WIDTH * scale,
+        narrow=1.0 - 0.3 * abs(side),
+        open=pose.mouth,
+        expression=look.expression,
+        palette=palette,
+        fine=fine,
+        mirrored=flip < 0,
+        eyes=(eyes[0], eyes[1]),
+        mouth=(shift * 1.05, LIPS + 0.9 * rise),
+    )
+
+
+def draw_features(
+    canvas: skia.Canvas, face: Spot, side: float, parts: Mapping[str, Offset]
+) -> None:
+    """Draw eyes, cheeks, nose and mouth; `side` is the sine of the head's turn."""
+    for sign, name, eye in zip((-1, 1), ("eye_l", "eye_r"), face.eyes, strict=True):
+        if eye is None:
+            continue
+        dx, dy = parts.get(name, NOWHERE)
+        narrow = max(0.35, 1 - 0.55 * max(0.0, sign * side))
+        canvas.save()
+        canvas.translate(eye[0] + dx, eye[1] + dy)
+        canvas.scale(narrow, 1)
+        draw_eye(canvas, replace(face, side=sign, narrow=narrow))
+        canvas.restore()
+        _draw_cheek(canvas, face, eye[0] + sign * 0.1)
+    if face.fine:
+        _draw_nose(canvas, face, side)
+    dx, dy = parts.get("mouth", NOWHERE)
+    canvas.save()
+    canvas.translate(face.mouth[0] + dx, face.mouth[1] + dy)
+    if not brief(face):
+        canvas.scale(face.narrow, 1)
+    MOUTHS[face.expression.mouth](canvas, replace(face, size=0.3))
+    canvas.restore()
+
+
+def _draw_cheek(canvas: skia.Canvas, face: Spot, x: float) -> None:
+    if brief(face):
+        canvas.drawCircle(x, 0.6, 0.14, fill(BLUSH, 0.35))
+        return
+    y, blush = face.mouth[1] - 0.12, face.expression.blush
+    wide, tall = 0.17 + 0.05 * blush, 0.085 + 0.035 * blush
+    canvas.drawOval(skia.Rect(x - wide, y - tall, x + wide, y + tall),
+                    fill(BLUSH, 0.22 + 0.5 * blush))  # fmt: skip
+
+
+def _draw_nose(canvas: skia.Canvas, face: Spot, side: float) -> None:
+    """Draw a hint of a nose, on the side to which the face is turned."""
+    x, y = face.mouth[0] * 1.12, face.mouth[1] - 0.22
+    lean = 0.05 if side >= 0 else -0.05
+    path = skia.Path().moveTo(x + 0.3 * lean, y - 0.07).lineTo(x + lean, y + 0.01)
+    path.lineTo(x - 0.2 * lean, y + 0.025)
+    canvas.drawPath(path, stroke(mix(face.palette.skin, face.palette.shadow, 0.6), 0.035))
+
+
+def draw_brows(canvas: skia.Canvas, face: Spot, side: float, parts: Mapping[str, Offset]) -> None:
+    """Draw the brows, over the fringe."""
+    for sign, name, eye in zip((-1, 1), ("brow_l", "brow_r"), face.eyes, strict=True):
+        if eye is None:
+            continue
+        dx, dy = parts.get(name, NOWHERE)
+        canvas.save()
+        canvas.translate(eye[0] + dx, eye[1] + BROW + dy)
+        canvas.scale(max(0.35, 1 - 0.55 * max(0.0, sign * side)), 1)
+        draw_brow(canvas, replace(face, side=sign))
+        canvas.restore()
+
+
+def draw_marks(canvas: skia.Canvas, face: Spot, stage: str) -> None:
+    """Draw the marks of a stage."""
+    for name in face.expression.marks:
+        mark = FACES[name]
+        if mark.stage == stage:
+            mark.paint(canvas, face)
