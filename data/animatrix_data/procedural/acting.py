@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from animatrix_data.procedural.arms import reach
 from animatrix_data.procedural.content import Content
-from animatrix_data.procedural.expressions import Look
+from animatrix_data.procedural.expressions import Expression, Look, expression_of
 from animatrix_data.procedural.framing import Framing
-from animatrix_data.procedural.motion import JOINTS, Pose, tracks
+from animatrix_data.procedural.interactions import COMPANIES, Company, Member
+from animatrix_data.procedural.motion import JOINTS, MOTIONS, Action, Pose, Track, whole
 from animatrix_data.procedural.registry import generator
 from animatrix_data.procedural.timing import (
     AMPLITUDES,
     CYCLES_PER_SECOND,
     Kinetics,
+    broken,
     drawing_times,
 )
 from animatrix_data.taxonomy.tags import ProductionSpec
 
 REACH = 0.27
 """How far a figure may travel, leap or lean, in frame heights, before its path is scaled down."""
+BOUNCE, LEAN, SWING = 0.2, 0.3, 0.4
+"""What a deformation of 1 adds to squash & stretch, to the lean of the drawing (across per height)
+and, as a share, to the swing."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Actor:
     """One figure through the clip: who it is, its drawing and look per frame, where it stands.
 
     `x` is its place across in figure heights, `scale` its size beside the first actor's, `facing`
-    1 (right) or −1.
+    1 (right) or −1; `props` names what it uses at each frame (a name of `props.PROPS`, or empty).
     """
 
     content: Content
@@ -49,15 +56,55 @@ class Actor:
     facing: int
     x: float = 0.0
     scale: float = 1.0
+    props: tuple[str, ...] = ()
 
 
 def cast(
     spec: ProductionSpec, content: Content, kinetics: Kinetics, shooting: Shooting
 ) -> list[Actor]:
-    """Return the actors of a spec, the one that the clip is about first."""
-    poses = _poses(spec, kinetics, shooting)
-    looks = [Look(smear=kinetics.smear)] * shooting.frames
-    return [Actor(content, poses, looks, content.facing)]
+    """Return the actors of a spec, the one that the clip is about first.
+
+    The motions of a spec follow one another in time; the company of the first that has one stays.
+    """
+    deformation = shooting.deformation
+    kinetics = replace(
+        kinetics,
+        smear=kinetics.smear + (1 - kinetics.smear) * deformation,
+        bounce=kinetics.bounce + BOUNCE * deformation,
+        shear=kinetics.shear + LEAN * deformation,
+        gain=kinetics.gain * (1 + SWING * deformation),
+    )
+    actions = [MOTIONS[tag.name] for tag in spec.get("MotionType")] or [MOTIONS["stand"]]
+    names = [action.company for action in actions if action.company]
+    if not names:
+        return [_actor(Member(actions), content, content.facing, spec, kinetics, shooting)]
+    company = Company(content, kinetics.build, actions, generator(shooting.seed, "partner"))
+    return [
+        _actor(member, member.content or content, content.facing, spec, kinetics, shooting)
+        for member in COMPANIES[names[0]](company)
+    ]
+
+
+def _actor(
+    member: Member,
+    content: Content,
+    facing: int,
+    spec: ProductionSpec,
+    kinetics: Kinetics,
+    shooting: Shooting,
+) -> Actor:
+    """Return a member of the company, acted out; places mirror with the first actor's facing."""
+    poses = _poses(member, spec, kinetics, shooting)
+    which = _which(len(member.actions), shooting.frames)
+    return Actor(
+        content,
+        poses,
+        _looks(spec, poses, kinetics, shooting),
+        facing * member.facing,
+        facing * member.x,
+        member.scale,
+        tuple(member.actions[k].prop for k in which),
+    )
 
 
 def _value(spec: ProductionSpec, field: str, default: str) -> str:
@@ -65,23 +112,76 @@ def _value(spec: ProductionSpec, field: str, default: str) -> str:
     return tags[0].name if tags else default
 
 
-def _poses(spec: ProductionSpec, kinetics: Kinetics, shooting: Shooting) -> list[Pose]:
-    """Return the drawing shown at each frame; motions of a spec follow one another in time."""
+def _which(count: int, frames: int) -> list[int]:
+    """Return which of some motions, one after the other, each frame shows."""
+    return [t * count // frames for t in range(frames)]
+
+
+def _poses(
+    member: Member, spec: ProductionSpec, kinetics: Kinetics, shooting: Shooting
+) -> list[Pose]:
+    """Return the drawing shown at each frame."""
     frames, height = shooting.frames, shooting.framing.height
     amplitude = AMPLITUDES[_value(spec, "MotionAmplitude", "medium")]
     rate = CYCLES_PER_SECOND[_value(spec, "MotionSpeed", "medium")] * kinetics.rate
-    start = generator(shooting.seed, "phase").uniform(0, 2 * np.pi)
+    start = generator(shooting.seed, "phase").uniform(0, 2 * np.pi) + member.lag
     time = drawing_times(kinetics, frames, shooting.fps)
     phase = start + 2 * np.pi * rate * time
-    names = [tag.name for tag in spec.get("MotionType")] or ["stand"]
-    parts = [tracks(name, phase, amplitude * kinetics.gain) for name in names]
-    which = np.arange(frames) * len(names) // frames
-    joined = {j: np.choose(which, [part[j] for part in parts]) for j in JOINTS}
+    if kinetics.snap:
+        phase = broken(phase, kinetics.snap)
+    gain = amplitude * kinetics.gain
     strength = 0.5 + 0.5 * amplitude
+    parts = [_part(action, phase, gain, kinetics, strength) for action in member.actions]
+    which = np.array(_which(len(parts), frames))
+    joined = {j: np.choose(which, [part[j] for part in parts]) for j in JOINTS}
     joined["stretch"] = joined["stretch"] + kinetics.bounce * strength * np.sin(phase + 0.5)
     joined["shear"] = joined["shear"] + kinetics.shear * strength * np.sin(phase)
     for name in ("x", "lift", "shear"):
-        reach = height * float(np.abs(joined[name]).max())
-        joined[name] = joined[name] * (REACH / max(reach, REACH))
+        widest = height * float(np.abs(joined[name]).max())
+        joined[name] = joined[name] * (REACH / max(widest, REACH))
     columns = [joined[name].tolist() for name in JOINTS]
     return [Pose(*values) for values in zip(*columns, strict=True)]
+
+
+def _part(
+    action: Action, phase: Track, gain: float, kinetics: Kinetics, strength: float
+) -> dict[str, Track]:
+    """Return the joint tracks of a motion, as a kinetic dialect performs it."""
+    tracks, hands = whole(action.moves(phase, gain), phase)
+    for name, more in _manner(action, phase, kinetics, strength).items():
+        tracks[name] = tracks[name] + more
+    return reach(tracks, hands, kinetics.build)
+
+
+def _manner(
+    action: Action, phase: Track, kinetics: Kinetics, strength: float
+) -> dict[str, Track | float]:
+    """Return what a kinetic dialect adds to the joints of any motion."""
+    manner: dict[str, Track | float] = {}
+    if kinetics.stance and action.rooted:
+        brace = kinetics.stance
+        manner = {"lean": 0.16 * brace, "leg_l": -0.28 * brace, "leg_r": 0.3 * brace,
+                  "knee_r": 0.35 * brace, "head": -0.08 * brace}  # fmt: skip
+    if kinetics.overlap:
+        drag = kinetics.overlap * strength * np.sin(phase - 1.3)
+        manner = {"head": 0.06 * drag, "sway": 0.25 * drag, "lean": 0.03 * drag,
+                  "elbow_l": 0.12 * drag, "elbow_r": 0.12 * drag}  # fmt: skip
+    if kinetics.tremor:
+        names = ("lean", "head", "arm_l", "arm_r", "elbow_l", "elbow_r", "turn")
+        for k, name in enumerate(names):
+            noise = np.sin((2.3 + 0.7 * k) * phase + k) + np.sin((3.7 - 0.3 * k) * phase + 2 * k)
+            manner[name] = manner.get(name, 0.0) + 0.02 * kinetics.tremor * noise
+    return manner
+
+
+def _looks(
+    spec: ProductionSpec, poses: Sequence[Pose], kinetics: Kinetics, shooting: Shooting
+) -> list[Look]:
+    """Return the look of each frame: the emotion asked for, and the dialect's smears."""
+    felt = [tag.name for tag in spec.get("Emotion")]
+    face = expression_of(felt) if felt else Expression()
+    return [
+        Look(expression=replace(face, beat=8 * t / shooting.fps) if felt else face,
+             smear=kinetics.smear)
+        for t in range(len(poses))
+    ]  # fmt: skip

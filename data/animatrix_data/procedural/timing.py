@@ -45,6 +45,47 @@ CHIBI = Build(
 )
 
 
+FIGHTER = Build(
+    head=0.12,
+    neck=0.735,
+    shoulders=0.135,
+    hips=0.065,
+    limb=0.07,
+    upper_arm=0.16,
+    forearm=0.155,
+    hair_length=0.8,
+)
+"""Broad shoulders and strong limbs."""
+DOLL = Build(
+    head=0.175,
+    neck=0.62,
+    hip=0.36,
+    thigh=0.18,
+    shin=0.18,
+    upper_arm=0.135,
+    forearm=0.125,
+    shoulders=0.088,
+    hips=0.085,
+    limb=0.07,
+    hair_length=0.8,
+)
+"""The large head of a modelled doll."""
+HUMAN = Build(
+    head=0.088,
+    neck=0.79,
+    hip=0.49,
+    thigh=0.245,
+    shin=0.245,
+    upper_arm=0.165,
+    forearm=0.155,
+    shoulders=0.105,
+    hips=0.07,
+    limb=0.055,
+    hair_length=0.85,
+)
+"""The proportions of a living body."""
+
+
 @dataclass(frozen=True)
 class Kinetics:
     """One kinetic dialect.
@@ -53,6 +94,10 @@ class Kinetics:
     a time, `hold` / 8 s); `gain` and `rate` scale the swing and the cycle, `bounce` is the squash
     & stretch of a cycle, `shear` how far the drawing leans to and fro in one (across per height),
     `smear` the trail a fast limb leaves, `build` the proportions.
+    `snap` in [0, 1) is broken timing: the share of a swing that is held at its extremes, so that
+    it whips through the rest; `stance` how far standing figures brace themselves forward, feet
+    apart; `overlap` how much head, hair and hands drag after the body; `tremor` the small
+    restless movements of a body that is never still.
     """
 
     hold: int = 1
@@ -62,6 +107,10 @@ class Kinetics:
     shear: float = 0.0
     smear: float = 0.0
     build: Build = Build()
+    snap: float = 0.0
+    stance: float = 0.0
+    overlap: float = 0.0
+    tremor: float = 0.0
 
 
 KINETICS: Registry[Kinetics] = Registry("MotionStyle")
@@ -69,6 +118,19 @@ KINETICS.add("2D Daily")(Kinetics())
 KINETICS.add("2D Limited")(Kinetics(hold=3, gain=0.9, rate=0.7))
 KINETICS.add("2D Gag")(Kinetics(bounce=0.16, gain=1.1, build=CHIBI))
 KINETICS.add("2D Sakuga")(Kinetics(gain=1.5, smear=1.0, bounce=0.05, shear=0.3))
+KINETICS.add("2D Combat")(
+    Kinetics(gain=1.3, rate=1.2, smear=0.8, snap=0.7, stance=1.0, shear=0.12, build=FIGHTER)
+)
+KINETICS.add("3D Daily")(Kinetics(gain=0.8, rate=0.85, overlap=1.0, build=DOLL))
+KINETICS.add("3D Mocap")(Kinetics(gain=0.85, rate=0.9, overlap=0.4, tremor=1.0, build=HUMAN))
+
+
+def broken(phase: NDArray[np.float64], snap: float) -> NDArray[np.float64]:
+    """Return the phase [T] of a cycle that holds at its extremes (odd quarters) and whips from one
+    to the next; `snap` in [0, 1) is the share of the time that is held."""
+    half, within = np.divmod(phase - np.pi / 2, np.pi)
+    whip = np.clip((within / np.pi - 0.5) / (1 - snap) + 0.5, 0.0, 1.0)
+    return np.pi / 2 + np.pi * (half + whip)
 
 
 def drawing_times(kinetics: Kinetics, frames: int, fps: float) -> NDArray[np.float64]:

@@ -1,54 +1,22 @@
-"""MotionType: joint tracks of a figure. Angles are radians, lengths are figure heights.
-
-An angle of 0 hangs straight down; a positive one swings to the right of the screen (the way the
-figure faces). The second angle of a limb is the bend at the elbow (forward) or knee (backward).
-"""
+"""MotionType, Basic Body Mechanics on the feet: stand, walk, run, jump, turn; and a wave."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-
 import numpy as np
-from numpy.typing import NDArray
 
-from animatrix_data.procedural.registry import Registry
-
-Track = NDArray[np.float64]
-Pair = tuple[Track | float, Track | float]
-
-
-@dataclass(frozen=True)
-class Pose:
-    """One drawing's joint values (or, as tracks, an array [T] per joint)."""
-
-    x: float = 0.0
-    lift: float = 0.0
-    lean: float = 0.0
-    head: float = 0.0
-    turn: float = 0.25
-    arm_l: float = -0.2
-    elbow_l: float = 0.0
-    arm_r: float = 0.2
-    elbow_r: float = 0.0
-    leg_l: float = -0.08
-    knee_l: float = 0.0
-    leg_r: float = 0.08
-    knee_r: float = 0.0
-    stretch: float = 0.0
-    shear: float = 0.0
-    sway: float = 0.0
-    mouth: float = 0.2
+from animatrix_data.procedural.motion.action import (
+    BIG_GESTURE,
+    CLOSE,
+    EVERYWHERE,
+    WHOLE_BODY,
+    Moves,
+    Track,
+    motion,
+)
 
 
-JOINTS = tuple(f.name for f in fields(Pose))
-Motion = Callable[[Track, float], dict[str, Track | float]]
-MOTIONS: Registry[Motion] = Registry("MotionType")
-"""A motion takes the cycle phase [T] in radians and an amplitude gain (1 = medium)."""
-
-
-@MOTIONS.add("stand")
-def stand(phase: Track, gain: float) -> dict[str, Track | float]:
+@motion("stand", EVERYWHERE)
+def stand(phase: Track, gain: float) -> Moves:
     """Idle: breathing and a slight sway."""
     breath = np.sin(phase)
     return {
@@ -61,8 +29,8 @@ def stand(phase: Track, gain: float) -> dict[str, Track | float]:
     }
 
 
-@MOTIONS.add("walk")
-def walk(phase: Track, gain: float) -> dict[str, Track | float]:
+@motion("walk", WHOLE_BODY)
+def walk(phase: Track, gain: float) -> Moves:
     """A walk to the side: moderate opposed swing of legs and arms."""
     swing = np.sin(phase)
     stride = 0.42 * gain
@@ -83,8 +51,8 @@ def walk(phase: Track, gain: float) -> dict[str, Track | float]:
     }
 
 
-@MOTIONS.add("run")
-def run(phase: Track, gain: float) -> dict[str, Track | float]:
+@motion("run", WHOLE_BODY)
+def run(phase: Track, gain: float) -> Moves:
     """A run: forward lean, wide legs, bent pumping arms, a strong bob."""
     swing = np.sin(phase)
     stride = 0.55 + 0.4 * gain
@@ -107,8 +75,8 @@ def run(phase: Track, gain: float) -> dict[str, Track | float]:
     }
 
 
-@MOTIONS.add("jump")
-def jump(phase: Track, gain: float) -> dict[str, Track | float]:
+@motion("jump", WHOLE_BODY, rooted=False)
+def jump(phase: Track, gain: float) -> Moves:
     """A jump: crouch, a large arc of the whole body with arms thrown up, a landing."""
     p = (phase / (2 * np.pi)) % 1.0
     air = np.clip((p - 0.3) / 0.6, 0, 1)
@@ -130,8 +98,8 @@ def jump(phase: Track, gain: float) -> dict[str, Track | float]:
     }
 
 
-@MOTIONS.add("wave")
-def wave(phase: Track, gain: float) -> dict[str, Track | float]:
+@motion("wave", BIG_GESTURE)
+def wave(phase: Track, gain: float) -> Moves:
     """A wave: one arm raised and swung wide from side to side."""
     swing = np.sin(phase)
     return {
@@ -146,8 +114,8 @@ def wave(phase: Track, gain: float) -> dict[str, Track | float]:
     }
 
 
-@MOTIONS.add("turn")
-def turn(phase: Track, gain: float) -> dict[str, Track | float]:
+@motion("turn", (CLOSE, *BIG_GESTURE))
+def turn(phase: Track, gain: float) -> Moves:
     """A turn on the spot: from a look around (low) to a full turn to the back (high)."""
     angle = np.minimum(2.2 * gain, np.pi) * np.sin(phase)
     return {
@@ -156,14 +124,4 @@ def turn(phase: Track, gain: float) -> dict[str, Track | float]:
         "arm_r": 0.35 + 0.15 * gain * np.abs(np.cos(phase)),
         "sway": -0.35 * gain * np.cos(phase),
         "lean": 0.04 * gain * np.cos(phase),
-    }
-
-
-def tracks(name: str, phase: Track, gain: float) -> dict[str, Track]:
-    """Return every joint's track [T] for a MotionType; ValueError for one not drawn here."""
-    rest = Pose()
-    moved = MOTIONS[name](phase, gain)
-    return {
-        joint: np.broadcast_to(np.asarray(moved.get(joint, getattr(rest, joint))), phase.shape)
-        for joint in JOINTS
     }
