@@ -145,7 +145,7 @@ STYLES.add("2D Flat Cartoon")(
         clouds="pill",
         light_share=0.35,
         grain="confetti",
-        grain_strength=0.5,
+        grain_strength=0.7,
     )
 )
 STYLES.add("Miyazaki Style")(
@@ -223,7 +223,7 @@ STYLES.add("3D Pixar/Disney")(
         outline=0.0,
         ink=rgb("3a2418"),
         figure=Grade(saturation=1.1, value=1.0, tint=rgb("ffb060"), share=0.08),
-        scenery=Grade(saturation=1.05, value=0.92, tint=rgb("ff9a3a"), share=0.22),
+        scenery=Grade(saturation=1.25, value=0.95, tint=rgb("ff9a3a"), share=0.18),
         shade=0.35,
         shadow=rgb("4a2a4a"),
         skies=_skies(
