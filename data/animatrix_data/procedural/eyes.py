@@ -51,9 +51,9 @@ def _iris(canvas: skia.Canvas, spot: Spot, shining: bool = False, dull: bool = F
     """Draw the iris with its pupil and highlights, looking where the expression looks."""
     face, palette = spot.expression, spot.palette
     w, h = spot.size, spot.size * TALL
-    rx, ry = 0.66 * w * face.pupil, 0.8 * h * face.pupil
+    rx, ry = 0.72 * w * face.pupil, 0.88 * h * face.pupil
     across = face.gaze[0] * (0.98 * w - min(rx, 0.6 * w))
-    down = 0.12 * h + face.gaze[1] * max(0.35 * h, 0.8 * (h - ry))
+    down = 0.08 * h + face.gaze[1] * max(0.35 * h, 0.8 * (h - ry))
     canvas.save()
     canvas.translate(across, down)
     canvas.scale(rx, ry)
@@ -72,8 +72,8 @@ def _iris(canvas: skia.Canvas, spot: Spot, shining: bool = False, dull: bool = F
     if shining:
         _glints(canvas)
     elif face.pupil > 0.4:
-        canvas.drawOval(skia.Rect(-0.66, -0.72, 0.02, -0.12), fill(WHITE))
-        canvas.drawOval(skia.Rect(0.2, 0.3, 0.54, 0.6), fill(WHITE, 0.9))
+        canvas.drawOval(skia.Rect(-0.7, -0.74, 0.0, -0.12), fill(WHITE))
+        canvas.drawOval(skia.Rect(0.18, 0.26, 0.58, 0.62), fill(WHITE, 0.9))
     canvas.restore()
 
 
@@ -90,23 +90,38 @@ def _glints(canvas: skia.Canvas) -> None:
 
 
 def _lash(canvas: skia.Canvas, spot: Spot) -> None:
-    """Draw the upper lid's line, with lashes at its outer end on a large face."""
+    """Draw the upper lid's line; on a large face it swells to the outside, with lashes."""
     palette, w, side = spot.palette, spot.size, spot.side
-    canvas.drawPath(_upper(skia.Path(), spot), stroke(palette.ink, 0.36 * w if spot.fine else 0.1))
+    ink = fill(palette.ink)
     if not spot.fine:
+        canvas.drawPath(_upper(skia.Path(), spot), stroke(palette.ink, 0.1))
         return
-    h = w * TALL
-    x, y = side * w, 0.03 * h
-    wing = skia.Path().moveTo(x - side * 0.3 * w, y - 0.38 * h)
-    wing.quadTo(x + side * 0.2 * w, y - 0.3 * h, x + side * 0.42 * w, y - 0.5 * h)
-    wing.quadTo(x + side * 0.25 * w, y + 0.05 * h, x - side * 0.02 * w, y + 0.22 * h).close()
-    canvas.drawPath(wing, fill(palette.ink))
-    if spot.expression.lid > 0.5:
-        crease = _upper(skia.Path(), spot, lift=0.5 * w)
-        canvas.save()
-        canvas.scale(0.8, 1.0)
-        canvas.drawPath(crease, stroke(mix(palette.skin, palette.shadow, 0.6), 0.1 * w))
-        canvas.restore()
+    h, x = w * TALL, side * w
+    lid = _upper(skia.Path(), spot)
+    canvas.drawPath(lid, stroke(palette.ink, 0.13 * w))
+    points = [lid.getPoint(k) for k in range(4)]
+    heavy = skia.Path().moveTo(points[0])
+    heavy.cubicTo(points[1], points[2], points[3])
+    heavy.quadTo(x * 1.16, 0.0, x * 1.42, -0.24 * h)
+    heavy.quadTo(x * 1.2, -0.2 * h, x * 1.12, -0.3 * h)
+    heavy.cubicTo(
+        points[2] + skia.Point(0, -0.42 * w), points[1] + skia.Point(0, -0.3 * w), points[0]
+    )
+    canvas.drawPath(heavy.close(), ink)
+    if spot.expression.lid > 0.6:
+        top = 0.25 * (points[1].y() + points[2].y()) * 1.5 - 0.32 * w
+        crease = skia.Path().moveTo(-0.5 * x, top + 0.04).quadTo(0.25 * x, top - 0.1, 0.85 * x,
+                                                                top + 0.12)  # fmt: skip
+        canvas.drawPath(crease, stroke(mix(palette.skin, palette.shadow, 0.5), 0.09 * w))
+
+
+def _under(canvas: skia.Canvas, spot: Spot) -> None:
+    """Draw the lower lid's line, most of it at the outer end."""
+    x, h = spot.side * spot.size, spot.size * TALL
+    down = 0.15 * h + 0.87 * h * (1 - 0.8 * spot.expression.cheek)
+    ink = stroke(mix(spot.palette.skin, spot.palette.ink, 0.8), 0.13 * spot.size)
+    path = skia.Path().moveTo(0.88 * x, 0.62 * down).quadTo(0.62 * x, down, -0.1 * x, down)
+    canvas.drawPath(path, ink)
 
 
 def _open(canvas: skia.Canvas, spot: Spot, shining: bool = False, dull: bool = False) -> None:
@@ -124,11 +139,13 @@ def _open(canvas: skia.Canvas, spot: Spot, shining: bool = False, dull: bool = F
     canvas.clipPath(opening, doAntiAlias=True)
     if spot.fine:
         veil = _upper(skia.Path(), spot)
-        canvas.drawPath(veil, stroke(mix(WHITE, palette.shadow, 0.45), 0.85 * spot.size))
+        canvas.drawPath(veil, stroke(mix(WHITE, palette.shadow, 0.4), 0.6 * spot.size))
     _iris(canvas, spot, shining, dull)
     canvas.restore()
-    if face.lid > 1.2 or spot.fine:
+    if face.lid > 1.2:
         canvas.drawPath(opening, stroke(mix(palette.skin, palette.ink, 0.75), 0.035))
+    elif spot.fine:
+        _under(canvas, spot)
     _lash(canvas, spot)
     canvas.restore()
 

@@ -21,7 +21,7 @@ LIPS = 0.7
 """How far the mouth is below the middle of the face."""
 BROW = -0.46
 """How far a brow at rest is below its eye's centre."""
-WIDTH = 0.235
+WIDTH = 0.255
 """Half the width of an eye that shows more than a small plain face's."""
 EDGE = 0.86
 """Beyond this across the face an eye is turned away."""

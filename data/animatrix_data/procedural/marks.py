@@ -168,8 +168,10 @@ def pale(canvas: skia.Canvas, spot: Spot) -> None:
 @_mark("dusk", "skin")
 def dusk(canvas: skia.Canvas, spot: Spot) -> None:
     """Lay one side of the face in a soft violet shadow."""
-    path = skia.Path().moveTo(-1.3, -1.2).lineTo(0.55, -1.2).quadTo(-0.05, 0.2, 0.05, 1.3)
-    canvas.drawPath(path.lineTo(-1.3, 1.3).close(), fill(rgb("51508c"), 0.55))
+    colours = [skia.Color4f(*rgb("47467f"), a).toColor() for a in (0.72, 0.62, 0.0)]
+    ends = [skia.Point(-0.7, -0.3), skia.Point(0.3, 0.1)]
+    shader = skia.GradientShader.MakeLinear(ends, colours, [0.0, 0.75, 1.0])
+    _veil(canvas, skia.Paint(AntiAlias=True, Shader=shader))
 
 
 @_mark("shade", "face")
@@ -184,11 +186,13 @@ def shade(canvas: skia.Canvas, spot: Spot) -> None:
 @_mark("wrinkles", "face")
 def wrinkles(canvas: skia.Canvas, spot: Spot) -> None:
     """Wrinkle the bridge of the nose."""
-    x, y, ink = spot.mouth[0], spot.mouth[1] - 0.42, stroke(spot.palette.ink, 0.05)
-    for k in range(3):
-        wide = 0.1 - 0.015 * k
-        path = skia.Path().moveTo(x - wide, y + 0.09 * k)
-        canvas.drawPath(path.quadTo(x, y + 0.09 * k - 0.06, x + wide, y + 0.09 * k), ink)
+    x, y, ink = spot.mouth[0], spot.mouth[1] - 0.46, stroke(spot.palette.ink, 0.045)
+    canvas.drawLine(x - 0.06, y - 0.16, x - 0.04, y - 0.02, ink)
+    canvas.drawLine(x + 0.06, y - 0.16, x + 0.04, y - 0.02, ink)
+    for side in (-1, 1):
+        for k in range(2):
+            at = y + 0.11 + 0.08 * k
+            canvas.drawLine(x + side * 0.05, at + 0.03, x + side * 0.15, at - 0.04, ink)
 
 
 @_mark("hatched", "face")
@@ -213,7 +217,6 @@ def puffed(canvas: skia.Canvas, spot: Spot) -> None:
         cheek = skia.Rect(x + side * 0.5 - 0.22, y - 0.2, x + side * 0.5 + 0.22, y + 0.18)
         canvas.drawOval(cheek, fill(RED, 0.45))
         canvas.drawArc(cheek, 120 if side < 0 else -60, 120, False, ink)
-        canvas.drawLine(x + side * 0.24, y - 0.06, x + side * 0.27, y + 0.1, ink)
 
 
 @_mark("gleam", "head")

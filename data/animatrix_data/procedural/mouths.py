@@ -104,10 +104,13 @@ def smile(canvas: skia.Canvas, spot: Spot) -> None:
 @MOUTHS.add("smug")
 def smug(canvas: skia.Canvas, spot: Spot) -> None:
     """Draw a wide contained smile with raised corners."""
-    path = skia.Path().moveTo(-0.36, -0.14).quadTo(-0.28, -0.08, -0.26, -0.05)
-    path.quadTo(0, 0.2, 0.26, -0.05).quadTo(0.28, -0.08, 0.36, -0.14)
+    path = skia.Path().moveTo(-0.31, -0.08).cubicTo(-0.2, 0.13, 0.2, 0.13, 0.31, -0.08)
     _line(canvas, spot, path, 0.085)
-    canvas.drawLine(-0.08, 0.17, 0.08, 0.17, stroke(spot.palette.ink, 0.04))
+    for side in (-1, 1):
+        dimple = (
+            skia.Path().moveTo(side * 0.26, -0.14).quadTo(side * 0.34, -0.12, side * 0.37, -0.04)
+        )
+        _line(canvas, spot, dimple, 0.055)
 
 
 @MOUTHS.add("smirk")
@@ -236,10 +239,10 @@ def sigh(canvas: skia.Canvas, spot: Spot) -> None:
 
 @MOUTHS.add("pout")
 def pout(canvas: skia.Canvas, spot: Spot) -> None:
-    """Draw tightened lips pushed out: a peak over a short lip."""
-    path = skia.Path().moveTo(-0.2, 0.1).quadTo(-0.06, -0.12, 0.02, -0.06).lineTo(0.2, 0.1)
-    _line(canvas, spot, path, 0.085)
-    canvas.drawLine(-0.05, 0.16, 0.06, 0.16, stroke(spot.palette.ink, 0.045))
+    """Draw tightened lips pushed out to one side."""
+    path = skia.Path().moveTo(0.0, -0.12).quadTo(0.2, -0.1, 0.06, 0.0).quadTo(0.22, 0.1, 0.0, 0.13)
+    _line(canvas, spot, path, 0.075)
+    canvas.drawLine(-0.17, 0.02, -0.05, 0.0, stroke(spot.palette.ink, 0.05))
 
 
 @MOUTHS.add("slack")
