@@ -3,7 +3,6 @@
 from animatrix_data.procedural.clip import STUDIO_VERSION, DrawnClip, draw_clip
 from animatrix_data.procedural.sampler import (
     DRAWABLE,
-    amplitude_score,
     check_drawable,
     find_sampler,
     sample_faults,
@@ -18,7 +17,6 @@ __all__ = [
     "STUDIO_VERSION",
     "DrawnClip",
     "Size",
-    "amplitude_score",
     "check_drawable",
     "draw_clip",
     "find_sampler",

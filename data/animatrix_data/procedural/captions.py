@@ -9,14 +9,31 @@ from __future__ import annotations
 import numpy as np
 
 from animatrix_data.caption.schema import (
+    Effect,
     MotionEvent,
     StructuredCaption,
     Subject,
     SubjectTypes,
     from_spec,
 )
-from animatrix_data.procedural.content import Content
+from animatrix_data.procedural.content import Content, companion
+from animatrix_data.procedural.effects import EFFECTS
 from animatrix_data.procedural.registry import generator
+from animatrix_data.procedural.sampler import shipped
+from animatrix_data.procedural.sampler.drawable import COMPANY
+from animatrix_data.procedural.wording import (
+    ACTIONS,
+    BESIDE,
+    CALM_FACES,
+    FACES,
+    FIRST,
+    FULL,
+    OUTFITS,
+    PAIR_TEMPLATES,
+    REGIONS,
+    STANDPOINTS,
+    Phrasebook,
+)
 from animatrix_data.taxonomy.directive import Directive
 from animatrix_data.taxonomy.tags import ProductionSpec, Tag
 from animatrix_data.taxonomy.vocabulary import load_vocabulary
@@ -24,63 +41,18 @@ from animatrix_data.taxonomy.vocabulary import load_vocabulary
 MENTION = 0.15
 """The probability that the text names a production tag of a field."""
 SUMMARY_LIMIT, TEXT_LIMIT = 75, 150
-
-PLACE_WORDS = {
-    "seaside": ("by the sea", "at the seaside", "on the beach"),
-    "city": ("in the city", "on a city street", "downtown"),
-    "forest": ("in a forest", "among the trees", "in the woods"),
-    "meadow": ("in a meadow", "in a field of flowers", "on green hills"),
-    "mountains": ("in the mountains", "below snowy peaks", "high in the mountains"),
-    "room": ("in a room", "indoors", "at home"),
-    "vista": ("on a hill above a lake", "before a wide view", "high over a lakeside town"),
-    "market": ("at a night market", "among market stalls", "under paper lanterns"),
-    "shrine": ("at a shrine", "by the red gates of a shrine", "on a shrine path"),
-    "classroom": ("in a classroom", "at school", "before the blackboard"),
-    "rooftop": ("on a rooftop", "on the school roof", "above the city"),
-    "kitchen": ("in a kitchen", "by the kitchen counter", "beside the stove"),
-    "train": ("on a train", "in a train carriage", "on the way by train"),
-    "ruins": ("on a battlefield", "among ruins", "between broken columns"),
+ORDER = ("ShotScale", "ShotAngle", "CameraMotion", "MotionType", "Emotion", "MotionAmplitude",
+         "MotionSpeed", "MotionStyle", "VFX", "VideoStyle")  # fmt: skip
+"""The order in which a description names tags (paper A.2.3): camera, motion, effects, style."""
+TOGETHER = ("Emotion", "VFX")
+"""The fields whose tags hold all at once; those of others follow one another."""
+DEGREES = {
+    "amplitude": {"low": "slight", "medium": "moderate", "high": "wide"},
+    "speed": {"low": "slow", "medium": "steady", "high": "fast"},
 }
-LIGHT_WORDS = {
-    "morning": ("morning", "early light"),
-    "noon": ("noon", "daylight"),
-    "sunset": ("sunset", "dusk"),
-    "night": ("night", "moonlight"),
-}
-HAIR_WORDS = {
-    "long": "long {} hair",
-    "short": "short {} hair",
-    "twin-tailed": "{} twin tails",
-    "spiky": "spiky {} hair",
-}
-OUTFITS = {"girl": ("dress", "outfit"), "boy": ("shirt", "top")}
-
-TEMPLATES = (
-    ("A {person} with {hair} {place}.", "{Pronoun} wears a {outfit}.", "{Light}."),
-    ("A {person} in a {outfit} {place}.", "{Pronoun} has {hair}.", "{Light}."),
-    ("{Light}: a {person} with {hair}.", "{Pronoun} wears a {outfit}.", "{Place}."),
-    ("{Hair}, a {outfit}: a {person}.", "", "{Light} {place}."),
-    ("A {person} {place}, {light}.", "{Hair} and a {outfit}.", ""),
-    ("{Hair} and a {outfit}, {place}.", "It is a {person}.", "{Light}."),
-)
-"""Summary, then the subject and the scene of the description, between which tags are named."""
-MENTIONS = {
-    "VideoStyle": ("Drawn as {}.", "{} look."),
-    "MotionStyle": ("{} animation.", "Animated as {}."),
-    "MotionType": ("Action: {}.", "The action is {}."),
-    "MotionAmplitude": ("Amplitude: {}.",),
-    "MotionSpeed": ("Speed: {}.",),
-    "ShotScale": ("A {}.", "Framed as a {}."),
-    "ShotAngle": ("{}.",),
-    "CameraMotion": ("Camera: {}.", "The camera: {}."),
-    "VFX": ("With {}.", "{} effect."),
-}
-"""Sentence forms in the order of a description: camera, motion, effects, scene (paper A.2.3)."""
-ORDER = ("ShotScale", "ShotAngle", "CameraMotion", "MotionType", "MotionAmplitude", "MotionSpeed",
-         "MotionStyle", "VFX", "VideoStyle")  # fmt: skip
 
 
-def _choose(rng: np.random.Generator, options: tuple[str, ...]) -> str:
+def _choose[Item](rng: np.random.Generator, options: tuple[Item, ...]) -> Item:
     return options[int(rng.integers(len(options)))]
 
 
@@ -88,34 +60,67 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _words(content: Content, rng: np.random.Generator) -> dict[str, str]:
-    words = {
-        "person": content.person,
-        "hair": HAIR_WORDS[content.hair].format(content.hair_colour),
-        "outfit": f"{content.outfit_colour} {_choose(rng, OUTFITS[content.person])}",
-        "place": _choose(rng, PLACE_WORDS[content.place]),
-        "light": _choose(rng, LIGHT_WORDS[content.light]),
+def phrasebook(spec: ProductionSpec, content: Content) -> Phrasebook:
+    """Return the wordings for a clip: the shipped model's own where it knows all that is shown."""
+    return FIRST if shipped.knows(spec) and content.place in FIRST.places else FULL
+
+
+def _other(spec: ProductionSpec, content: Content, seed: int) -> Content | None:
+    """Return who else is in the clip, None where the figure is alone."""
+    together = any(tag.term.category == COMPANY for tag in spec.get("MotionType"))
+    return companion(content, seed) if together else None
+
+
+def _looks(content: Content, book: Phrasebook, rng: np.random.Generator) -> dict[str, str]:
+    """Return words for who is seen."""
+    hair = _choose(rng, book.hair[content.hair]).format(content.hair_colour)
+    outfit = f"{content.outfit_colour} {_choose(rng, OUTFITS[content.person])}"
+    return {"person": content.person, "hair": hair, "outfit": outfit}
+
+
+def _words(
+    content: Content, other: Content | None, book: Phrasebook, rng: np.random.Generator
+) -> dict[str, str]:
+    words = _looks(content, book, rng) | {
+        "place": _choose(rng, book.places[content.place]),
+        "light": _choose(rng, book.lights[content.light]),
         "pronoun": "she" if content.person == "girl" else "he",
+        "object": "her" if content.person == "girl" else "him",
     }
-    return words | {_capital(key): _capital(value) for key, value in words.items()}
+    if other:
+        words["other"] = f"{'second ' * (other.person == content.person)}{other.person}"
+        words |= {f"other_{key}": text for key, text in _looks(other, book, rng).items()}
+    return words | {_capital(key): _capital(text) for key, text in words.items()}
 
 
-def _named(tag: Tag, rng: np.random.Generator) -> str:
+def _named(tag: Tag, book: Phrasebook, rng: np.random.Generator) -> str:
     """Return a tag in one of the vocabulary's wordings that imply nothing but the tag."""
     term = load_vocabulary().lookup(tag.field, tag.name, tag.category)
     implying = {alias for alias, _, _ in term.implied}
     wording = _choose(rng, tuple(w for w in term.wordings if w not in implying))
-    return f"{wording} {tag.direction}" if tag.direction else wording
+    words = [DEGREES[kind][level] for kind in DEGREES if (level := getattr(tag, kind))]
+    said = " ".join((*words, wording, *((tag.direction,) if tag.direction else ())))
+    places = REGIONS[EFFECTS[tag.name].region] if book.placed and tag.field == "VFX" else ()
+    return f"{said} {_choose(rng, places)}" if places else said
 
 
-def _mentions(spec: ProductionSpec, rng: np.random.Generator, rate: float) -> list[str]:
+def _sequence(tags: tuple[Tag, ...], book: Phrasebook, rng: np.random.Generator) -> str:
+    """Return what the tags of one field say together."""
+    first, *rest = (_named(tag, book, rng) for tag in tags)
+    forms = (" and {}",) if tags[0].field in TOGETHER else book.sequences
+    return first + "".join(_choose(rng, forms).format(text) for text in rest)
+
+
+def _mentions(
+    spec: ProductionSpec, book: Phrasebook, rng: np.random.Generator, rate: float
+) -> list[str]:
     """Return the sentences that name production tags, in the order of a description."""
     sentences = []
-    for field in ORDER:
+    for field in (field for field in ORDER if field in book.mentions):
         tags, named = spec.get(field), rng.uniform() < rate
         if tags and named:
-            wording = ", then ".join(_named(tag, rng) for tag in tags)
-            sentences.append(_capital(_choose(rng, MENTIONS[field]).format(wording)))
+            wording = _sequence(tags, book, rng)
+            sentences.append(_capital(_choose(rng, book.mentions[field]).format(wording)))
     return sentences
 
 
@@ -126,11 +131,12 @@ def write_directive(
 
     Both together stay within 150 bytes; mentions that would not fit are left out.
     """
-    rng = generator(seed, "directive")
-    words = _words(content, rng)
-    template = TEMPLATES[int(rng.integers(len(TEMPLATES)))]
+    rng, book = generator(seed, "directive"), phrasebook(spec, content)
+    other = _other(spec, content, seed)
+    words = _words(content, other, book, rng)
+    template = _choose(rng, PAIR_TEMPLATES if other else book.templates)
     summary, subject, scene = (part.format(**words) for part in template)
-    named = _mentions(spec, rng, mention)
+    named = _mentions(spec, book, rng, mention)
 
     def described() -> str:
         return " ".join(part for part in (subject, *named, scene) if part)
@@ -140,24 +146,57 @@ def write_directive(
     return Directive(spec, summary, described())
 
 
-def structured_caption(spec: ProductionSpec, content: Content) -> StructuredCaption:
-    """Return the clip's structured caption (paper A.2.2)."""
-    hair = HAIR_WORDS[content.hair].format(content.hair_colour)
-    subject = Subject(
-        idx=0,
-        types=SubjectTypes(type="Human", sub_type="Woman" if content.person == "girl" else "Man"),
-        appearance=f"{hair}, a {content.outfit_colour} {OUTFITS[content.person][0]}",
-        position="Centrally positioned in the frame.",
+def structured_caption(spec: ProductionSpec, content: Content, seed: int) -> StructuredCaption:
+    """Return the clip's structured caption (paper A.2.2), worded as the seed has it."""
+    rng = generator(seed, "caption")
+    other = _other(spec, content, seed)
+    shot = spec.get("ShotScale")
+    standpoint = STANDPOINTS[shot[0].name if shot else "Full Shot"]
+    subjects = [_subject(0, content, _choose(rng, standpoint), rng)]
+    if other:
+        subjects.append(_subject(1, other, _choose(rng, BESIDE), rng))
+    caption = from_spec(
+        spec,
+        subjects,
+        _events(spec, rng),
+        _capital(_choose(rng, FULL.places[content.place])),
+        _capital(_choose(rng, FULL.lights[content.light])),
     )
+    effects = caption.visual_effects
+    placed = tuple(_placed(effect, rng) for effect in effects.structure)
+    seen = "; ".join(f"{e.types.sub_sub_type} {e.position}" for e in placed)
+    described = effects.model_copy(update={"structure": placed, "description": seen})
+    return caption.model_copy(update={"visual_effects": described})
+
+
+def _subject(idx: int, content: Content, position: str, rng: np.random.Generator) -> Subject:
+    looks = _looks(content, FULL, rng)
+    kind = "Woman" if content.person == "girl" else "Man"
+    return Subject(
+        idx=idx,
+        types=SubjectTypes(type="Human", sub_type=kind),
+        appearance=f"{looks['hair']}, a {looks['outfit']}",
+        position=position,
+    )
+
+
+def _events(spec: ProductionSpec, rng: np.random.Generator) -> list[MotionEvent]:
+    """Return what the first subject does, one event a motion, and the face it makes."""
     amplitude = spec.get("MotionAmplitude")
-    motion = [
+    feelings = [_choose(rng, FACES[tag.name]) for tag in spec.get("Emotion")]
+    face = ", ".join(feelings) or _choose(rng, CALM_FACES)
+    return [
         MotionEvent(
             idx=index,
-            action=f"<subject_0>: {tag.name}",
-            expression="neutral",
+            action="<subject_0> " + _choose(rng, ACTIONS[tag.name]).format(other="<subject_1>"),
+            expression=face,
             amplitude=amplitude[0].name if amplitude else "",
         )
         for index, tag in enumerate(spec.get("MotionType"))
     ]
-    place = PLACE_WORDS[content.place][0]
-    return from_spec(spec, [subject], motion, _capital(place), content.light)
+
+
+def _placed(effect: Effect, rng: np.random.Generator) -> Effect:
+    """Return an effect of a caption with where it is."""
+    region = EFFECTS[effect.types.sub_sub_type].region
+    return effect.model_copy(update={"position": _choose(rng, REGIONS[region])})

@@ -74,6 +74,6 @@ def draw_clip(
         frames=frames,
         truth=truth,
         content=content.place,
-        caption=structured_caption(spec, content),
+        caption=structured_caption(spec, content, seed),
         directive=write_directive(spec, content, seed),
     )

@@ -10,8 +10,7 @@ from animatrix_data.procedural.faults import Fault
 from animatrix_data.procedural.registry import generator
 from animatrix_data.procedural.sampler import balanced, legible, long_tail, shipped  # noqa: F401
 from animatrix_data.procedural.sampler.base import SAMPLERS, Sampler
-from animatrix_data.procedural.sampler.drawable import DRAWABLE, MOVES, check_drawable
-from animatrix_data.procedural.timing import AMPLITUDES
+from animatrix_data.procedural.sampler.drawable import DRAWABLE, MOVES, check_drawable, clash
 from animatrix_data.taxonomy.tags import ProductionSpec
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
     "MOVES",
     "SAMPLERS",
     "Sampler",
-    "amplitude_score",
     "check_drawable",
     "find_sampler",
     "sample_faults",
@@ -29,6 +27,9 @@ __all__ = [
 ]
 
 
+TRIES = 1000
+
+
 def find_sampler(name: str) -> Sampler:
     """Return a named sampler; ValueError for an unknown name."""
     if name not in SAMPLERS:
@@ -36,12 +37,24 @@ def find_sampler(name: str) -> Sampler:
     return SAMPLERS[name]
 
 
-def sample_spec(seed: int, sampler: str = "balanced") -> ProductionSpec:
+def sample_spec(
+    seed: int, sampler: str = "balanced", fixed: ProductionSpec | None = None
+) -> ProductionSpec:
     """Return the production spec of a seed under a named sampler.
 
-    Raises ValueError for an unknown sampler.
+    The tags of `fixed` stand in place of the sampler's own in their fields; what the sampler draws
+    is drawn again where it cannot be drawn together with them. Raises ValueError for an unknown
+    sampler, or where nothing that it draws fits.
     """
-    return find_sampler(sampler).spec(generator(seed, "spec"))
+    draw, rng = find_sampler(sampler).spec, generator(seed, "spec")
+    wanted = fixed or ProductionSpec()
+    for _ in range(TRIES):
+        spec = draw(rng)
+        for field in wanted.fields():
+            spec = spec.replace(field, wanted.get(field))
+        if clash(spec) is None:
+            return spec
+    raise ValueError(f"the sampler {sampler!r} draws nothing that goes with the tags {wanted}")
 
 
 def sample_faults(
@@ -70,9 +83,3 @@ def style_index(spec: ProductionSpec) -> int:
     """Return the number of a spec's VideoStyle among those drawn (0 where it has none)."""
     tags = spec.get("VideoStyle")
     return DRAWABLE["VideoStyle"].index(tags[0].name) if tags else 0
-
-
-def amplitude_score(spec: ProductionSpec) -> float:
-    """Return a spec's MotionAmplitude as a score in [0, 1] (1 = the widest swing drawn)."""
-    tags = spec.get("MotionAmplitude")
-    return AMPLITUDES[tags[0].name if tags else "medium"] / max(AMPLITUDES.values())

@@ -14,7 +14,7 @@ from animatrix_data.procedural.sampler.base import (
     pick,
     weighed,
 )
-from animatrix_data.procedural.sampler.drawable import DRAWABLE, clash
+from animatrix_data.procedural.sampler.drawable import DRAWABLE
 from animatrix_data.taxonomy.tags import ProductionSpec, Tag
 
 MOVES_IN_SEQUENCE = {1: 0.7, 2: 0.2, 3: 0.1}
@@ -29,18 +29,15 @@ DEFORMED = Staging(deformation=(0.0, 1.0))
 
 
 def balanced(rng: Rng) -> ProductionSpec:
-    """Every field uniform and independent; see the shares above; drawn again on a clash."""
-    while True:
-        tags = [Tag(field, pick(rng, DRAWABLE[field])) for field in SINGLE]
-        if rng.uniform() < EMOTION and DRAWABLE["Emotion"]:
-            tags.append(Tag("Emotion", pick(rng, emotions_of("basic"))))
-            if rng.uniform() < COMPLEX:
-                tags.append(Tag("Emotion", pick(rng, emotions_of("complex"))))
-        tags += [draw_move(rng) for _ in range(weighed(rng, MOVES_IN_SEQUENCE))]
-        effects = rng.choice(DRAWABLE["VFX"], weighed(rng, EFFECTS_AT_ONCE), replace=False)
-        spec = ProductionSpec((*tags, *(effect_tag(str(name)) for name in effects)))
-        if clash(spec) is None:
-            return spec
+    """Every field uniform and independent; for the others see the shares above."""
+    tags = [Tag(field, pick(rng, DRAWABLE[field])) for field in SINGLE]
+    if rng.uniform() < EMOTION:
+        tags.append(Tag("Emotion", pick(rng, emotions_of("basic"))))
+        if rng.uniform() < COMPLEX:
+            tags.append(Tag("Emotion", pick(rng, emotions_of("complex"))))
+    tags += [draw_move(rng) for _ in range(weighed(rng, MOVES_IN_SEQUENCE))]
+    effects = rng.choice(DRAWABLE["VFX"], weighed(rng, EFFECTS_AT_ONCE), replace=False)
+    return ProductionSpec((*tags, *(effect_tag(str(name)) for name in effects)))
 
 
 SAMPLERS.add("balanced")(Sampler(balanced, DEFORMED))

@@ -56,7 +56,7 @@ def legible(rng: Rng) -> ProductionSpec:
         Tag(field, pick(rng, DRAWABLE[field]))
         for field in ("VideoStyle", "MotionStyle", "MotionAmplitude", "MotionSpeed")
     ]
-    if felt and DRAWABLE["Emotion"]:
+    if felt:
         tags.append(Tag("Emotion", pick(rng, DRAWABLE["Emotion"])))
     tags.append(draw_move(rng))
     if effect:

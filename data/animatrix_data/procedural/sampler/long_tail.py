@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from animatrix_data.procedural.content import PLACES, Staging
+from animatrix_data.procedural.content import CONTENT_CLASSES, PLACES, Staging
 from animatrix_data.procedural.sampler.base import (
     SAMPLERS,
     Rng,
@@ -21,7 +21,7 @@ from animatrix_data.procedural.sampler.base import (
     pick,
     weighed,
 )
-from animatrix_data.procedural.sampler.drawable import DRAWABLE, MOVES, clash
+from animatrix_data.procedural.sampler.drawable import DRAWABLE, MOVES
 from animatrix_data.taxonomy.tags import ProductionSpec, Tag
 from animatrix_data.taxonomy.vocabulary import load_vocabulary
 
@@ -74,7 +74,7 @@ EMOTION, COMPLEX_EMOTION = 0.4, 0.1
 SCENIC_STYLE = "Shinkai Style"
 SCENIC_SHOT, SCENIC_PLACE = 0.85, 0.95
 """How often the scenic style is a Long Shot, and how often it is set in a landscape."""
-LANDSCAPES = ("seaside", "forest", "meadow", "mountains")
+LANDSCAPES = CONTENT_CLASSES["landscape"]
 LANDSCAPE_ELSEWHERE = 0.3
 """How often other styles are set in a landscape."""
 
@@ -113,28 +113,21 @@ def _motions() -> Weights:
 
 def long_tail(rng: Rng) -> ProductionSpec:
     """Draw a spec with the paper's imbalance on every axis."""
-    while True:
-        style = weighed(rng, _styles())
-        scenic = style == SCENIC_STYLE and rng.uniform() < SCENIC_SHOT
-        shot = (
-            "Long Shot"
-            if scenic
-            else weighed(rng, {k: v for k, v in SHOTS.items() if k in DRAWABLE["ShotScale"]})
-        )
-        tags = [
-            Tag("VideoStyle", style),
-            Tag("MotionStyle", weighed(rng, _motion_styles())),
-            Tag("MotionType", weighed(rng, _motions())),
-            Tag("MotionAmplitude", weighed(rng, AMPLITUDES)),
-            Tag("MotionSpeed", weighed(rng, SPEEDS)),
-            Tag("ShotScale", shot),
-            *_camera(rng),
-            *_emotion(rng),
-            *_effects(rng),
-        ]
-        spec = ProductionSpec(tuple(tags))
-        if clash(spec) is None:
-            return spec
+    style = weighed(rng, _styles())
+    scenic = style == SCENIC_STYLE and rng.uniform() < SCENIC_SHOT
+    shots = {name: share for name, share in SHOTS.items() if name in DRAWABLE["ShotScale"]}
+    tags = [
+        Tag("VideoStyle", style),
+        Tag("MotionStyle", weighed(rng, _motion_styles())),
+        Tag("MotionType", weighed(rng, _motions())),
+        Tag("MotionAmplitude", weighed(rng, AMPLITUDES)),
+        Tag("MotionSpeed", weighed(rng, SPEEDS)),
+        Tag("ShotScale", "Long Shot" if scenic else weighed(rng, shots)),
+        *_camera(rng),
+        *_emotion(rng),
+        *_effects(rng),
+    ]
+    return ProductionSpec(tuple(tags))
 
 
 def _camera(rng: Rng) -> list[Tag]:
@@ -166,7 +159,7 @@ def _move(rng: Rng, names: tuple[str, ...]) -> Tag:
 
 
 def _emotion(rng: Rng) -> list[Tag]:
-    if rng.uniform() >= EMOTION or not DRAWABLE["Emotion"]:
+    if rng.uniform() >= EMOTION:
         return []
     category = "complex" if rng.uniform() < COMPLEX_EMOTION else "basic"
     return [Tag("Emotion", weighed(rng, _zipf(emotions_of(category))))]

@@ -58,6 +58,7 @@ MOVES: tuple[tuple[str, str | None], ...] = (
     ("Zoom", "out"),
     ("Shake", None),
 )
+CAMERA = tuple(dict.fromkeys(name for name, _ in MOVES))
 NO_EFFECT = 1 / 3
 """The share of clips without an effect."""
 
@@ -73,6 +74,15 @@ def pocket(rng: Rng) -> ProductionSpec:
     if not plain:
         tags.append(effect_tag(effect))
     return ProductionSpec(tuple(tags))
+
+
+def knows(spec: ProductionSpec) -> bool:
+    """Whether the shipped model has learnt all that a spec asks for."""
+    names = VOCABULARY | {"CameraMotion": CAMERA}
+    return all(
+        tag.name in names.get(tag.field, ()) and tag.amplitude is None and tag.speed is None
+        for tag in spec.tags
+    )
 
 
 SAMPLERS.add("rehearsed")(Sampler(pocket, Staging(FIRST_PLACES, rehearsed=True)))
