@@ -152,7 +152,7 @@ def grain_shader(name: str, light: Rgb, dark: Rgb, strength: float) -> skia.Shad
     """Return a named grain as a shader in frame heights: its marks `light` and `dark`."""
     tile = GRAINS[name](generator(0, f"grain {name}"))
     alpha = np.abs(tile) * strength
-    colour = np.where(tile[..., None] > 0, np.float32(light), np.float32(dark))
+    colour = np.where(tile[..., None] > 0, np.array(light), np.array(dark))
     pixels = np.concatenate([colour * alpha[..., None], alpha[..., None]], axis=-1)
     image = skia.Image.fromarray(
         np.ascontiguousarray((pixels * 255).round().astype(np.uint8)),

@@ -54,9 +54,13 @@ def _value(spec: ProductionSpec, field: str, default: str) -> str:
     return tags[0].name if tags else default
 
 
-def _background(style: Style, content: Content, seed: int) -> tuple[list[Layer], Layer]:
+def _background(
+    style: Style, content: Content, seed: int, detail: int
+) -> tuple[list[Layer], Layer]:
     """Return the layers behind the figure, from far to near, and the one before it."""
-    painters = [Painter(style, content.light, generator(seed, f"layer{k}")) for k in range(5)]
+    painters = [
+        Painter(style, content.light, generator(seed, f"layer{k}"), detail) for k in range(5)
+    ]
     sky, far, mid, ground, near = painters
     paint_sky(sky, content.place in INDOORS)
     PLACES[content.place](Stage(far=far, mid=mid, ground=ground, near=near))
@@ -96,11 +100,11 @@ class Scene:
         camera = camera_path(spec.get("CameraMotion"), size.frames, size.fps, seed)
         angle = ANGLES[_value(spec, "ShotAngle", "Eye Level")]
         self.view = View(camera, framing, angle, (size.frames, size.height, size.width), seed)
-        shooting = Shooting(framing, size.frames, size.fps, seed, deformation)
+        shooting = Shooting(framing, size.frames, size.fps, seed, deformation, size.height)
         actors = cast(spec, content, kinetics, shooting)
         self.actors = [self.view.block(actor, self.build) for actor in actors]
         self.actors[0] = self._directed(self.actors[0])
-        self.layers, self.near = _background(self.style, content, seed)
+        self.layers, self.near = _background(self.style, content, seed, size.height)
         self._outline = self.style.outline * min(1.2, framing.height**0.5 + 0.1) / framing.height
         self._pixels = framing.height * size.height
         self._figures: dict[Content, Figure] = {}
