@@ -1,14 +1,17 @@
-"""VFX, Action & Motion: speed lines, trails, impacts."""
+"""VFX, Action & Motion: straight speed lines, impacts."""
 
 from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import skia
+from numpy.typing import NDArray
 
 from animatrix_data.procedural.colour import WHITE, fill, rgb, stroke
-from animatrix_data.procedural.effects.effect import Effect, Setting, effect
+from animatrix_data.procedural.effects.effect import Effect, Placed, Setting, effect
+from animatrix_data.procedural.effects.shapes import clamp, spikes
 
 
 @effect("Linear Speed Lines", "frame")
@@ -75,3 +78,97 @@ def impact_flash(setting: Setting) -> Effect:
             setting.veil(canvas, rgb("fffdf0"), fade[beat % 8])
 
     return Effect(front=front)
+
+
+@effect("Impact Burst Lines", "figure")
+def impact_burst(setting: Setting) -> Effect:
+    """A yellow star that bursts beside the body, opens to a ring of spikes and vanishes."""
+    rng, count, life, period = setting.rng, 15, 5, 6
+    start, side = rng.uniform(-1.0, 0.5), float(rng.choice([-1, 1]))
+    ink, gold, white = rgb("1a1320"), rgb("ffd21f"), rgb("fffbe0")
+    drawn = []
+    for age in range(life):
+        turns = (2 * math.pi * (np.arange(count) + rng.uniform(-0.3, 0.3, count)) / count).tolist()
+        inner, reach = 0.055 + 0.05 * age, 0.3 + 0.035 * age
+        tips = (reach * rng.uniform(0.65, 1.05, count)).tolist()
+        drawn.append((inner, spikes(turns, inner, tips, 0.2 - 0.025 * age)))
+    edge, body, core = stroke(ink, 0.028), fill(gold), fill(white)
+
+    def symbol(canvas: skia.Canvas, frame: int, placed: Placed) -> None:
+        age = int((setting.time(frame) - start) % period)
+        if age >= life:
+            return
+        inner, star = drawn[age]
+        limit = 0.5 * setting.aspect - 0.24
+        x = clamp(placed.head[0] + side * (0.12 + 0.6 * placed.radius), -limit, limit)
+        y = clamp(0.5 * (placed.head[1] + placed.hip[1]), -0.2, 0.22)
+        canvas.save()
+        canvas.translate(x, y)
+        canvas.drawPath(star, edge)
+        canvas.drawPath(star, body)
+        if age < 2:
+            canvas.drawCircle(0, 0, inner * 1.25, body)
+            canvas.drawCircle(0, 0, inner, core)
+        canvas.restore()
+
+    return Effect(symbol=symbol)
+
+
+@effect("Focus Lines", "frame")
+def focus_lines(setting: Setting) -> Effect:
+    """A dense border of thin black wedges about a clear oval, cut in and out with the accent."""
+    rng, count, shown, period = setting.rng, 54, 10, 12
+    start = rng.uniform(0, 1.5)
+    drawn = []
+    for _ in range(3):
+        turns = (
+            2 * math.pi * (np.arange(count) + rng.uniform(-0.35, 0.35, count)) / count
+        ).tolist()
+        drawn.append(spikes(turns, 1.0, rng.uniform(0.36, 0.52, count).tolist(), 0.05))
+    black = fill(rgb("0c0a12"), 0.95)
+
+    def front(canvas: skia.Canvas, frame: int) -> None:
+        time = setting.time(frame) - start
+        if time % period >= shown:
+            return
+        canvas.save()
+        canvas.scale(max(1.0, setting.aspect), 1.0)
+        canvas.drawPath(drawn[int(time // 2) % 3], black)
+        canvas.restore()
+
+    return Effect(front=front)
+
+
+@effect("Impact Frame", "frame")
+def impact_frame(setting: Setting) -> Effect:
+    """Two-tone drawings, negative, positive and negative again, hatched from the edges."""
+    rng, buckets, period = setting.rng, 90, 7
+    start = int(rng.integers(1, 4))
+    reach = rng.uniform(0.3, 0.75, (3, buckets))
+    reach[rng.uniform(size=reach.shape) < 0.55] = 9.0
+    tones = ((0, 0, 0), (255, 255, 255)), ((24, 0, 8), (235, 28, 48)), ((0, 0, 0), (255, 255, 255))
+    hatchings: dict[tuple[int, int], NDArray[np.bool_]] = {}
+
+    def hatching(height: int, width: int) -> NDArray[np.bool_]:
+        """Return, for each drawing, where strokes from the edges turn black to white."""
+        if (height, width) not in hatchings:
+            y, x = np.mgrid[0:height, 0:width].astype(float)
+            y, x = (y - height / 2) / height, (x - width / 2) / width
+            bucket = ((np.arctan2(y, x) / (2 * np.pi) + 0.5) * buckets).astype(int) % buckets
+            hatchings[height, width] = np.hypot(x, y) > reach[:, bucket]
+        return hatchings[height, width]
+
+    def pixels(image: NDArray[np.uint8], frame: int, placed: Placed) -> None:
+        time = int(setting.time(frame)) - start
+        age = time % period
+        if time < 0 or age >= 3:
+            return
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        light = grey > cv2.mean(grey)[0]
+        light ^= hatching(*grey.shape)[age]
+        if age != 1:
+            light = ~light
+        dark, bright = (np.array(tone, np.uint8) for tone in tones[age])
+        image[:] = np.where(light[..., None], bright, dark)
+
+    return Effect(pixels=pixels)
