@@ -92,7 +92,7 @@ def classroom(stage: Stage) -> None:
     """A green board between tall windows, rows of desks, a wooden floor."""
     far, mid, ground = stage.far, stage.mid, stage.ground
     wall = rgb("f0e8d4")
-    far.box(-SPAN, -EXTENT, SPAN, EXTENT, wall)
+    far.box(-SPAN, -EXTENT, SPAN, 0.5, wall)
     if far.fine:
         bricks(far, -EXTENT, -1.2, EXTENT, GROUND, lighter(wall, 0.2), 0.09)
     far.box(-SPAN, 0.1, SPAN, 0.3, rgb("b89468"))
@@ -148,7 +148,7 @@ def train(stage: Stage) -> None:
     """A carriage: wide windows over long seats, hand straps, poles, a striped floor."""
     far, mid, ground = stage.far, stage.mid, stage.ground
     wall = rgb("d4dcd8")
-    far.box(-SPAN, -EXTENT, SPAN, EXTENT, wall)
+    far.box(-SPAN, -EXTENT, SPAN, 0.5, wall)
     bricks(far, -EXTENT, -1.3, EXTENT, -0.36, wall, 0.08)
     far.box(-SPAN, -0.42, SPAN, -0.38, rgb("8a98a0"))
     for x in far.spots(0.72, 0.02):
@@ -182,7 +182,7 @@ def kitchen(stage: Stage) -> None:
     """A tiled wall with shelves and pans, a stove and a counter, a floor of chequered tiles."""
     far, mid, ground = stage.far, stage.mid, stage.ground
     wall = rgb("a8dcd0")
-    far.box(-SPAN, -EXTENT, SPAN, EXTENT, wall)
+    far.box(-SPAN, -EXTENT, SPAN, 0.5, wall)
     bricks(far, -EXTENT, -1.2, EXTENT, GROUND, wall, 0.055)
     for x in far.spots(1.2, 0.03):
         far.box(x, -0.44, x + 0.38, -0.06, rgb("fff8ea"))

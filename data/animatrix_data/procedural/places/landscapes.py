@@ -181,8 +181,8 @@ def vista(stage: Stage) -> None:
     for base, height, step, code in ((0.1, 0.3, 0.5, "8fb0d8"), (0.14, 0.16, 0.37, "5f8ab8")):
         far.ridge(base, height, step, rgb(code), sharp=True)
     _hedges(far, "4a7a9a", 0.06, 0.13)
-    far.box(-SPAN, HORIZON, SPAN, EXTENT, rgb("6fc0e8"))
-    ripples(far, rgb("6fc0e8"), HORIZON + 0.02, 0.4, 420)
+    far.box(-SPAN, HORIZON, SPAN, 0.5, rgb("6fc0e8"))
+    ripples(far, rgb("6fc0e8"), HORIZON + 0.02, 0.3, 360)
     _shore(mid)
     for x in mid.spots(0.95, 0.1):
         mid.box(x - 0.012, -0.3, x + 0.012, 0.3, rgb("6a5a52"))
@@ -198,7 +198,7 @@ def vista(stage: Stage) -> None:
 
 def _shore(painter: Painter) -> None:
     """Paint a far shore of wooded banks and small houses."""
-    painter.box(-SPAN, 0.19, SPAN, EXTENT, rgb("4f8f6a"))
+    painter.box(-SPAN, 0.19, SPAN, 0.5, rgb("4f8f6a"))
     for x in painter.spots(0.24, 0.3):
         if painter.rng.uniform() < 0.55:
             wall = ("f4ead8", "e0c8b0", "d8e0e8")[int(painter.rng.integers(3))]

@@ -27,8 +27,9 @@ class Stage:
         """Put the air and the lens of the style before the far and the middle layer."""
         self.far.air = self.far.style.haze
         self.mid.air = 0.4 * self.mid.style.haze
-        if self.far.fine:
-            self.far.blur = self.far.style.focus
+        if self.far.fine and self.far.style.focus:
+            # What is out of focus has no grain to be seen.
+            self.far.blur, self.far.grain = self.far.style.focus, None
 
 
 Place = Callable[[Stage], None]
