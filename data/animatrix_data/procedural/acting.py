@@ -9,7 +9,7 @@ import numpy as np
 
 from animatrix_data.procedural.arms import reach
 from animatrix_data.procedural.content import Content
-from animatrix_data.procedural.expressions import Expression, Look, expression_of
+from animatrix_data.procedural.expressions import Look, expression_of
 from animatrix_data.procedural.framing import Framing
 from animatrix_data.procedural.interactions import COMPANIES, Company, Member
 from animatrix_data.procedural.motion import JOINTS, MOTIONS, Action, Pose, Track, whole
@@ -29,17 +29,22 @@ BOUNCE, LEAN, SWING = 0.2, 0.3, 0.4
 """What a deformation of 1 adds to squash & stretch, to the lean of the drawing (across per height)
 and, as a share, to the swing."""
 
+BLINK, BLINK_EVERY, BLINK_RADIUS = 0.16, 2.4, 24.0
+"""How long eyes stay shut and how often (seconds), where the head's radius is at least so many
+pixels: on a smaller face a blink would only flicker."""
+
 
 @dataclass(frozen=True)
 class Shooting:
-    """What acting may know of the shot: its framing, length, rate, seed and deformation in [0, 1]
-    beyond what the tags ask for."""
+    """What acting may know of the shot: its framing, length, rate, seed, deformation in [0, 1]
+    beyond what the tags ask for, and the height of a frame in pixels."""
 
     framing: Framing
     frames: int
     fps: float
     seed: int
     deformation: float = 0.0
+    pixels: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ def _actor(
     return Actor(
         content,
         poses,
-        _looks(spec, poses, kinetics, shooting),
+        _looks(member, spec, kinetics, shooting),
         facing * member.facing,
         facing * member.x,
         member.scale,
@@ -175,13 +180,20 @@ def _manner(
 
 
 def _looks(
-    spec: ProductionSpec, poses: Sequence[Pose], kinetics: Kinetics, shooting: Shooting
+    member: Member, spec: ProductionSpec, kinetics: Kinetics, shooting: Shooting
 ) -> list[Look]:
-    """Return the look of each frame: the emotion asked for, and the dialect's smears."""
+    """Return the look of each frame: the emotion asked for (else the motion's own face), a blink
+    where the face is large enough for one, and the dialect's smears."""
     felt = [tag.name for tag in spec.get("Emotion")]
-    face = expression_of(felt) if felt else Expression()
-    return [
-        Look(expression=replace(face, beat=8 * t / shooting.fps) if felt else face,
-             smear=kinetics.smear)
-        for t in range(len(poses))
-    ]  # fmt: skip
+    faces = [expression_of(felt) if felt else action.face for action in member.actions]
+    radius = kinetics.build.head * shooting.framing.height * shooting.pixels
+    rng = generator(shooting.seed, "blink")
+    blink = rng.uniform(0, BLINK_EVERY) if radius >= BLINK_RADIUS else np.inf
+    looks = []
+    for t, which in enumerate(_which(len(faces), shooting.frames)):
+        time = t / shooting.fps
+        face = replace(faces[which], beat=8 * time)
+        if face.eyes == "plain" and 0 <= (time - blink) % BLINK_EVERY < BLINK and time >= blink:
+            face = replace(face, lid=0.0)
+        looks.append(Look(expression=face, smear=kinetics.smear))
+    return looks

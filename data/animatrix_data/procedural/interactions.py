@@ -113,11 +113,11 @@ def _take(phase: Track, gain: float) -> Moves:
 @COMPANIES.add("chase")
 def chase(company: Company) -> list[Member]:
     """One flees ahead, the other runs after with grasping hands."""
-    far = company.apart(0.3)
+    far = company.apart(0.27)
     (other,) = company.others(1)
     return [
-        Member(company.actions, x=far),
-        Member(_doing(_pursue), other, -far, lag=1.0),
+        Member(company.actions, x=far - 0.04),
+        Member(_doing(_pursue), other, -far - 0.04, lag=1.0),
     ]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from animatrix_data.procedural.expressions import Expression
 from animatrix_data.procedural.registry import Registry
 
 Track = NDArray[np.float64]
@@ -93,7 +94,8 @@ class Action:
 
     moves: takes the cycle phase [T] in radians and an amplitude gain (1 = medium); shots: the shot
     scales in which it can be read; prop: what the figure uses (a name of `props.PROPS`); company:
-    who else is there (a name of `interactions.COMPANIES`); rooted: the feet stand on the ground,
+    who else is there (a name of `interactions.COMPANIES`); face: what it wears on the face where no
+    Emotion is asked for; rooted: the feet stand on the ground,
     so that a stance can be laid over it.
     """
 
@@ -101,6 +103,7 @@ class Action:
     shots: tuple[str, ...] = WHOLE_BODY
     prop: str = ""
     company: str = ""
+    face: Expression = Expression()
     rooted: bool = True
 
 
@@ -113,12 +116,13 @@ def motion(
     *,
     prop: str = "",
     company: str = "",
+    face: Expression = Expression(),
     rooted: bool = True,
 ) -> Callable[[Callable[[Track, float], Moves]], Callable[[Track, float], Moves]]:
     """Return a decorator that files moves under a canonical MotionType."""
 
     def file(moves: Callable[[Track, float], Moves]) -> Callable[[Track, float], Moves]:
-        MOTIONS.add(name)(Action(moves, shots, prop, company, rooted))
+        MOTIONS.add(name)(Action(moves, shots, prop, company, face, rooted))
         return moves
 
     return file

@@ -38,7 +38,7 @@ def fall(phase: Track, gain: float) -> Moves:
     return {
         "turn": 0.8,
         "spin": DOWN - 0.12 + 0.22 * gain * np.sin(0.5 * phase),
-        "lift": 0.12 - 0.05 * gain * (phase - phase.mean()) / np.pi,
+        "lift": 0.2 - 0.1 * gain * np.tanh((phase - phase.mean()) / np.pi),
         "lean": -0.15,
         "head": -0.35 + 0.1 * gain * swing,
         "arm_l": 2.1 + 0.5 * gain * late,
@@ -86,7 +86,7 @@ def fly(phase: Track, gain: float) -> Moves:
         "spin": 1.3 + 0.12 * gain * np.cos(phase),
         "lift": 0.1 + 0.09 * gain * swing,
         "head": -0.75,
-        "arm_r": 2.85 + 0.1 * gain * swing,
+        "arm_r": 2.5 + 0.1 * gain * swing,
         "arm_l": -0.25 - 0.1 * gain * swing,
         "leg_l": -0.05 + 0.12 * gain * swing,
         "leg_r": -0.2 - 0.1 * gain * swing,
@@ -102,17 +102,17 @@ def fly(phase: Track, gain: float) -> Moves:
 def swim(phase: Track, gain: float) -> Moves:
     """Level at the water line: the arms wheel over the head, the legs kick."""
     swing = np.sin(phase)
-    reach = 0.8 + 0.6 * gain
+    reach = 0.45 + 0.65 * gain
     return {
         "turn": 0.9,
         "x": 0.06 * gain * np.sin(0.5 * phase),
         "spin": 1.35 + 0.06 * gain * swing,
-        "lift": -0.06 + 0.03 * gain * np.sin(2 * phase),
+        "lift": 0.03 * gain + 0.03 * gain * np.sin(2 * phase),
         "head": -0.8 + 0.1 * gain * swing,
-        "arm_r": 2.9 - reach * (0.5 + 0.5 * swing),
-        "elbow_r": 0.5 * (1 + swing),
-        "arm_l": 2.9 - reach * (0.5 - 0.5 * swing),
-        "elbow_l": 0.5 * (1 - swing),
+        "arm_r": 3.1 + reach * swing,
+        "elbow_r": -0.5 * (1 + swing),
+        "arm_l": 3.1 - reach * swing,
+        "elbow_l": -0.5 * (1 - swing),
         "leg_l": 0.3 * gain * np.sin(2 * phase),
         "leg_r": -0.3 * gain * np.sin(2 * phase),
         "prop_y": phase,

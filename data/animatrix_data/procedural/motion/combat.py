@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from animatrix_data.procedural.expressions import Expression
 from animatrix_data.procedural.motion.action import (
     BIG_GESTURE,
     GESTURE,
@@ -15,8 +16,10 @@ from animatrix_data.procedural.motion.action import (
     pulse,
 )
 
+FIERCE = Expression(brows=True, brow=-0.6, frown=0.9, arch=0.0)
 
-@motion("combat dash", WHOLE_BODY, prop="dash lines", rooted=False)
+
+@motion("combat dash", WHOLE_BODY, prop="dash lines", face=FIERCE, rooted=False)
 def combat_dash(phase: Track, gain: float) -> Moves:
     """Bent low over long strides, both arms swept back, lines of air behind."""
     swing = np.sin(phase)
@@ -39,17 +42,18 @@ def combat_dash(phase: Track, gain: float) -> Moves:
     }
 
 
-@motion("strike", GESTURE, prop="gloves")
+@motion("strike", GESTURE, prop="gloves", face=FIERCE)
 def strike(phase: Track, gain: float) -> Moves:
     """A boxer's stance: the front fist drives straight forward, the other guards the chin."""
     drive = pulse(phase, 4.0)
     back = (0.18 + 0.24 * gain) * (1 - drive)
     return {
         "turn": 0.95,
+        "x": -0.1,
         "lean": 0.12 + 0.12 * gain * drive,
         "head": -0.06,
         "hand_r": Reach("neck", 1.05 - back, 0.02 + 0.2 * back, 1),
-        "hand_l": Reach("neck", 0.42, -0.05, 1),
+        "hand_l": Reach("neck", 0.12, 0.08, 1),
         "leg_l": -0.55,
         "leg_r": 0.5 + 0.1 * gain * drive,
         "knee_r": 0.45,
@@ -59,13 +63,14 @@ def strike(phase: Track, gain: float) -> Moves:
     }
 
 
-@motion("kick", WHOLE_BODY)
+@motion("kick", WHOLE_BODY, face=FIERCE)
 def kick(phase: Track, gain: float) -> Moves:
     """One leg thrust straight out at hip height, the body leaning away over the other."""
     thrust = pulse(phase, 4.0)
     fold = (0.25 + 0.45 * gain) * (1 - thrust)
     return {
         "turn": 0.9,
+        "x": -0.14,
         "lean": -0.5 + 0.2 * fold,
         "head": 0.3,
         "leg_r": 1.75 - 0.3 * fold,
@@ -81,7 +86,7 @@ def kick(phase: Track, gain: float) -> Moves:
     }
 
 
-@motion("weapon swing", BIG_GESTURE, prop="sword")
+@motion("weapon swing", BIG_GESTURE, prop="sword", face=FIERCE)
 def weapon_swing(phase: Track, gain: float) -> Moves:
     """A long sword swung from over the head through a wide arc before the body."""
     swing = np.sin(phase)
@@ -89,6 +94,7 @@ def weapon_swing(phase: Track, gain: float) -> Moves:
     angle = 2.05 + arc * swing
     return {
         "turn": 0.75,
+        "x": -0.14,
         "lean": 0.12 - 0.14 * gain * swing,
         "head": -0.05,
         "arm_r": angle - 0.3,
@@ -105,7 +111,7 @@ def weapon_swing(phase: Track, gain: float) -> Moves:
     }
 
 
-@motion("block", BIG_GESTURE, prop="shield")
+@motion("block", BIG_GESTURE, prop="shield", face=FIERCE)
 def block(phase: Track, gain: float) -> Moves:
     """Crouched behind a great shield that jolts back under blows."""
     jolt = pulse(phase, 4.0)
@@ -126,13 +132,14 @@ def block(phase: Track, gain: float) -> Moves:
     }
 
 
-@motion("shoot", GESTURE, prop="bow")
+@motion("shoot", GESTURE, prop="bow", face=FIERCE)
 def shoot(phase: Track, gain: float) -> Moves:
     """A tall bow held out, the string drawn to the cheek, an arrow levelled; then loosed."""
     draw = 0.5 + 0.5 * np.sin(phase)
     pull = (0.25 + 0.35 * gain) * draw
     return {
         "turn": 0.9,
+        "x": -0.1,
         "lean": -0.04 - 0.08 * gain * draw,
         "hand_l": Reach("neck", 0.98, 0.0, 1),
         "hand_r": Reach("neck", 0.62 - pull, -0.02, -1),
@@ -167,17 +174,17 @@ def cast(phase: Track, gain: float) -> Moves:
     }
 
 
-@motion("lunge", WHOLE_BODY, prop="spear", rooted=False)
+@motion("lunge", WHOLE_BODY, prop="spear", face=FIERCE, rooted=False)
 def lunge(phase: Track, gain: float) -> Moves:
     """One long low step, the back leg straight behind, a spear driven forward."""
     drive = pulse(phase, 2.5)
     step = 0.45 + 0.25 * gain * drive
     return {
         "turn": 0.95,
-        "x": -0.1 + 0.1 * gain * (drive - 0.5),
+        "x": -0.16 + 0.1 * gain * (drive - 0.5),
         "lean": 0.3 + 0.18 * gain * drive,
         "head": -0.25,
-        "hand_r": Reach("neck", 0.55 + 0.4 * np.minimum(gain, 1.5) * drive, 0.35, 1),
+        "hand_r": Reach("neck", 0.4 + 0.4 * np.minimum(gain, 1.5) * drive, 0.35, 1),
         "hand_l": Reach("neck", -0.1 + 0.25 * gain * drive, 0.5, -1),
         "grip": 1.57,
         "leg_r": 0.75 + 0.5 * step,

@@ -14,7 +14,7 @@ from animatrix_data.procedural.motion.action import (
     motion,
 )
 from animatrix_data.procedural.motion.basic import run, walk
-from animatrix_data.procedural.motion.combat import weapon_swing
+from animatrix_data.procedural.motion.combat import FIERCE, weapon_swing
 
 
 @motion("hug", BIG_GESTURE, company="hug", rooted=False)
@@ -23,7 +23,7 @@ def hug(phase: Track, gain: float) -> Moves:
     rock = np.sin(phase)
     return {
         "turn": 0.85,
-        "lean": 0.12 + 0.05 * gain * rock,
+        "lean": 0.1 + 0.05 * gain * rock,
         "head": 0.12 + 0.08 * gain * rock,
         "x": 0.025 * gain * rock,
         "hand_r": Reach("neck", 0.95, 0.42 + 0.1 * gain * rock, 1),
@@ -65,7 +65,7 @@ def chase(phase: Track, gain: float) -> Moves:
     }
 
 
-@motion("duel", WHOLE_BODY, prop="sword", company="duel")
+@motion("duel", WHOLE_BODY, prop="sword", company="duel", face=FIERCE)
 def duel(phase: Track, gain: float) -> Moves:
     """Crosses swords with the other: blow and parry in turn."""
     moves = weapon_swing(phase, 0.5 * gain)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from animatrix_data.procedural.expressions import Expression
 from animatrix_data.procedural.motion.action import (
     BIG_GESTURE,
     GESTURE,
@@ -24,15 +25,15 @@ def eat(phase: Track, gain: float) -> Moves:
         "turn": 0.3,
         "lean": 0.04 + 0.03 * gain * (1 - bite),
         "head": 0.1 + 0.1 * gain * (1 - bite),
-        "hand_l": Reach("neck", 0.1, 0.3, 1),
-        "hand_r": Reach("head", 1.0, 0.95 + low * (1 - bite), 1),
+        "hand_l": Reach("neck", 0.1, 0.58, 1),
+        "hand_r": Reach("head", 1.35, 1.0 + low * (1 - bite), 1),
         "front": 1.0,
-        "grip": -2.5 - 0.2 * (1 - bite),
+        "grip": -2.0 + 0.5 * (1 - bite),
         "mouth": 0.1 + 1.0 * bite * np.abs(np.sin(3 * phase)),
     }
 
 
-@motion("drink", GESTURE, prop="bottle")
+@motion("drink", GESTURE, prop="bottle", face=Expression(eyes="closed"))
 def drink(phase: Track, gain: float) -> Moves:
     """A hand on the hip, the head back, a bottle tilted at the mouth."""
     tilt = np.sin(phase)
@@ -74,6 +75,7 @@ def point(phase: Track, gain: float) -> Moves:
     jab = pulse(phase)
     return {
         "turn": 0.8,
+        "x": -0.1,
         "lean": 0.07 * gain * jab,
         "arm_r": 1.6 + 0.22 * gain * (jab - 0.5),
         "elbow_r": 0.0,

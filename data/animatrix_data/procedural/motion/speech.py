@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from animatrix_data.procedural.expressions import Expression
 from animatrix_data.procedural.motion.action import (
     CLOSE,
     FULL,
@@ -36,14 +37,15 @@ def talk(phase: Track, gain: float) -> Moves:
     }
 
 
-@motion("laugh", HEAD_ACTING)
+@motion("laugh", HEAD_ACTING, face=Expression(eyes="arcs", mouth="laugh"))
 def laugh(phase: Track, gain: float) -> Moves:
     """Head thrown back, mouth wide, both hands on the belly; the shoulders shake."""
     shake = np.sin(4 * phase)
     heave = np.sin(phase)
     return {
         "turn": 0.5,
-        "lean": -0.16 - 0.06 * gain * heave + 0.03 * gain * shake,
+        "x": 0.03,
+        "lean": -0.12 - 0.06 * gain * heave + 0.03 * gain * shake,
         "head": -0.42 - 0.08 * gain * heave,
         "lift": 0.012 * gain * (1 + shake),
         "stretch": 0.02 * gain * shake,
@@ -59,7 +61,7 @@ def laugh(phase: Track, gain: float) -> Moves:
     }
 
 
-@motion("sob", HEAD_ACTING)
+@motion("sob", HEAD_ACTING, face=Expression(eyes="clenched", mouth="wail", marks=("streams",)))
 def sob(phase: Track, gain: float) -> Moves:
     """Bent over, the face in both hands, the breath jerking the shoulders."""
     jerk = np.maximum(0.0, np.sin(2 * phase))
@@ -86,10 +88,11 @@ def sob(phase: Track, gain: float) -> Moves:
 def nod(phase: Track, gain: float) -> Moves:
     """In profile, hands folded before the body: the head and then the back dip and return."""
     dip = 0.5 - 0.5 * np.cos(phase)
-    depth = 0.25 + 0.35 * gain
+    depth = 0.35 + 0.35 * gain
     return {
         "turn": 1.05,
-        "lean": 0.3 * depth * dip,
+        "x": -0.02 - 0.05 * depth * dip,
+        "lean": 0.16 * depth * dip,
         "head": -0.12 + 1.15 * depth * dip,
         "hand_l": Reach("hip", 0.25, -0.12, 1),
         "hand_r": Reach("hip", 0.3, -0.1, 1),
@@ -108,10 +111,9 @@ def shout(phase: Track, gain: float) -> Moves:
         "turn": 0.85,
         "lean": 0.16 + 0.09 * gain * burst,
         "head": -0.22 - 0.06 * gain * burst,
-        "hand_r": Reach("head", 1.3, 0.8, -1),
+        "hand_r": Reach("head", 1.15, 1.2, 1),
         "arm_l": -0.7,
         "elbow_l": 1.3,
-        "grip": -0.2 - 0.1 * gain * burst,
         "prop_y": phase,
         "leg_l": -0.35,
         "leg_r": 0.35,
@@ -129,7 +131,7 @@ def gaze(phase: Track, gain: float) -> Moves:
         "turn": 0.95 + 0.12 * gain * np.sin(0.5 * phase),
         "lean": 0.1 + 0.03 * gain * swing,
         "head": -0.12 + 0.04 * gain * swing,
-        "hand_r": Reach("head", 0.75, -0.42, -1),
+        "hand_r": Reach("head", 0.6, -0.55, 1),
         "arm_l": -0.75,
         "elbow_l": 1.4,
         "leg_l": -0.25,

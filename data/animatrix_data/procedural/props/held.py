@@ -19,16 +19,19 @@ def beyond(start: Point, angle: float, length: float) -> Point:
 @PROPS.add("megaphone")
 def megaphone(brush: Brush) -> Prop:
     """A wide cone before the mouth, with arcs of sound."""
-    cone = polygon((-0.09, -0.03), (0.16, -0.12), (0.16, 0.12), (-0.09, 0.03))
+    cone = polygon((0.0, -0.03), (0.2, -0.12), (0.2, 0.12), (0.0, 0.03))
 
     def before(canvas: skia.Canvas, joints: Joints, pose: Pose) -> None:
-        with held(canvas, joints.arm_r[2], math.pi / 2 - pose.grip):
+        radius = math.dist(joints.head, joints.neck) / 0.92
+        with held(canvas, joints.head, math.pi / 2 - pose.lean * 0.6 - pose.head):
+            canvas.translate(0.8 * radius, 0.72 * radius)
+            canvas.rotate(-math.degrees(0.3))
             brush.shape(canvas, cone, "f04a3c")
-            brush.shape(canvas, box(0.14, -0.135, 0.185, 0.135, 0.02), "fff6e6")
+            brush.shape(canvas, box(0.19, -0.135, 0.225, 0.135, 0.02), "fff6e6")
             burst = 0.5 + 0.5 * math.sin(pose.prop_y)
             for k in range(2):
                 wide = 0.07 + 0.07 * k + 0.03 * burst
-                arc = skia.Rect(0.2 - wide, -1.4 * wide, 0.2 + wide, 1.4 * wide)
+                arc = skia.Rect(0.24 - wide, -1.4 * wide, 0.24 + wide, 1.4 * wide)
                 canvas.drawArc(arc, -48, 96, False, brush.paint("fff6e6", 0.028, 0.9))
 
     return Prop(before=before)
@@ -50,10 +53,10 @@ def bowl(brush: Brush) -> Prop:
         canvas.restore()
         hand = joints.arm_r[2]
         for spread in (-0.09, 0.09):
-            tip = beyond(hand, pose.grip + spread, 0.15)
-            brush.line(canvas, "8a5a2c", 0.016, beyond(hand, pose.grip, -0.1), tip)
-        bite = beyond(hand, pose.grip, 0.15)
-        brush.shape(canvas, oval(*bite, 0.035, 0.03), "ffffff")
+            tip = beyond(hand, pose.grip + spread, 0.19)
+            brush.line(canvas, "8a5a2c", 0.02, beyond(hand, pose.grip, -0.1), tip)
+        bite = beyond(hand, pose.grip, 0.19)
+        brush.shape(canvas, oval(*bite, 0.04, 0.032), "ff8a5a")
 
     return Prop(before=before)
 
@@ -213,12 +216,12 @@ def staff(brush: Brush) -> Prop:
 @PROPS.add("spear")
 def spear(brush: Brush) -> Prop:
     """A long spear through both hands."""
-    point = polygon((0.3, -0.035), (0.44, 0.0), (0.3, 0.035))
+    point = polygon((0.2, -0.045), (0.36, 0.0), (0.2, 0.045))
 
     def before(canvas: skia.Canvas, joints: Joints, pose: Pose) -> None:
         with held(canvas, joints.arm_r[2], pose.grip):
-            brush.line(canvas, "9a6434", 0.028, (-0.5, 0.0), (0.3, 0.0))
+            brush.line(canvas, "9a6434", 0.028, (-0.5, 0.0), (0.2, 0.0))
             brush.shape(canvas, point, "dfe8f2")
-            brush.shape(canvas, oval(0.28, 0.0, 0.03, 0.045), "e03a3a")
+            brush.shape(canvas, oval(0.18, 0.0, 0.03, 0.045), "e03a3a")
 
     return Prop(before=before)

@@ -118,7 +118,9 @@ def desk(brush: Brush) -> Prop:
     def before(canvas: skia.Canvas, joints: Joints, pose: Pose) -> None:
         x, y = joints.hip[0] + 0.13, joints.hip[1] - 0.075
         brush.shape(canvas, box(x + 0.03, y + 0.05, x + 0.31, -0.01), "8a5230")
-        top = polygon((x - 0.02, y + 0.06), (x + 0.36, y - 0.05), (x + 0.36, y), (x - 0.02, y + 0.11))
+        top = polygon(
+            (x - 0.02, y + 0.06), (x + 0.36, y - 0.05), (x + 0.36, y), (x - 0.02, y + 0.11)
+        )
         brush.shape(canvas, top, "b87444")
         sheet = polygon((x + 0.03, y + 0.03), (x + 0.3, y - 0.05), (x + 0.34, y - 0.035),
                         (x + 0.07, y + 0.045))  # fmt: skip
