@@ -73,7 +73,7 @@ def emotional_background(setting: Setting) -> Effect:
     return Effect(behind=behind)
 
 
-@effect("Bubble Background", "background")
+@effect("Bubble Background", "background", BODIES)
 def bubble_background(setting: Setting) -> Effect:
     """Overlapping pastel discs on a plain tint that pulse and drift behind the figure."""
     rng, count = setting.rng, 15
@@ -94,7 +94,7 @@ def bubble_background(setting: Setting) -> Effect:
     return Effect(behind=behind)
 
 
-@effect("Gradient Light Pillar", "figure", BODIES[1:])
+@effect("Gradient Light Pillar", "frame", BODIES[1:])
 def light_pillar(setting: Setting) -> Effect:
     """A column of pale gold light that widens up from the ground behind the figure, with motes."""
     rng, start = setting.rng, float(setting.rng.uniform(-2.0, -0.5))
@@ -130,7 +130,7 @@ def light_pillar(setting: Setting) -> Effect:
     return Effect(behind=behind, figure=figure, over=over)
 
 
-@effect("Abstract Pattern Background", "background")
+@effect("Abstract Pattern Background", "background", BODIES)
 def abstract_pattern(setting: Setting) -> Effect:
     """Slanted zigzag bands in crimson and black that scroll behind the figure."""
     step, wide = 0.22, setting.aspect + 0.6

@@ -48,7 +48,7 @@ def _cooling(steps: int) -> list[PuffPaints]:
     return paints
 
 
-@effect("Explosion", "figure", BODIES[1:])
+@effect("Explosion", "frame", BODIES[1:])
 def explosion(setting: Setting) -> Effect:
     """A flash, rolling fireballs behind the body that cool to dark smoke, and flying pieces."""
     rng, count, period = setting.rng, 9, 15

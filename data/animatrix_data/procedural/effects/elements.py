@@ -176,7 +176,7 @@ def flame_trail(setting: Setting) -> Effect:
     return Effect(figure=figure, over=over)
 
 
-@effect("Fire Breath", "head", BODIES)
+@effect("Fire Breath", "frame", BODIES)
 def fire_breath(setting: Setting) -> Effect:
     """A widening torrent of rolling fire from the mouth that ends in dark smoke."""
     count, start = 16, float(setting.rng.uniform(-3.0, -1.5))
@@ -213,7 +213,7 @@ def fire_breath(setting: Setting) -> Effect:
     return Effect(behind=behind, over=over)
 
 
-@effect("Energy Explosion", "figure", BODIES[1:])
+@effect("Energy Explosion", "frame", BODIES[1:])
 def energy_explosion(setting: Setting) -> Effect:
     """A dome of white and violet light that swells behind the body, ringed, and falls to sparks."""
     rng, start = setting.rng, float(setting.rng.uniform(-1.5, 0.5))

@@ -20,7 +20,7 @@ from animatrix_data.procedural.effects.shapes import (
 from animatrix_data.procedural.motion import Pose
 
 
-@effect("Aura", "figure")
+@effect("Aura", "frame", BODIES)
 def aura(setting: Setting) -> Effect:
     """A pulsating violet halo that follows the body, the world behind it dimmed."""
     shells = [(0.36, rgb("7a2cff"), 0.5), (0.22, rgb("d65cff"), 0.75), (0.12, rgb("fff0ff"), 0.95)]
@@ -76,7 +76,7 @@ def light_beam(setting: Setting) -> Effect:
     return Effect(behind=behind, over=over)
 
 
-@effect("Light Wave", "figure", BODIES)
+@effect("Light Wave", "frame", BODIES)
 def light_wave(setting: Setting) -> Effect:
     """Crescents of green light that leave the body, widen on their way and dissolve."""
     start, period = float(setting.rng.uniform(-2.5, -0.5)), 5.0
@@ -103,7 +103,7 @@ def light_wave(setting: Setting) -> Effect:
     return Effect(behind=behind, over=over)
 
 
-@effect("Energy Sphere", "figure", BODIES[1:])
+@effect("Energy Sphere", "frame", BODIES[1:])
 def energy_sphere(setting: Setting) -> Effect:
     """A blue ball that grows over the leading hand while particles are drawn in."""
     rng, start = setting.rng, float(setting.rng.uniform(-2.0, 0.0))

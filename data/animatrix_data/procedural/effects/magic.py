@@ -73,10 +73,7 @@ def magic_circle(setting: Setting) -> Effect:
                 canvas.restore()
         canvas.restore()
 
-    def behind(canvas: skia.Canvas, frame: int) -> None:
-        setting.veil(canvas, rgb("1a0826"), 0.3)
-
-    return Effect(behind=behind, figure=figure)
+    return Effect(figure=figure)
 
 
 def _honeycomb(cell: float, reach: float) -> skia.Path:
@@ -142,7 +139,7 @@ def _blade(length: float) -> skia.Path:
     return path
 
 
-@effect("Energy Array", "figure", BODIES)
+@effect("Energy Array", "frame", BODIES)
 def energy_array(setting: Setting) -> Effect:
     """A fan of golden blades of light behind the figure that fire forwards together."""
     count, start = 7, float(setting.rng.uniform(-2.0, 0.0))

@@ -64,9 +64,10 @@ def curved_lines(setting: Setting) -> Effect:
     def sweep(canvas: skia.Canvas, frame: int, j: Joints, half: float) -> None:
         """Draw one half of the bundle: half a turn behind the other."""
         middle = (0.5 * (j.neck[0] + j.hip[0]), 0.5 * (j.neck[1] + j.hip[1]))
+        size = clamp(1.35 / frame_height(canvas), 0.65, 1.0)
         with frame_heights(canvas, middle) as ([(x, y)], facing):
             canvas.translate(clamp(x, -0.15, 0.15), clamp(y, -0.1, 0.12))
-            canvas.scale(facing, 0.8)
+            canvas.scale(size * facing, 0.8 * size)
             canvas.rotate(turn + half + 34 * setting.time(frame))
             for path, paint in arcs:
                 canvas.drawPath(path, paint)
@@ -95,7 +96,7 @@ def _ribbon(track: list[Point], tail: float, head: float, width: float) -> skia.
     return polygon(list(map(tuple, rim)))
 
 
-@effect("Zip Ribbons", "figure", BODIES)
+@effect("Zip Ribbons", "frame", BODIES)
 def zip_ribbons(setting: Setting) -> Effect:
     """Flat bands in the figure's colours that shoot along a looping path and contract."""
     rng, period = setting.rng, 9.0

@@ -9,7 +9,7 @@ import skia
 
 from animatrix_data.procedural.colour import WHITE, Rgb, fill, rgb, stroke
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
-from animatrix_data.procedural.effects.shapes import across, glow
+from animatrix_data.procedural.effects.shapes import BODIES, across, glow
 
 
 def _streaks(setting: Setting, count: int, length: float, run: float, fall: float) -> skia.Path:
@@ -158,7 +158,7 @@ def _night(setting: Setting, top: Rgb, bottom: Rgb, share: float) -> skia.Paint:
     return across((top, top, bottom), (share, share, 0.6 * share), (0, -0.5), (0, 0.45))
 
 
-@effect("Starry Night", "background")
+@effect("Starry Night", "background", BODIES)
 def starry_night(setting: Setting) -> Effect:
     """A deep blue sky of twinkling stars crossed by a bright band."""
     rng, count = setting.rng, 46
@@ -192,7 +192,7 @@ def starry_night(setting: Setting) -> Effect:
     return Effect(behind=behind)
 
 
-@effect("Meteor Shower", "background")
+@effect("Meteor Shower", "background", BODIES)
 def meteor_shower(setting: Setting) -> Effect:
     """Shooting stars with long tapering tails on parallel paths over a darkened sky."""
     rng, count = setting.rng, 9
