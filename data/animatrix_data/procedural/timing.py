@@ -57,17 +57,17 @@ FIGHTER = Build(
 )
 """Broad shoulders and strong limbs."""
 DOLL = Build(
-    head=0.175,
-    neck=0.62,
-    hip=0.36,
-    thigh=0.18,
-    shin=0.18,
-    upper_arm=0.135,
-    forearm=0.125,
+    head=0.198,
+    neck=0.585,
+    hip=0.34,
+    thigh=0.17,
+    shin=0.17,
+    upper_arm=0.13,
+    forearm=0.12,
     shoulders=0.088,
-    hips=0.085,
-    limb=0.07,
-    hair_length=0.8,
+    hips=0.088,
+    limb=0.072,
+    hair_length=0.7,
 )
 """The large head of a modelled doll."""
 HUMAN = Build(

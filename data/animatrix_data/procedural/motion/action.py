@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from animatrix_data.procedural.expressions import Expression
+from animatrix_data.procedural.expressions import NEUTRAL, Expression
 from animatrix_data.procedural.registry import Registry
 
 Track = NDArray[np.float64]
@@ -103,7 +103,7 @@ class Action:
     shots: tuple[str, ...] = WHOLE_BODY
     prop: str = ""
     company: str = ""
-    face: Expression = Expression()
+    face: Expression = NEUTRAL
     rooted: bool = True
 
 
@@ -116,7 +116,7 @@ def motion(
     *,
     prop: str = "",
     company: str = "",
-    face: Expression = Expression(),
+    face: Expression = NEUTRAL,
     rooted: bool = True,
 ) -> Callable[[Callable[[Track, float], Moves]], Callable[[Track, float], Moves]]:
     """Return a decorator that files moves under a canonical MotionType."""

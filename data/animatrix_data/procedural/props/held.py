@@ -112,13 +112,11 @@ def gloves(brush: Brush) -> Prop:
         brush.shape(canvas, oval(*hand, 0.075, 0.07), "e02c34")
         canvas.drawPath(oval(hand[0] + 0.01, hand[1] - 0.025, 0.03, 0.018), brush.paint("ff9a94"))
 
-    return Prop(
-        behind=lambda canvas, joints, pose: glove(canvas, joints.arm_l[2]),
-        before=lambda canvas, joints, pose: (
-            glove(canvas, joints.arm_l[2]),
-            glove(canvas, joints.arm_r[2]),
-        )[0],
-    )
+    def before(canvas: skia.Canvas, joints: Joints, pose: Pose) -> None:
+        glove(canvas, joints.arm_l[2])
+        glove(canvas, joints.arm_r[2])
+
+    return Prop(before=before)
 
 
 @PROPS.add("sword")
