@@ -24,6 +24,18 @@ WIDE = 2.0
 """Shapes wider than this (frame heights) are grounds and walls: lit by depth, not as volumes."""
 
 
+class Strips:
+    """Paths of small things by where they stand, so that a frame draws only those near it."""
+
+    def __init__(self, count: int = 12) -> None:
+        self.paths = [skia.Path() for _ in range(count)]
+
+    def at(self, x: float) -> skia.Path:
+        """Return the path that things at a place belong to."""
+        share = (x + EXTENT) / (2 * EXTENT)
+        return self.paths[min(len(self.paths) - 1, max(0, int(share * len(self.paths))))]
+
+
 class Painter:
     """Draws graded, outlined shapes into a recording; y points down, the frame is 1 high.
 
@@ -185,10 +197,14 @@ class Painter:
         path.lineTo(float(xs[-1] + step), base_y + 0.6).close()
         self.shape(path, base)
 
-    def marks(self, path: skia.Path, base: Rgb, alpha: float = 1.0, width: float = 0.0) -> None:
+    def marks(
+        self, things: skia.Path | Strips, base: Rgb, alpha: float = 1.0, width: float = 0.0
+    ) -> None:
         """Paint small things flat, without outline or grain; `width` strokes their lines."""
         colour = self.colour(base)
-        self.canvas.drawPath(path, stroke(colour, width, alpha) if width else fill(colour, alpha))
+        paint = stroke(colour, width, alpha) if width else fill(colour, alpha)
+        for path in things.paths if isinstance(things, Strips) else [things]:
+            self.canvas.drawPath(path, paint)
 
     def spots(self, step: float, jitter: float = 0.3) -> list[float]:
         """Return places along the layer, a step apart, each moved by a share of the step."""

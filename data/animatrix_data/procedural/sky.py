@@ -9,7 +9,7 @@ import numpy as np
 import skia
 
 from animatrix_data.procedural.colour import WHITE, Rgb, fill, glow, mix, rgb, vertical
-from animatrix_data.procedural.painter import EXTENT, SPAN, Painter
+from animatrix_data.procedural.painter import EXTENT, SPAN, Painter, Strips
 from animatrix_data.procedural.registry import Registry
 
 Draw = Callable[[Painter], None]
@@ -59,15 +59,16 @@ def _stars(painter: Painter) -> None:
 def _fleece(painter: Painter) -> None:
     """Paint rows of small high clouds over a fine sky."""
     rng = painter.marks_rng
-    path = skia.Path()
+    clouds = Strips()
     for row in range(14):
         y = -1.6 + 0.12 * row
         for k in range(40):
             x = -EXTENT + 0.12 * k + float(rng.uniform(-0.05, 0.05)) + 0.06 * (row % 2)
             wide, lift = float(rng.uniform(0.01, 0.045)), float(rng.uniform(-0.04, 0.04))
             top = y + lift + 0.05 * math.sin(3 * x)
-            path.addOval(skia.Rect(x - wide, top, x + wide, top + 0.7 * wide + 0.004))
-    painter.canvas.drawPath(path, fill(_cloud_colour(painter), 0.4))
+            clouds.at(x).addOval(skia.Rect(x - wide, top, x + wide, top + 0.7 * wide + 0.004))
+    for path in clouds.paths:
+        painter.canvas.drawPath(path, fill(_cloud_colour(painter), 0.4))
 
 
 def _sun(painter: Painter) -> None:
@@ -169,13 +170,15 @@ def _mist(painter: Painter) -> None:
 def _halftone(painter: Painter) -> None:
     top, _ = painter.style.skies[painter.light]
     dot, pitch = fill(mix(top, rgb("e0201f"), 0.55)), 0.13
-    path = skia.Path()
+    dots = Strips()
     count = int(EXTENT / pitch)
     for row in range(-count, 5):
         size = 0.045 * min(1.0, max(0.45, 0.75 - row * pitch))
         for column in range(-count, count):
-            path.addCircle((column + 0.5 * (row % 2)) * pitch, row * pitch, size)
-    painter.canvas.drawPath(path, dot)
+            x = (column + 0.5 * (row % 2)) * pitch
+            dots.at(x).addCircle(x, row * pitch, size)
+    for path in dots.paths:
+        painter.canvas.drawPath(path, dot)
 
 
 @TEXTURES.add("discs")

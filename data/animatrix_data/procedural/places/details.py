@@ -11,7 +11,7 @@ import math
 import skia
 
 from animatrix_data.procedural.colour import WHITE, Rgb, mix
-from animatrix_data.procedural.painter import EXTENT, Painter
+from animatrix_data.procedural.painter import EXTENT, Painter, Strips
 
 BLACK: Rgb = (0.0, 0.0, 0.0)
 INK = 0.005
@@ -63,14 +63,15 @@ def grass(painter: Painter, base: Rgb, y0: float, y1: float, count: int = 420) -
         return
     rng = painter.marks_rng
     for colour, part in ((darker(base, 0.28), 0.6), (lighter(base, 0.3), 0.4)):
-        path = skia.Path()
+        tufts = Strips()
         for x, y in _strewn(painter, int(count * part), y0, y1):
+            path = tufts.at(x)
             tall = 0.05 * _near(y, y0, y1) * float(rng.uniform(0.6, 1.2))
             for lean in (-0.35, 0.05, 0.4):
                 path.moveTo(x + 0.3 * lean * tall - 0.1 * tall, y)
                 path.lineTo(x + lean * tall, y - tall)
                 path.lineTo(x + 0.3 * lean * tall + 0.1 * tall, y)
-        painter.marks(path, colour, 0.85)
+        painter.marks(tufts, colour, 0.85)
 
 
 def stones(painter: Painter, base: Rgb, y0: float, y1: float, count: int = 200) -> None:
@@ -78,11 +79,11 @@ def stones(painter: Painter, base: Rgb, y0: float, y1: float, count: int = 200) 
     if not painter.fine:
         return
     rng = painter.marks_rng
-    dark, lit = skia.Path(), skia.Path()
+    dark, lit = Strips(), Strips()
     for x, y in _strewn(painter, count, y0, y1):
         size = 0.022 * _near(y, y0, y1) * float(rng.uniform(0.5, 1.3))
-        dark.addOval(skia.Rect(x - size, y - 0.45 * size, x + size, y + 0.6 * size))
-        lit.addOval(skia.Rect(x - size, y - 0.55 * size, x + 0.7 * size, y + 0.3 * size))
+        dark.at(x).addOval(skia.Rect(x - size, y - 0.45 * size, x + size, y + 0.6 * size))
+        lit.at(x).addOval(skia.Rect(x - size, y - 0.55 * size, x + 0.7 * size, y + 0.3 * size))
     painter.marks(dark, darker(base, 0.4), 0.85)
     painter.marks(lit, lighter(base, 0.25), 0.95)
 
@@ -93,13 +94,13 @@ def ripples(painter: Painter, base: Rgb, y0: float, y1: float, count: int = 240)
         return
     rng = painter.marks_rng
     for colour, part in ((darker(base, 0.3), 0.5), (lighter(base, 0.65), 0.5)):
-        path = skia.Path()
+        waves = Strips()
         for x, y in _strewn(painter, int(count * part), y0, y1):
             near = _near(y, y0, y1)
             wide, tall = 0.07 * near * float(rng.uniform(0.5, 1.3)), 0.012 * near
-            path.moveTo(x - wide, y).quadTo(x, y - 2 * tall, x + wide, y)
-            path.quadTo(x, y - 0.6 * tall, x - wide, y)
-        painter.marks(path, colour, 0.9)
+            wave = waves.at(x).moveTo(x - wide, y).quadTo(x, y - 2 * tall, x + wide, y)
+            wave.quadTo(x, y - 0.6 * tall, x - wide, y)
+        painter.marks(waves, colour, 0.9)
 
 
 def bricks(

@@ -7,7 +7,7 @@ import math
 import skia
 
 from animatrix_data.procedural.colour import rgb
-from animatrix_data.procedural.painter import EXTENT, SPAN, Painter
+from animatrix_data.procedural.painter import EXTENT, SPAN, Painter, Strips
 from animatrix_data.procedural.places.details import (
     cracks,
     darker,
@@ -110,12 +110,12 @@ def _hedges(painter: Painter, code: str, y0: float, y1: float) -> None:
     if not painter.fine:
         return
     rng = painter.marks_rng
-    dark, lit = skia.Path(), skia.Path()
+    dark, lit = Strips(), Strips()
     for _ in range(150):
         x, y = float(rng.uniform(-EXTENT, EXTENT)), float(rng.uniform(y0, y1))
         size = float(rng.uniform(0.012, 0.026))
-        dark.addCircle(x, y, size)
-        lit.addCircle(x - 0.25 * size, y - 0.3 * size, 0.55 * size)
+        dark.at(x).addCircle(x, y, size)
+        lit.at(x).addCircle(x - 0.25 * size, y - 0.3 * size, 0.55 * size)
     painter.marks(dark, darker(rgb(code), 0.15), 0.95)
     painter.marks(lit, lighter(rgb(code), 0.3), 0.9)
 
