@@ -170,15 +170,13 @@ def _mist(painter: Painter) -> None:
 def _halftone(painter: Painter) -> None:
     top, _ = painter.style.skies[painter.light]
     dot, pitch = fill(mix(top, rgb("e0201f"), 0.55)), 0.13
-    dots = Strips()
+    path = skia.Path()
     count = int(EXTENT / pitch)
     for row in range(-count, 5):
         size = 0.045 * min(1.0, max(0.45, 0.75 - row * pitch))
         for column in range(-count, count):
-            x = (column + 0.5 * (row % 2)) * pitch
-            dots.at(x).addCircle(x, row * pitch, size)
-    for path in dots.paths:
-        painter.canvas.drawPath(path, dot)
+            path.addCircle((column + 0.5 * (row % 2)) * pitch, row * pitch, size)
+    painter.canvas.drawPath(path, dot)
 
 
 @TEXTURES.add("discs")

@@ -204,7 +204,7 @@ STYLES.add("3D Cartoon")(
             morning="5ad8ff-ffd0f0",
             noon="28b8ff-a8f4ff",
             sunset="ff5aa8-ffd05a",
-            night="3a2ac8-b05af0",
+            night="1a3ad0-38c0f0",
         ),
         texture="ball",
         clouds="balloon",
