@@ -9,7 +9,7 @@ import skia
 
 from animatrix_data.procedural.colour import WHITE, rgb
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
-from animatrix_data.procedural.effects.looks import faced
+from animatrix_data.procedural.effects.looks import faced, shown
 from animatrix_data.procedural.effects.stickers import INK, heart, polygon, star
 from animatrix_data.procedural.expressions import FACE_SHOTS
 from animatrix_data.procedural.face import EYES, FACES, Mark, Spot, fill, stroke
@@ -62,7 +62,7 @@ def spiral_eyes(setting: Setting) -> Effect:
 
     def poses(drawn: list[Pose]) -> list[Pose]:
         sway = [0.16 * math.sin(0.9 * setting.time(t)) for t in range(len(drawn))]
-        return [replace(p, head=p.head + s) for p, s in zip(drawn, sway, strict=True)]
+        return [replace(shown(p), head=p.head + s) for p, s in zip(drawn, sway, strict=True)]
 
     return replace(eyes, poses=poses)
 

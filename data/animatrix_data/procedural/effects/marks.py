@@ -307,7 +307,7 @@ def nose_steam(setting: Setting) -> Effect:
     def symbol(canvas: skia.Canvas, frame: int, placed: Placed) -> None:
         beat = (setting.time(frame) + ahead) % 5
         grown, alpha = min(1.15, 0.45 + 0.3 * beat), min(1.0, 1.9 - 0.36 * beat)
-        reach = max(placed.radius, 0.1)
+        reach = min(max(placed.radius, 0.1), 0.3)
         for side in (-1, 1):
             with put(canvas, (placed.head[0], placed.head[1] + 0.5 * reach), reach * grown,
                      side * 28):  # fmt: skip

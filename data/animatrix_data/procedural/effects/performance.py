@@ -9,7 +9,7 @@ import skia
 
 from animatrix_data.procedural.character import Figure, Joints
 from animatrix_data.procedural.colour import WHITE, rgb
-from animatrix_data.procedural.effects.effect import Effect, Placed, Setting, effect
+from animatrix_data.procedural.effects.effect import ALL_SHOTS, Effect, Placed, Setting, effect
 from animatrix_data.procedural.effects.looks import faced
 from animatrix_data.procedural.effects.stickers import INK, Sticker, drop, inside, pop, put, star
 from animatrix_data.procedural.expressions import FACE_SHOTS
@@ -213,7 +213,7 @@ def spiritless(setting: Setting) -> Effect:
     return replace(blank, poses=poses, figure=figure, over=over, symbol=symbol)
 
 
-@effect("Exclamation Burst", "figure")
+@effect("Exclamation Burst", "figure", ALL_SHOTS[1:])
 def exclamation_burst(setting: Setting) -> Effect:
     """A jagged yellow star explodes behind the head, shakes, collapses and explodes again."""
     ahead = float(setting.rng.uniform(0, 2))

@@ -114,7 +114,7 @@ def anticipation(setting: Setting) -> Effect:
     return Effect(poses=poses, figure=figure)
 
 
-@effect("Hold Pose", "figure")
+@effect("Hold Pose", "figure", WIDER_SHOTS)
 def hold_pose(setting: Setting) -> Effect:
     """The figure arrives and is held still amid accent lines for most of the clip."""
     count = setting.frames
@@ -133,8 +133,8 @@ def hold_pose(setting: Setting) -> Effect:
             return
         scale = pop(setting.time(frame) - setting.time(first) + 1.0)
         middle = 0.5 * (placed.head[1] + min(placed.hip[1], 0.3))
-        across = max(0.42 * placed.height, 0.24)
-        down = max(0.62 * placed.height, 0.26)
+        across = max(0.29 * placed.height, 0.17)
+        down = max(0.6 * placed.height, 0.24)
         canvas.save()
         canvas.translate(placed.head[0], middle)
         canvas.scale(min(across, 0.5) / 0.62 * scale, min(down, 0.47) / 0.72 * scale)
