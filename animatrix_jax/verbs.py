@@ -75,9 +75,10 @@ class Verb:
     config: Config | None = None
 
 
-SAMPLER = Flag(
-    "sampler", "how tags and places vary: balanced, rehearsed, pocket, seaside", default="balanced"
-)
+SAMPLERS = (
+    "balanced", "legible", "faulty", "long_tail", "rehearsed", "pocket", "seaside",
+)  # fmt: skip
+SAMPLER = Flag("sampler", f"how tags and places vary: {', '.join(SAMPLERS)}", default="balanced")
 MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped model)", "model")
 
 LORA_STYLES = ("diffusers", "wan", "kohya")
@@ -89,15 +90,23 @@ VERBS = (
         "Draw a corpus of anime clips in code, with every tag known exactly.",
         'animatrix draw --out runs/corpus --clips 64 --tags "VFX: Rain"',
         flags=(
-            Flag("out", "folder of the corpus", "folder", required=True),
+            Flag("out", "folder of the corpus", "folder"),
             Flag("clips", "how many clips", "whole", 64),
             Flag("size", "clip size: pocket, desk or HEIGHTxWIDTHxFRAMES@FPS", "size", "pocket"),
             Flag("seed", "first seed; the same seed draws the same bytes", "whole", 0),
             Flag("tags", "tags that every clip must carry; the others vary"),
+            Flag("faults", "what breaks in every clip, how badly (limb:0.8,freeze:0.5)"),
             SAMPLER,
             Flag("crf", "H.264 quality, 0 is lossless", "whole", 16),
             Flag("pixel_format", "H.264 colours", default="yuv444p"),
             Flag("processes", "processes to draw with, 0 for one per core", "whole", 2),
+            Flag(
+                "report",
+                "print how the corpus is distributed, beside the paper's shares; without --out "
+                "nothing is drawn and the specs alone are counted",
+                "switch",
+                False,
+            ),
         ),
     ),
     Verb(
@@ -181,7 +190,8 @@ VERBS = (
             Flag("steps", "solver steps for pairs and swaps", "whole", 20),
             Flag("seed", "first seed of what is drawn and generated", "whole", 0),
             Flag("renders", "clips of the studio that the oracles are held against", "whole", 200),
-            SAMPLER,
+            replace(SAMPLER, default=None),
+            Flag("oracle", "folder, workdir or name of the oracle (default: the model's)", "model"),
         ),
     ),
     Verb(

@@ -23,15 +23,21 @@ from animatrix_data.files import digest_file, whole_file
 from animatrix_data.procedural import (
     STUDIO_VERSION,
     Size,
-    amplitude_score,
     check_drawable,
     draw_clip,
     find_sampler,
+    sample_faults,
     sample_spec,
+    sample_staging,
     style_index,
 )
+from animatrix_data.procedural.content import Staging
+from animatrix_data.procedural.faults import Fault, conflict
+from animatrix_data.procedural.report import describe_plan
+from animatrix_data.procedural.scores import true_amplitude
 from animatrix_data.progress import Ticker, ticking
 from animatrix_data.taxonomy import ProductionSpec, parse_tags, print_directive, print_tags
+from animatrix_jax.jobs import draw_report
 
 SETTINGS_NAME = "draw.json"
 ROWS_FOLDER = ".rows"
@@ -51,6 +57,7 @@ class DrawSettings:
 
     size: Size
     tags: str = ""
+    faults: str = ""
     sampler: str = "balanced"
     crf: int = 16
     pixel_format: str = "yuv444p"
@@ -58,24 +65,30 @@ class DrawSettings:
 
 
 def run(
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
     clips: int = 64,
     size: str | Size = "pocket",
     seed: int = 0,
     processes: int = 2,
     tags: str | None = None,
+    faults: str | None = None,
     sampler: str = "balanced",
     crf: int = 16,
     pixel_format: str = "yuv444p",
-) -> Catalogue:
+    report: bool = False,
+) -> Catalogue | None:
     """Draw `clips` clips with the seeds `seed`, `seed` + 1, … into the corpus at `out`.
 
     `size` is a `Size`, a named size or HEIGHTxWIDTHxFRAMES@FPS. `tags` are in directive syntax
-    and replace what the sampler draws in their fields. The bytes do not depend on `processes`
-    (0: one per core; more than one are spawned, so a script needs its `__main__` guard).
-    Finished clips of an interrupted run with the same settings are kept.
-    Raises ValueError for unknown tags, tags that the studio cannot draw, a size below the
-    minimum, a folder that cannot be written or that holds another corpus.
+    and replace what the sampler draws in their fields. `faults` (limb:0.8,freeze:0.5) break every
+    clip whose tags do not ask for what they would look like, in place of the sampler's own.
+    The bytes do not depend on `processes` (0: one per core; more than one are spawned, so a script
+    needs its `__main__` guard). Finished clips of an interrupted run with the same settings are
+    kept. `report` prints how the corpus is distributed and writes report.json into it; a corpus
+    that `out` already holds is reported as it is, and without `out` nothing is drawn and the specs
+    alone are counted (None is returned).
+    Raises ValueError for unknown tags and faults, tags that the studio cannot draw, a size below
+    the minimum, a folder that cannot be written or that holds another corpus.
     """
     if clips < 1:
         raise ValueError(f"clips must be 1 or more, not {clips}")
@@ -83,14 +96,58 @@ def run(
         raise ValueError(f"seed must be 0 or more, not {seed}")
     if processes < 0:
         raise ValueError(f"processes must be 0 (one per core) or more, not {processes}")
+    find_sampler(sampler)
+    fixed = DrawSettings(
+        parse_size(size), _fixed_tags(tags), _fixed_faults(faults), sampler, crf, pixel_format
+    )
+    seeds = range(seed, seed + clips)
+    if out is None:
+        if not report:
+            raise ValueError("--out is missing: say which folder the corpus goes to")
+        plans = [plan_clip(number, fixed) for number in seeds]
+        draw_report.report_specs([describe_plan(**vars(plan)) for plan in plans])
+        return None
+    folder = Path(out)
+    if not (report and (folder / CATALOGUE_NAME).is_file()):
+        _draw(folder, seeds, fixed, processes)
+    catalogue = read_catalogue(folder)
+    if report:
+        draw_report.report_corpus(catalogue)
+    return catalogue
+
+
+def _fixed_tags(tags: str | None) -> str:
+    """Return the tags that every clip carries in canonical form, checked."""
     fixed = parse_tags(tags) if tags else ProductionSpec()
     check_drawable(fixed)
-    sample_spec(seed, sampler)
-    settings = DrawSettings(
-        parse_size(size), print_tags(fixed) if fixed.tags else "", sampler, crf, pixel_format
-    )
-    folder = Path(out)
-    seeds = range(seed, seed + clips)
+    return print_tags(fixed) if fixed.tags else ""
+
+
+def _fixed_faults(faults: str | None) -> str:
+    """Return the faults of every clip as KIND:SEVERITY with commas between, checked."""
+    found = parse_faults(faults or "")
+    if len({fault.kind for fault in found}) < len(found):
+        raise ValueError(f"faults {faults!r} name a kind twice")
+    return ",".join(f"{fault.kind}:{fault.severity:g}" for fault in found)
+
+
+def parse_faults(text: str) -> tuple[Fault, ...]:
+    """Return the faults of a text such as 'limb:0.8,freeze:0.5'; none for an empty one.
+
+    Raises ValueError, saying the form, for another text, an unknown kind or a severity that is
+    not in (0, 1].
+    """
+    faults = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        found = re.fullmatch(r"([\w -]+):\s*(\d*\.?\d+)", part)
+        if not found:
+            raise ValueError(f"fault {part!r} is not KIND:SEVERITY such as limb:0.8")
+        faults.append(Fault(found[1], float(found[2])))
+    return tuple(faults)
+
+
+def _draw(folder: Path, seeds: range, settings: DrawSettings, processes: int) -> None:
+    """Draw what is missing of a corpus and write its catalogue."""
     _claim(folder, settings)
     rows = _finished(folder, seeds)
     missing = [s for s in seeds if s not in rows]
@@ -98,9 +155,8 @@ def run(
         ticker.advance(len(rows))
         for row in _draw_all(folder, missing, settings, processes, ticker):
             rows[_seed_of(row)] = row
-    catalogue = write_catalogue(folder, [rows[s] for s in sorted(rows)])
+    write_catalogue(folder, [rows[s] for s in sorted(rows)])
     _forget_rows(folder)
-    return catalogue
 
 
 def parse_size(size: str | Size) -> Size:
@@ -211,8 +267,8 @@ def draw_chunk(folder: Path, seeds: Sequence[int], settings: DrawSettings) -> li
 
 def _draw_one(folder: Path, seed: int, settings: DrawSettings) -> ClipRow:
     """Draw and encode one clip; its file appears whole or not at all."""
-    spec, size = drawn_spec(seed, settings), settings.size
-    clip = draw_clip(spec, seed, size, find_sampler(settings.sampler).staging)
+    plan, size = plan_clip(seed, settings), settings.size
+    clip = draw_clip(plan.spec, seed, size, plan.staging, plan.faults)
     name = f"drawn-{seed:08d}"
     path = f"{CLIPS_FOLDER}/{name}.mp4"
     encode_video(
@@ -228,11 +284,11 @@ def _draw_one(folder: Path, seed: int, settings: DrawSettings) -> ClipRow:
         digest=digest_file(folder / path),
         caption=clip.caption.to_json(),
         directive=print_directive(clip.directive),
-        tags=print_tags(spec),
+        tags=print_tags(plan.spec),
         content=clip.content,
         tier="A",
-        style_cluster=style_index(spec),
-        motion_amplitude=amplitude_score(spec),
+        style_cluster=style_index(plan.spec),
+        motion_amplitude=true_amplitude(clip.truth, float(size.fps)),
         deformation=float(clip.truth["deformation"]),
         truth=json.dumps(clip.truth),
         seed=seed,
@@ -240,13 +296,28 @@ def _draw_one(folder: Path, seed: int, settings: DrawSettings) -> ClipRow:
     )
 
 
-def drawn_spec(seed: int, settings: DrawSettings) -> ProductionSpec:
-    """Return the spec of a seed: the sampler's, with the fixed tags in place of its own."""
-    spec = sample_spec(seed, settings.sampler)
-    fixed = parse_tags(settings.tags) if settings.tags else ProductionSpec()
-    for field in fixed.fields():
-        spec = spec.replace(field, fixed.get(field))
-    return spec
+@dataclass(frozen=True)
+class ClipPlan:
+    """What the clip of a seed shows before it is drawn."""
+
+    seed: int
+    spec: ProductionSpec
+    staging: Staging
+    faults: tuple[Fault, ...]
+
+
+def plan_clip(seed: int, settings: DrawSettings) -> ClipPlan:
+    """Return the plan of a seed: the sampler's, with the fixed tags in place of its own.
+
+    A fixed fault is left out where the clip's tags ask for what it would look like or hide it.
+    """
+    fixed = parse_tags(settings.tags) if settings.tags else None
+    spec = sample_spec(seed, settings.sampler, fixed)
+    if settings.faults:
+        faults = tuple(f for f in parse_faults(settings.faults) if conflict(f, spec) is None)
+    else:
+        faults = sample_faults(seed, settings.sampler, spec)
+    return ClipPlan(seed, spec, sample_staging(seed, settings.sampler, spec), faults)
 
 
 def _forget_rows(folder: Path) -> None:

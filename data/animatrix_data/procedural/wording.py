@@ -33,7 +33,7 @@ PLACES: dict[str, Words] = {
     "room": (*FIRST_PLACES["room"], "in a bedroom", "inside the house"),
     "vista": ("on a hill above a lake", "before a wide view", "high over a lakeside town"),
     "market": ("at a night market", "among market stalls", "under paper lanterns"),
-    "shrine": ("at a shrine", "by the red gates of a shrine", "on a shrine path"),
+    "shrine": ("at a shrine", "by a shrine's red gates", "on a shrine path"),
     "classroom": ("in a classroom", "at school", "before the blackboard"),
     "rooftop": ("on a rooftop", "on the school roof", "above the city"),
     "kitchen": ("in a kitchen", "by the kitchen counter", "beside the stove"),

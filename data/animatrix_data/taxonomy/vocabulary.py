@@ -121,6 +121,8 @@ def find_field(text: str) -> str:
 
     Raises ValueError naming the nearest keys when there is none.
     """
+    if text in FIELDS:
+        return text
     names = {fold(name): name for name in FIELDS}
     names |= {fold(alias): name for alias, name in FIELD_ALIASES.items()}
     if fold(text) in names:

@@ -13,10 +13,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from animatrix_data.procedural import faults
 from animatrix_data.procedural.effects import EFFECTS
 from animatrix_data.procedural.expressions import FACE_SHOTS
-from animatrix_data.procedural.faults import FAULTS, Fault
+from animatrix_data.procedural.faults import FAULTS, Fault, conflict
+from animatrix_data.procedural.registry import generator
 from animatrix_data.procedural.sampler.balanced import DEFORMED, EMOTION
 from animatrix_data.procedural.sampler.base import (
     SAMPLERS,
@@ -25,6 +25,7 @@ from animatrix_data.procedural.sampler.base import (
     draw_move,
     effect_tag,
     pick,
+    weighed,
 )
 from animatrix_data.procedural.sampler.drawable import (
     DRAWABLE,
@@ -43,6 +44,8 @@ FAULTY = 0.5
 SEVERITIES = (0.3, 1.0)
 FACELESS_ANGLE = "Overhead"
 ROUNDS = 300
+SURVEYED = 600
+"""From how many specs it is learnt how often a kind of fault is possible."""
 
 
 def legible(rng: Rng) -> ProductionSpec:
@@ -65,11 +68,31 @@ def legible(rng: Rng) -> ProductionSpec:
 
 
 def one_fault(rng: Rng, spec: ProductionSpec) -> tuple[Fault, ...]:
-    """Return, for half of the clips, one fault that a tag of the spec cannot be mistaken for."""
+    """Return, for half of the clips, one fault that is seen and that no tag can be mistaken for.
+
+    Every kind is drawn about as often, though some can be drawn with few specs only.
+    """
     broken, severity = rng.uniform() < FAULTY, float(rng.uniform(*SEVERITIES))
-    all_faults = (Fault(kind, severity) for kind in FAULTS)
-    possible = [fault for fault in all_faults if faults.conflict(fault, spec) is None]
-    return (pick(rng, possible),) if broken and possible else ()
+    weights = {kind: weight for kind, weight in _fault_weights().items() if _fits(kind, spec)}
+    return (Fault(weighed(rng, weights), severity),) if broken and weights else ()
+
+
+def _fits(kind: str, spec: ProductionSpec) -> bool:
+    return conflict(Fault(kind, SEVERITIES[1]), spec) is None
+
+
+@cache
+def _fault_weights() -> dict[str, float]:
+    """Return the weight of every kind among those that a spec allows, which makes kinds even."""
+    specs = [legible(generator(seed, "fault weights")) for seed in range(SURVEYED)]
+    allowed = np.array([[_fits(kind, spec) for kind in FAULTS] for spec in specs], float)
+    weights = np.ones(len(FAULTS))
+    for _ in range(ROUNDS):
+        shares = allowed * weights
+        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
+        weights /= np.maximum(shares.mean(axis=0), 1e-12)
+        weights /= weights.sum()
+    return dict(zip(FAULTS, weights.tolist(), strict=True))
 
 
 def _draw_cell(rng: Rng) -> tuple[str, str, str, str, bool]:

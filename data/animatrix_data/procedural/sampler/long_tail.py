@@ -7,7 +7,6 @@ content are tied: Shinkai Style is nearly always a scenic establishing shot.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 
 from animatrix_data.procedural.content import CONTENT_CLASSES, PLACES, Staging
@@ -80,23 +79,24 @@ LANDSCAPE_ELSEWHERE = 0.3
 
 
 @cache
-def _zipf(names: Sequence[str], share: float = 1.0) -> Weights:
-    """Return weights that fall as one over the rank, and sum to a share."""
-    total = sum(1 / rank for rank in range(1, len(names) + 1))
-    return {name: share / (rank * total) for rank, name in enumerate(names, start=1)}
+def _zipf(field: str, names: tuple[str, ...], share: float = 1.0) -> Weights:
+    """Return weights that fall as one over the rank in the vocabulary, and sum to a share."""
+    ranked = [term.name for term in load_vocabulary().of_field(field) if term.name in names]
+    total = sum(1 / rank for rank in range(1, len(ranked) + 1))
+    return {name: share / (rank * total) for rank, name in enumerate(ranked, start=1)}
 
 
 @cache
 def _styles() -> Weights:
     named = DIGITAL_STYLES | CEL_STYLES
     others = tuple(name for name in DRAWABLE["VideoStyle"] if name not in named)
-    return named | _zipf(others, OTHER_STYLES)
+    return named | _zipf("VideoStyle", others, OTHER_STYLES)
 
 
 @cache
 def _motion_styles() -> Weights:
     others = tuple(name for name in DRAWABLE["MotionStyle"] if name != SAKUGA)
-    return {SAKUGA: SAKUGA_SHARE} | _zipf(others, 1 - SAKUGA_SHARE)
+    return {SAKUGA: SAKUGA_SHARE} | _zipf("MotionStyle", others, 1 - SAKUGA_SHARE)
 
 
 @cache
@@ -107,7 +107,7 @@ def _motions() -> Weights:
         terms = load_vocabulary().of_field("MotionType")
         names = [t.name for t in terms if t.category == category]
         drawn = tuple(name for name in names if name in DRAWABLE["MotionType"])
-        weights |= _zipf(drawn, share) if drawn else {}
+        weights |= _zipf("MotionType", drawn, share) if drawn else {}
     return weights
 
 
@@ -115,14 +115,13 @@ def long_tail(rng: Rng) -> ProductionSpec:
     """Draw a spec with the paper's imbalance on every axis."""
     style = weighed(rng, _styles())
     scenic = style == SCENIC_STYLE and rng.uniform() < SCENIC_SHOT
-    shots = {name: share for name, share in SHOTS.items() if name in DRAWABLE["ShotScale"]}
     tags = [
         Tag("VideoStyle", style),
         Tag("MotionStyle", weighed(rng, _motion_styles())),
         Tag("MotionType", weighed(rng, _motions())),
         Tag("MotionAmplitude", weighed(rng, AMPLITUDES)),
         Tag("MotionSpeed", weighed(rng, SPEEDS)),
-        Tag("ShotScale", "Long Shot" if scenic else weighed(rng, shots)),
+        Tag("ShotScale", "Long Shot" if scenic else weighed(rng, SHOTS)),
         *_camera(rng),
         *_emotion(rng),
         *_effects(rng),
@@ -133,11 +132,9 @@ def long_tail(rng: Rng) -> ProductionSpec:
 def _camera(rng: Rng) -> list[Tag]:
     """Return the angle and the moves of the camera."""
     kind = weighed(rng, CAMERA)
-    angle = weighed(rng, {k: v for k, v in ANGLES.items() if k in DRAWABLE["ShotAngle"]})
+    angle = weighed(rng, ANGLES)
     if kind == "complex":
         special = pick(rng, (*COMPLEX_MOVES, COMPLEX_ANGLE, COMPLEX_ANGLE))
-        if special not in (*DRAWABLE["CameraMotion"], *DRAWABLE["ShotAngle"]):
-            special = "Static"
         if special == COMPLEX_ANGLE:
             angle, kind = COMPLEX_ANGLE, pick(rng, ("Static", "Pan"))
         else:
@@ -153,7 +150,7 @@ def _camera(rng: Rng) -> list[Tag]:
 
 
 def _move(rng: Rng, names: tuple[str, ...]) -> Tag:
-    name = weighed(rng, _zipf(names))
+    name = weighed(rng, _zipf("CameraMotion", names))
     direction = pick(rng, [d for move, d in MOVES if move == name])
     return move_tag(name, direction, weighed(rng, AMPLITUDES), weighed(rng, SPEEDS))
 
@@ -162,12 +159,12 @@ def _emotion(rng: Rng) -> list[Tag]:
     if rng.uniform() >= EMOTION:
         return []
     category = "complex" if rng.uniform() < COMPLEX_EMOTION else "basic"
-    return [Tag("Emotion", weighed(rng, _zipf(emotions_of(category))))]
+    return [Tag("Emotion", weighed(rng, _zipf("Emotion", emotions_of(category))))]
 
 
 def _effects(rng: Rng) -> list[Tag]:
     count = weighed(rng, EFFECTS_AT_ONCE)
-    return [effect_tag(weighed(rng, _zipf(DRAWABLE["VFX"]))) for _ in range(count)]
+    return [effect_tag(weighed(rng, _zipf("VFX", DRAWABLE["VFX"]))) for _ in range(count)]
 
 
 def stage(rng: Rng, spec: ProductionSpec) -> Staging:
