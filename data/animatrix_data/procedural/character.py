@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 import skia
 
-from animatrix_data.procedural.colour import Rgb, fill, mix, rgb, stroke
+from animatrix_data.procedural.clothes import Clothes
+from animatrix_data.procedural.colour import fill, mix, rgb, stroke
 from animatrix_data.procedural.content import HAIR_COLOURS, OUTFIT_COLOURS, SKIN, Content
 from animatrix_data.procedural.expressions import Look
 from animatrix_data.procedural.head import Head
+from animatrix_data.procedural.limbs import Limb, Limbs, Point
 from animatrix_data.procedural.motion import Pose
 from animatrix_data.procedural.styles import Style
 from animatrix_data.procedural.timing import Build
+from animatrix_data.procedural.volumes import column, flipped, soft, tones
 
 FINE = 24.0
 """The radius of a head in pixels from which a figure is drawn in detail."""
-Point = tuple[float, float]
-Limb = tuple[Point, Point, Point]
 
 
 @dataclass(frozen=True)
@@ -100,65 +101,55 @@ class Figure:
         self.build = build
         self.fine = pixels * build.head >= FINE
         self.skirt = content.person == "girl"
-        self.outline = outline
+        # A large outline would hide the detail.
+        self.outline = outline = outline * (0.62 if self.fine else 1.0)
         outfit = style.figure(OUTFIT_COLOURS[content.outfit_colour])
         skin = style.figure(SKIN)
         hair = style.figure(HAIR_COLOURS[content.hair_colour])
         trousers = skin if self.skirt else style.figure(rgb("4a4f66"))
-        limb = build.limb
-        ink = style.ink
-
-        def line(colour: Rgb, width: float) -> skia.Paint:
-            return stroke(colour, width)
-
-        self.ink_limb = line(ink, limb + 2 * outline)
-        self.ink_body = line(ink, 2 * outline)
-        self.sleeve = line(outfit, limb)
-        self.far_sleeve = line(mix(outfit, style.shadow, 0.3 * style.shade + 0.1), limb)
-        self.skin = line(skin, limb * 0.86)
-        self.leg = line(trousers, limb * 1.05)
-        self.far_leg = line(mix(trousers, style.shadow, 0.3 * style.shade + 0.1), limb * 1.05)
-        self.shoe = line(style.figure(rgb("5a3b3b")), limb * 1.15)
+        colours = {"outfit": outfit, "skin": skin, "leg": trousers}
+        self.limbs = Limbs(style, colours, build.limb, outline, self.fine)
+        self.ink_body = stroke(style.ink, 2 * outline)
         self.cloth = fill(outfit)
-        self.cloth_shade = fill(mix(outfit, style.shadow, style.shade)) if style.shade else None
-        self.rim = line(style.rim, 0.022) if style.rim else None
+        self.cloth_shade = None
+        if style.shade and not style.volume:
+            self.cloth_shade = fill(mix(outfit, style.shadow, style.shade))
+        self.cloth_tones = tones(style, outfit) if style.volume else None
+        self.rim = stroke(style.rim, 0.01 if self.fine else 0.022) if style.rim else None
+        self.contact = soft(style.shadow, style.contact) if style.contact else None
+        self.clothes = None
+        if self.fine:
+            self.clothes = Clothes(style, build, self.skirt, content.outfit_colour, colours)
         self.trail_head = stroke(hair, 1.9 * build.head, 0.6)
         self.trail_body = stroke(outfit, 0.1, 0.6)
         self.trail_body.setStyle(skia.Paint.kStrokeAndFill_Style)
-        self.head = Head(
-            content,
-            style,
-            hair,
-            skin,
-            outline / build.head,
-            build.hair_length,
-            self.fine,
-        )
+        ring = outline / build.head
+        self.head = Head(content, style, hair, skin, ring, build.hair_length, self.fine)
 
     def draw(
         self, canvas: skia.Canvas, pose: Pose, j: Joints, look: Look, before: Joints | None
     ) -> None:
         """Draw one drawing; `before` holds the joints of the drawing before it, for a trail."""
-        self._set_outline(look.outline)
+        flip = flipped(canvas)
+        limbs = self.limbs
+        limbs.set_outline(look.outline)
+        self.ink_body.setStrokeWidth(2 * self.outline * look.outline)
+        if self.contact is not None:
+            self._draw_contact(canvas, j)
         self.head.draw_back(canvas, j.head, self.build.head, pose, look)
         if look.smear and before is not None:
             self._draw_smears(canvas, before, j, look.smear)
         if not pose.front:
-            self._draw_arm(canvas, j.arm_l, self.far_sleeve)
-        self._draw_leg(canvas, j.leg_l, self.far_leg)
-        self._draw_leg(canvas, j.leg_r, self.leg)
-        self._draw_torso(canvas, pose, j)
+            limbs.draw_arm(canvas, j.arm_l, limbs.far_sleeve, flip)
+        limbs.draw_leg(canvas, j.leg_l, limbs.far_leg, flip)
+        limbs.draw_leg(canvas, j.leg_r, limbs.leg, flip)
+        self._draw_torso(canvas, pose, j, flip)
         raised = j.arm_r[2][1] < j.arm_r[0][1]
         if not raised:
-            self._draw_near_arms(canvas, pose, j)
+            self._draw_near_arms(canvas, pose, j, flip)
         self.head.draw(canvas, j.head, self.build.head, pose, look)
         if raised:
-            self._draw_near_arms(canvas, pose, j)
-
-    def _set_outline(self, factor: float) -> None:
-        """Make the outline so many times as wide as the style's."""
-        self.ink_limb.setStrokeWidth(self.build.limb + 2 * self.outline * factor)
-        self.ink_body.setStrokeWidth(2 * self.outline * factor)
+            self._draw_near_arms(canvas, pose, j, flip)
 
     def silhouette(self, canvas: skia.Canvas, j: Joints, pose: Pose, paint: skia.Paint) -> None:
         """Draw the body's shape, fattened by the paint's stroke width, for a glow behind it."""
@@ -172,30 +163,15 @@ class Figure:
 
     def draw_arm(self, canvas: skia.Canvas, points: Limb) -> None:
         """Draw an arm wherever it is."""
-        self._draw_arm(canvas, points, self.sleeve)
+        self.limbs.draw_arm(canvas, points, self.limbs.sleeve, flipped(canvas))
 
-    def _draw_near_arms(self, canvas: skia.Canvas, pose: Pose, j: Joints) -> None:
+    def _draw_near_arms(self, canvas: skia.Canvas, pose: Pose, j: Joints, flip: int) -> None:
+        limbs = self.limbs
         if pose.front:
-            self._draw_arm(canvas, j.arm_l, self.far_sleeve)
-        self._draw_arm(canvas, j.arm_r, self.sleeve)
+            limbs.draw_arm(canvas, j.arm_l, limbs.far_sleeve, flip)
+        limbs.draw_arm(canvas, j.arm_r, limbs.sleeve, flip)
 
-    def _draw_arm(self, canvas: skia.Canvas, points: Limb, sleeve: skia.Paint) -> None:
-        a, b, c = points
-        if self.outline:
-            canvas.drawPath(skia.Path().moveTo(*a).lineTo(*b).lineTo(*c), self.ink_limb)
-        canvas.drawLine(*b, *c, self.skin)
-        canvas.drawLine(*a, *b, sleeve)
-
-    def _draw_leg(self, canvas: skia.Canvas, points: Limb, paint: skia.Paint) -> None:
-        a, b, c = points
-        toe = (c[0] + self.build.limb * 0.55, c[1])
-        path = skia.Path().moveTo(*a).lineTo(*b).lineTo(*c)
-        if self.outline:
-            canvas.drawPath(skia.Path(path).lineTo(*toe), self.ink_limb)
-        canvas.drawPath(path, paint)
-        canvas.drawLine(*c, *toe, self.shoe)
-
-    def _draw_torso(self, canvas: skia.Canvas, pose: Pose, j: Joints) -> None:
+    def _draw_torso(self, canvas: skia.Canvas, pose: Pose, j: Joints, flip: int) -> None:
         narrow = 0.55 + 0.45 * abs(math.cos(pose.turn))
         top = self.build.shoulders * narrow
         low = self.build.hips * narrow * (0.95 if self.skirt else 1.05)
@@ -222,7 +198,8 @@ class Figure:
         path.close()
         if self.outline:
             canvas.drawPath(path, self.ink_body)
-        canvas.drawPath(path, self.cloth)
+        lit = self.cloth_tones and column(self.cloth_tones, path.getBounds(), flip)
+        canvas.drawPath(path, lit or self.cloth)
         if self.cloth_shade is not None:
             shade = skia.Path().moveTo(*around((nx, ny), -top, 0.025))
             shade.lineTo(*around((nx, ny), -top * 0.15, 0.04))
@@ -233,6 +210,21 @@ class Figure:
         if self.rim is not None:
             edge = around((nx, ny), top, 0.03), around((hx, hy), low * 0.9, -0.05)
             canvas.drawLine(*edge[0], *edge[1], self.rim)
+        if self.clothes is not None:
+            self.clothes.draw(canvas, pose, j.neck)
+
+    def _draw_contact(self, canvas: skia.Canvas, j: Joints) -> None:
+        """Draw the soft shadow under the feet, weaker the higher they are."""
+        (xl, yl), (xr, yr) = j.leg_l[2], j.leg_r[2]
+        near = max(0.0, 1.0 + 4.0 * max(yl, yr))
+        if not near:
+            return
+        canvas.save()
+        canvas.translate((xl + xr) / 2 + 0.3 * self.build.limb, 0.4 * self.build.limb)
+        limb = self.build.limb
+        canvas.scale(near * (abs(xl - xr) / 2 + 2.6 * limb), near * 0.75 * limb)
+        canvas.drawCircle(0, 0, 1, self.contact)
+        canvas.restore()
 
     def _draw_smears(
         self, canvas: skia.Canvas, before: Joints, now: Joints, strength: float
@@ -249,10 +241,10 @@ class Figure:
                 self.trail_body,
             )
         for limb, paint in (
-            ("arm_l", self.sleeve),
-            ("arm_r", self.sleeve),
-            ("leg_l", self.leg),
-            ("leg_r", self.leg),
+            ("arm_l", self.limbs.sleeve.flat),
+            ("arm_r", self.limbs.sleeve.flat),
+            ("leg_l", self.limbs.leg.flat),
+            ("leg_r", self.limbs.leg.flat),
         ):
             c0 = getattr(before, limb)[2]
             _, b1, c1 = getattr(now, limb)

@@ -7,6 +7,7 @@ from functools import lru_cache
 import skia
 
 from animatrix_data.procedural.colour import WHITE, Rgb, mix, rgb
+from animatrix_data.procedural.expressions import Offset
 from animatrix_data.procedural.face import EYES, Spot, fill, stroke
 
 TALL = 1.28
@@ -150,23 +151,6 @@ def _open(canvas: skia.Canvas, spot: Spot, shining: bool = False, dull: bool = F
     canvas.restore()
 
 
-def _brief(canvas: skia.Canvas, spot: Spot) -> None:
-    """Draw the eye of a small face without emotion: two ovals and a glint."""
-    palette, face = spot.palette, spot.expression
-    if face.lid < SHUT:
-        canvas.drawLine(-0.17, 0.06, 0.17, 0.06, stroke(palette.ink, 0.08))
-        return
-    canvas.save()
-    if face.lid != 1.0:
-        canvas.scale(1.0, min(face.lid, 1.3))
-    canvas.drawOval(skia.Rect(-0.17, -0.25, 0.17, 0.25), fill(palette.ink))
-    x, y = 0.07 * face.gaze[0], 0.06 * face.gaze[1]
-    canvas.drawOval(skia.Rect(x - 0.1, y - 0.03, x + 0.1, y + 0.21), fill(palette.iris))
-    canvas.scale(1 / spot.narrow, 1.0)
-    canvas.drawCircle(-0.04, -0.12, 0.085, fill(WHITE))
-    canvas.restore()
-
-
 @EYES.add("plain")
 def plain(canvas: skia.Canvas, spot: Spot) -> None:
     """Draw an eye shaped by the expression: its lids, iris and gaze."""
@@ -219,13 +203,20 @@ def clenched(canvas: skia.Canvas, spot: Spot) -> None:
     canvas.drawPath(path, stroke(spot.palette.ink, 0.11))
 
 
-def draw_eye(canvas: skia.Canvas, spot: Spot) -> None:
-    """Draw an eye as its expression says; a small plain face has a brief one."""
-    face = spot.expression
-    if face.eyes == "plain" and not spot.fine and not face.brows:
-        _brief(canvas, spot)
-    else:
-        EYES[face.eyes](canvas, spot)
+def draw_brief_eye(canvas: skia.Canvas, spot: Spot, at: Offset) -> None:
+    """Draw the eye of a small face without emotion at a place: two ovals and a glint."""
+    palette, face = spot.palette, spot.expression
+    (x, y), wide = at, 0.17 * spot.narrow
+    if face.lid < SHUT:
+        canvas.drawLine(x - wide, y + 0.06, x + wide, y + 0.06, stroke(palette.ink, 0.08))
+        return
+    tall = 0.25 * min(face.lid, 1.3)
+    canvas.drawOval(skia.Rect(x - wide, y - tall, x + wide, y + tall), fill(palette.ink))
+    dx, dy, wide = 0.07 * spot.narrow * face.gaze[0], 0.06 * face.gaze[1], 0.1 * spot.narrow
+    low = y + 0.84 * tall + dy
+    canvas.drawOval(skia.Rect(x + dx - wide, low - 0.96 * tall, x + dx + wide, low),
+                    fill(palette.iris))  # fmt: skip
+    canvas.drawCircle(x - 0.04, y - 0.48 * tall, 0.085, fill(WHITE))
 
 
 def draw_brow(canvas: skia.Canvas, spot: Spot) -> None:

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import skia
 
-from animatrix_data.procedural import marks, mouths
+from animatrix_data.procedural import eyes, marks, mouths
 from animatrix_data.procedural.colour import mix, rgb
 from animatrix_data.procedural.expressions import Look, Offset
-from animatrix_data.procedural.eyes import draw_brow, draw_eye
-from animatrix_data.procedural.face import FACES, MOUTHS, Palette, Spot, fill, stroke
+from animatrix_data.procedural.eyes import draw_brief_eye, draw_brow
+from animatrix_data.procedural.face import EYES, FACES, MOUTHS, Palette, Spot, fill, stroke
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.mouths import draw_brief_mouth
 
 SPACING, LEVEL = 0.4, 0.25
 """How far the eyes are from the middle of the face, across and down."""
@@ -25,7 +26,7 @@ WIDTH = 0.255
 """Half the width of an eye that shows more than a small plain face's."""
 EDGE = 0.86
 """Beyond this across the face an eye is turned away."""
-PAINTERS = (marks, mouths)
+PAINTERS = (eyes, mouths, marks)
 """The modules that paint; importing them files their painters."""
 BLUSH = rgb("f2707a")
 NOWHERE: Offset = (0.0, 0.0)
@@ -47,10 +48,10 @@ def survey(
     side, front = math.sin(pose.turn), max(math.cos(pose.turn), 0.0)
     shift, rise = 0.42 * side, -0.13 * look.expression.pitch
     spacing = SPACING + 0.1 * (scale - 1.0)
-    eyes: list[Offset | None] = []
+    places: list[Offset | None] = []
     for sign in (-1, 1):
         x = shift + sign * spacing * (0.35 + 0.65 * front)
-        eyes.append(None if abs(x) > EDGE else (x, LEVEL + rise))
+        places.append(None if abs(x) > EDGE else (x, LEVEL + rise))
     matrix = canvas.getTotalMatrix()
     flip = matrix.getScaleX() * matrix.getScaleY() - matrix.getSkewX() * matrix.getSkewY()
     return Spot(
@@ -62,7 +63,7 @@ def survey(
         palette=palette,
         fine=fine,
         mirrored=flip < 0,
-        eyes=(eyes[0], eyes[1]),
+        eyes=(places[0], places[1]),
         mouth=(shift * 1.05, LIPS + 0.9 * rise),
     )
 
@@ -76,20 +77,34 @@ def draw_features(
             continue
         dx, dy = parts.get(name, NOWHERE)
         narrow = max(0.35, 1 - 0.55 * max(0.0, sign * side))
-        canvas.save()
-        canvas.translate(eye[0] + dx, eye[1] + dy)
-        canvas.scale(narrow, 1)
-        draw_eye(canvas, replace(face, side=sign, narrow=narrow))
-        canvas.restore()
+        _draw_eye(canvas, replace(face, side=sign, narrow=narrow), (eye[0] + dx, eye[1] + dy))
         _draw_cheek(canvas, face, eye[0] + sign * 0.1)
     if face.fine:
         _draw_nose(canvas, face, side)
     dx, dy = parts.get("mouth", NOWHERE)
+    _draw_mouth(canvas, replace(face, size=0.3), (face.mouth[0] + dx, face.mouth[1] + dy))
+
+
+def _draw_eye(canvas: skia.Canvas, spot: Spot, at: Offset) -> None:
+    if brief(spot) and spot.expression.eyes == "plain":
+        # On a canvas that is moved or narrowed, its ovals would be rounded another way.
+        draw_brief_eye(canvas, spot, at)
+        return
     canvas.save()
-    canvas.translate(face.mouth[0] + dx, face.mouth[1] + dy)
-    if not brief(face):
-        canvas.scale(face.narrow, 1)
-    MOUTHS[face.expression.mouth](canvas, replace(face, size=0.3))
+    canvas.translate(*at)
+    canvas.scale(spot.narrow, 1)
+    EYES[spot.expression.eyes](canvas, spot)
+    canvas.restore()
+
+
+def _draw_mouth(canvas: skia.Canvas, spot: Spot, at: Offset) -> None:
+    if brief(spot) and spot.expression.mouth == "plain":
+        draw_brief_mouth(canvas, spot, at)
+        return
+    canvas.save()
+    canvas.translate(*at)
+    canvas.scale(spot.narrow, 1)
+    MOUTHS[spot.expression.mouth](canvas, spot)
     canvas.restore()
 
 

@@ -30,8 +30,9 @@ from animatrix_data.procedural.hair import (
 )
 from animatrix_data.procedural.motion import Pose
 from animatrix_data.procedural.styles import Style
-from animatrix_data.procedural.volumes import ball, column
+from animatrix_data.procedural.volumes import ball, column, flipped, soft, tones
 
+Lit = tuple[skia.Paint, skia.Paint, skia.Paint]
 EYE_COLOURS: dict[str, Rgb] = {
     "black": rgb("8a52d8"),
     "blonde": rgb("2f86e6"),
@@ -71,37 +72,37 @@ class Head:
             iris = style.figure(EYE_COLOURS[content.hair_colour])
         self.palette = Palette(style.ink, skin, style.shadow, hair, iris, outline)
         self._ink = stroke(style.ink, 2 * outline)
-        self._make_hair(style, hair)
-        self._skin = fill(skin)
-        if style.volume:
-            self._skin = ball(style, skin, skia.Rect(-0.95, -1.1, 0.95, 1.05), style.scatter)
         self._cast = fill(mix(skin, style.shadow, 0.45), 0.55)
+        self._make_hair(style, hair)
+        self._lit = {flip: self._light(style, hair, skin, flip) for flip in (1, -1)}
 
     def _make_hair(self, style: Style, hair: Rgb) -> None:
-        """Make the paints of the hair."""
-        back = mix(hair, style.shadow, 0.25 if style.shade else 0.12)
-        self._hair, self._hair_back = fill(hair), fill(back)
+        """Make the paints of what lies on the hair."""
         self._shine = stroke(mix(hair, WHITE, 0.55), 0.16) if style.shade else None
         self._gloss = fill(mix(hair, WHITE, 0.6), 0.55 if style.shade else 0.4)
-        self._strand = stroke(mix(hair, style.ink, 0.45), 0.03)
-        self._rim = stroke(style.rim, 0.14) if style.rim else None
+        self._strand = stroke(mix(hair, style.ink, 0.45), 0.03, 0.4 if style.volume else 1.0)
+        self._rim = stroke(style.rim, 0.06 if self.fine else 0.14) if style.rim else None
+        self._spark = soft(WHITE, 0.75 * style.gloss) if style.volume else None
+
+    def _light(self, style: Style, hair: Rgb, skin: Rgb, flip: int) -> Lit:
+        """Return the paints of skin, fringe and back hair on a canvas mirrored (−1) or not (1)."""
+        back = mix(hair, style.shadow, 0.25 if style.shade else 0.12)
         if style.volume:
-            self._hair = ball(style, hair, skia.Rect(-1.2, -1.35, 1.2, 0.7))
-            self._hair_back = column(style, back, skia.Rect(-1.3, -1.3, 1.3, 2.4))
-            self._gloss = fill(WHITE, 0.5 * style.gloss)
-        elif self.fine:
-            self._hair = _hung(mix(hair, style.shadow, 0.12), hair, mix(hair, WHITE, 0.14))
+            return (
+                ball(tones(style, skin, style.scatter), skia.Rect(-0.95, -1.1, 0.95, 1.05), flip),
+                ball(tones(style, hair), skia.Rect(-1.2, -1.35, 1.2, 0.7), flip),
+                column(tones(style, back), skia.Rect(-1.3, -1.3, 1.3, 2.4), flip),
+            )
+        fringe = fill(hair)
+        if self.fine:
+            fringe = _hung(mix(hair, style.shadow, 0.12), hair, mix(hair, WHITE, 0.14))
+        return fill(skin), fringe, fill(back)
 
     def draw_back(
-        self,
-        canvas: skia.Canvas,
-        at: Offset,
-        radius: float,
-        pose: Pose,
-        look: Look | None = None,
+        self, canvas: skia.Canvas, at: Offset, radius: float, pose: Pose, look: Look
     ) -> None:
-        """Draw the hair that lies behind the body (or, seen from behind, over it)."""
-        self._ink.setStrokeWidth(2 * self.outline * (look.outline if look else 1.0))
+        """Draw the hair that lies behind the body, unless the head is seen from behind."""
+        self._ink.setStrokeWidth(2 * self.outline * look.outline)
         if math.cos(pose.turn) > -0.2:
             self._draw_hair(canvas, at, radius, pose)
 
@@ -111,13 +112,14 @@ class Head:
             self._draw_hair(canvas, at, radius, pose)
             return
         side = math.sin(pose.turn)
+        skin, fringe, _ = self._lit[flipped(canvas)]
         canvas.save()
         self._place(canvas, at, radius, pose)
         canvas.save()
         canvas.translate(0.2 * side, 0.08)
         if self.outline:
             canvas.drawPath(FACE, self._ink)
-        canvas.drawPath(FACE, self._skin)
+        canvas.drawPath(FACE, skin)
         face = survey(canvas, pose, look, self.palette, self.eye_scale, self.fine)
         parts = dict(look.parts)
         canvas.save()
@@ -133,7 +135,7 @@ class Head:
         draw_marks(canvas, face, "face")
         canvas.restore()
         canvas.restore()
-        self._draw_fringe(canvas, side)
+        self._draw_fringe(canvas, side, fringe)
         if not brief(face):
             canvas.translate(0.2 * side, 0.08)
             draw_brows(canvas, face, side, parts)
@@ -157,25 +159,37 @@ class Head:
         back = BACK_HAIR[self.shape]
         if self.outline:
             canvas.drawPath(back, self._ink)
-        canvas.drawPath(back, self._hair_back)
+        canvas.drawPath(back, self._lit[flipped(canvas)][2])
         if self.fine and self.shape in FALLS:
             canvas.drawPath(FALLS[self.shape], self._strand)
         canvas.restore()
 
-    def _draw_fringe(self, canvas: skia.Canvas, side: float) -> None:
+    def _draw_fringe(self, canvas: skia.Canvas, side: float, hair: skia.Paint) -> None:
         canvas.save()
         canvas.translate(0.08 * side, 0)
         fringe = FINE_FRINGE if self.fine else FRINGE
         if self.outline:
             canvas.drawPath(fringe, self._ink)
-        canvas.drawPath(fringe, self._hair)
+        canvas.drawPath(fringe, hair)
         if self.fine:
             canvas.drawPath(STRANDS, self._strand)
+        if self._spark:
+            self._draw_spark(canvas)
+        elif self.fine:
             canvas.drawPath(FINE_SHINE, self._gloss)
         elif self._shine:
             canvas.drawPath(SHINE, self._shine)
         if self._rim:
             canvas.drawArc(skia.Rect(-1.05, -1.15, 1.05, 1.0), -75, 70, False, self._rim)
+        canvas.restore()
+
+    def _draw_spark(self, canvas: skia.Canvas) -> None:
+        """Set the reflection of the key light on the hair."""
+        canvas.save()
+        canvas.translate(-0.42 * flipped(canvas), -0.82)
+        canvas.rotate(-24 * flipped(canvas))
+        canvas.scale(0.36, 0.2)
+        canvas.drawCircle(0, 0, 1, self._spark)
         canvas.restore()
 
 

@@ -7,6 +7,7 @@ import math
 import skia
 
 from animatrix_data.procedural.colour import WHITE, mix, rgb
+from animatrix_data.procedural.expressions import Offset
 from animatrix_data.procedural.face import MOUTHS, Spot, fill, stroke
 
 CAVE = rgb("6e1f2c")
@@ -49,9 +50,7 @@ def plain(canvas: skia.Canvas, spot: Spot) -> None:
     """Draw a mouth that only the pose opens; small faces have an oval."""
     o = spot.open
     if not spot.fine:
-        wide, tall = 0.13 + 0.06 * o, 0.05 + 0.16 * o
-        oval = skia.Rect(-wide, -tall / 2, wide, tall)
-        canvas.drawOval(oval, fill(mix(spot.palette.ink, rgb("c0404a"), 0.6)))
+        draw_brief_mouth(canvas, spot, (0.0, 0.0))
         return
     w = 0.13 + 0.06 * o
     if o <= 0.25:
@@ -252,3 +251,10 @@ def slack(canvas: skia.Canvas, spot: Spot) -> None:
         skia.Path().moveTo(-0.16, 0.1).quadTo(-0.1, -0.06, 0, -0.06).quadTo(0.1, -0.06, 0.16, 0.1)
     )
     _cave(canvas, spot, path.close(), None)
+
+
+def draw_brief_mouth(canvas: skia.Canvas, spot: Spot, at: Offset) -> None:
+    """Draw the mouth of a small face without emotion at a place."""
+    wide, tall = 0.13 + 0.06 * spot.open, 0.05 + 0.16 * spot.open
+    oval = skia.Rect(at[0] - wide, at[1] - tall / 2, at[0] + wide, at[1] + tall)
+    canvas.drawOval(oval, fill(mix(spot.palette.ink, rgb("c0404a"), 0.6)))
