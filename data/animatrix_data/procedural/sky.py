@@ -266,7 +266,7 @@ def _overcast(painter: Painter) -> None:
     """Paint banks of grey cloud, thick above and torn towards the horizon."""
     top, bottom = painter.style.skies[painter.light]
     for y in (-0.9, -0.6, -0.42, -0.24, -0.08):
-        for x in painter.spots(0.35):
+        for x in painter.spots(0.5):
             size = float(painter.rng.uniform(0.16, 0.34)) * (0.6 - y)
             colour = mix(top, (bottom, WHITE, rgb("10141a"))[int(painter.rng.integers(3))], 0.3)
             painter.canvas.save()

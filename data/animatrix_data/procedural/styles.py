@@ -251,7 +251,7 @@ STYLES.add("3D Realistic CG")(
     Style(
         outline=0.0,
         ink=rgb("1a1a1c"),
-        figure=Grade(saturation=0.62, value=0.78, tint=rgb("6a7478"), share=0.1),
+        figure=Grade(saturation=0.72, value=0.9, tint=rgb("6a7478"), share=0.06),
         scenery=Grade(saturation=0.5, value=0.85, tint=rgb("5a666a"), share=0.15),
         shade=0.4,
         shadow=rgb("12161c"),
