@@ -2,11 +2,12 @@
 
 Conventions: what the camera does leftwards moves the picture to the right, what it does upwards
 moves the picture down. A pan or tilt slides all layers nearly alike and keeps the figure in the
-frame; a truck or pedestal slides each layer by its nearness. A push is a dolly (near layers grow
-faster than far ones), a zoom scales all alike, a dolly zoom is both at once, against each other
-(in: the background swells). A follow is a truck, a pedestal or a dolly whose subject keeps pace.
-An orbit clockwise, seen from above, slides the background to the left and near things to the
-right. A focus racked near leaves the background and comes to the figure.
+frame; in a truck or pedestal the figure slides most and the background least. A push is a dolly
+(near layers grow faster than far ones), a zoom scales all alike. In a dolly zoom the figure keeps
+its size, the background swells (in) or falls away (out) and near things do the reverse. A follow
+is a truck, a pedestal or an advance whose subject keeps pace. An orbit clockwise, seen from above,
+slides the background to the left and near things to the right. A focus racked near leaves the
+background and comes to the figure.
 """
 
 from __future__ import annotations
@@ -26,18 +27,20 @@ Path1 = NDArray[np.float64]
 AMPLITUDE = {"low": 0, "medium": 1, "high": 2}
 DURATION = {"low": 1.0, "medium": 0.7, "high": 0.4}
 """The share of its time that a move takes: a fast one ends early and holds."""
+HASTE = 0.1
+"""How much more of its shorter time (for each further move) a fast move of a sequence takes."""
 PAN_TRAVEL = (0.34, 0.5, 0.7)
 TILT_TRAVEL = (0.3, 0.42, 0.56)
 ZOOM_FACTOR = (1.3, 1.6, 2.1)
 PUSH_FACTOR = (1.35, 1.7, 2.2)
 TRUCK_TRAVEL = (0.4, 0.52, 0.66)
 PEDESTAL_TRAVEL = (0.32, 0.41, 0.5)
-FOLLOW_TRAVEL = (1.5, 2.0, 2.6)
+FOLLOW_TRAVEL = (1.3, 1.7, 2.2)
 CLIMB_TRAVEL = (1.1, 1.5, 1.9)
 """A follow passes more of the place than a truck does, since its subject stays in the frame."""
-FOLLOW_FACTOR = (2.8, 3.6, 4.8)
-DOLLY_ZOOM_FACTOR = (2.0, 2.6, 3.3)
-ORBIT_TRAVEL = (0.46, 0.62, 0.8)
+FOLLOW_FACTOR = (1.3, 1.42, 1.55)
+DOLLY_ZOOM_FACTOR = (1.6, 2.0, 2.5)
+ORBIT_TRAVEL = (0.4, 0.52, 0.66)
 DEFOCUS = (0.022, 0.032, 0.045)
 """The blur's sigma, in frame heights, of what is out of focus."""
 
@@ -47,7 +50,7 @@ FIGURE_SHARE = 0.6
 """The figure's share of a pan or tilt: the camera keeps it in the frame."""
 CLIMB_START = 0.3
 """The share of a vertical follow that lies below eye level: the rest of its way leads upwards."""
-TURN_PER_ORBIT = 2.8
+TURN_PER_ORBIT = 3.2
 """How far (radians) the figure is seen to turn while the background slides by a frame height."""
 
 
@@ -57,10 +60,12 @@ class CameraPath:
 
     x, y: travel of the picture in frame heights; zoom: natural logarithm of the lens scale;
     dolly: natural logarithm of the scale of the figure's plane; shake: [T, 2] in frame heights;
-    truck, pedestal: travel of the figure's plane in frame heights; orbit: travel of the far
-    background in frame heights; chase: [T, 3] what the subject's own way adds to its place (frame
-    heights) and logarithmic scale; blur: [T, 2] sigma of background and figure in frame heights;
-    heading: 1 or -1 where the camera follows a subject to the right or the left.
+    truck, pedestal: travel of the figure's plane in frame heights; orbit: travel of the
+    background in frame heights; advance, vertigo: natural logarithm of the background's scale in
+    a follow inwards and in a dolly zoom, which leave the figure's; chase: [T, 2] what the
+    subject's own way adds to its place in frame heights; blur: [T, 2] sigma of background and
+    figure in frame heights; heading: 1 or -1 where the camera follows a subject to the right or
+    the left.
     """
 
     x: Path1
@@ -71,6 +76,8 @@ class CameraPath:
     truck: Path1
     pedestal: Path1
     orbit: Path1
+    advance: Path1
+    vertigo: Path1
     chase: NDArray[np.float64]
     blur: NDArray[np.float64]
     heading: int = 0
@@ -78,22 +85,20 @@ class CameraPath:
     def depth_scale(self, depth: float) -> Path1:
         """Return the scale [T] of a layer at a depth (the figure stands at 1)."""
         travel = 1.0 - np.exp(-self.dolly)
-        return np.exp(self.zoom) * depth / np.maximum(depth - travel, 0.12)
+        scale = np.exp(self.zoom) * depth / np.maximum(depth - travel, 0.12)
+        rates = self.advance * _rate(depth, ADVANCE) + self.vertigo * _rate(depth, VERTIGO)
+        return scale * np.exp(rates)
 
     def offset(self, depth: float, share: float) -> NDArray[np.float64]:
         """Return where [T, 2] a layer of a depth and a share of a pan lies, in frame heights."""
-        slide, swing = _slide(depth), _swing(depth)
+        slide, swing = _rate(depth, SLIDE), _rate(depth, SWING)
         x = self.x * share + self.shake[:, 0] + self.truck * slide + self.orbit * swing
         y = self.y * share + self.shake[:, 1] + self.pedestal * slide
         return np.stack([x, y], axis=1)
 
     def figure_offset(self) -> NDArray[np.float64]:
         """Return where [T, 2] the figure's plane lies, in frame heights."""
-        return self.offset(1.0, FIGURE_SHARE) + self.chase[:, :2]
-
-    def figure_scale(self) -> Path1:
-        """Return the scale [T] of the figure's plane."""
-        return self.depth_scale(1.0) * np.exp(self.chase[:, 2])
+        return self.offset(1.0, FIGURE_SHARE) + self.chase
 
     def times(self, factor: float) -> CameraPath:
         """Return the path with every travel multiplied by a factor."""
@@ -102,22 +107,21 @@ class CameraPath:
         return replace(self, **{name: getattr(self, name) * factor for name in moved})
 
 
-def _slide(depth: float) -> float:
-    """Return how far a layer slides where the figure's plane slides by 1.
+Rates = tuple[float, float, float, float, float]
 
-    Parallax goes with nearness, softened; nothing is farther than the far layer, so that all of
-    the distance slides as one painting.
-    """
-    return max(1 / depth, 1 / FAR_DEPTH) ** 0.7
+RATE_DEPTHS = (0.8, 1.0, GROUND_DEPTH, 2.8, FAR_DEPTH)
+SLIDE: Rates = (1.25, 1.0, 0.66, 0.36, 0.33)
+SWING: Rates = (-0.75, 0.0, 0.55, 0.96, 1.0)
+ADVANCE: Rates = (5.0, 0.0, 2.2, 1.08, 1.0)
+VERTIGO: Rates = (-0.35, 0.0, 0.5, 0.95, 1.0)
+"""How much of a truck, an orbit, an advance and a dolly zoom is seen in front of the figure, in its
+plane, on the ground, and in the middle and the far background. All of the distance moves nearly
+as one painting, so that it can be registered; a figure that is followed keeps its size."""
 
 
-def _swing(depth: float) -> float:
-    """Return how far an orbit slides a layer where the far layer slides by 1.
-
-    The figure is the pivot; what is nearer slides the other way.
-    """
-    nearness = max(1 / depth, 1 / FAR_DEPTH)
-    return (1 - nearness) * (1.25 if depth > 1 else 3.0)
+def _rate(depth: float, rates: Rates) -> float:
+    """Return a layer's share of a movement by its depth."""
+    return float(np.interp(depth, RATE_DEPTHS, rates))
 
 
 Travel = Callable[[str | None, int], dict[str, float]]
@@ -136,7 +140,7 @@ class Movement:
 
 
 CHANNELS = ("x", "y", "zoom", "dolly", "truck", "pedestal", "orbit",
-            "chase_x", "chase_y", "chase_scale")  # fmt: skip
+            "advance", "vertigo", "chase_x", "chase_y")  # fmt: skip
 MOVEMENTS: Registry[Movement] = Registry("CameraMotion")
 SIGN = {"left": 1, "right": -1, "up": 1, "down": -1, "in": 1, "out": -1, "cw": -1, "ccw": 1}
 
@@ -150,11 +154,6 @@ def _logs(factors: Sequence[float]) -> list[float]:
     return [math.log(factor) for factor in factors]
 
 
-def _dolly_zoom(direction: str | None, level: int) -> dict[str, float]:
-    growth = math.log(DOLLY_ZOOM_FACTOR[level]) * SIGN[direction or ""]
-    return {"zoom": growth, "dolly": -growth}
-
-
 def _follow(direction: str | None, level: int) -> dict[str, float]:
     sign = SIGN[direction or ""]
     if direction in ("left", "right"):
@@ -163,8 +162,7 @@ def _follow(direction: str | None, level: int) -> dict[str, float]:
     if direction in ("up", "down"):
         travel = CLIMB_TRAVEL[level] * sign
         return {"pedestal": travel, "chase_y": -travel}
-    growth = math.log(FOLLOW_FACTOR[level]) * sign
-    return {"dolly": growth, "chase_scale": -growth}
+    return {"advance": math.log(FOLLOW_FACTOR[level]) * sign}
 
 
 for _name, _directions, _travel in (
@@ -178,7 +176,7 @@ for _name, _directions, _travel in (
     ("Pedestal", ("up", "down"), _ramp("pedestal", PEDESTAL_TRAVEL)),
     ("Follow", ("left", "right", "up", "down", "in", "out"), _follow),
     ("Orbit", ("cw", "ccw"), _ramp("orbit", ORBIT_TRAVEL)),
-    ("Dolly Zoom", ("in", "out"), _dolly_zoom),
+    ("Dolly Zoom", ("in", "out"), _ramp("vertigo", _logs(DOLLY_ZOOM_FACTOR))),
     ("Rack Focus", ("near", "far"), lambda direction, level: {"focus": DEFOCUS[level]}),
 ):
     MOVEMENTS.add(_name)(Movement(_directions, _travel))
@@ -203,6 +201,7 @@ def _eased(progress: Path1) -> Path1:
 def camera_path(moves: Sequence[Tag], frames: int, fps: float, seed: int) -> CameraPath:
     """Return the path of a sequence of moves that share the clip's time equally.
 
+    What has less time travels less far: by the root of the number of moves.
     Raises ValueError for a movement that the studio cannot draw.
     """
     channels = {name: np.zeros(frames) for name in CHANNELS}
@@ -210,7 +209,7 @@ def camera_path(moves: Sequence[Tag], frames: int, fps: float, seed: int) -> Cam
     time = np.arange(frames) / max(frames - 1, 1)
     for place, tag in enumerate(moves):
         start, span = place / len(moves), 1 / len(moves)
-        length = span * DURATION[tag.speed or "medium"]
+        length = span * max(DURATION[tag.speed or "medium"], 0.4 + HASTE * (len(moves) - 1))
         progress = _eased(np.clip((time - start) / length, 0, 1))
         level = AMPLITUDE[tag.amplitude or "medium"]
         for channel, travel in MOVEMENTS[tag.name].travel(tag.direction, level).items():
@@ -222,12 +221,12 @@ def camera_path(moves: Sequence[Tag], frames: int, fps: float, seed: int) -> Cam
                 since = (time >= start)[:, None] | (not blur.any())
                 blur = np.where(since, travel * np.stack([near, 1 - near], axis=1), blur)
             else:
-                channels[channel] += travel * progress
+                channels[channel] += travel * progress / math.sqrt(len(moves))
     centred = {n: c - (c.max() + c.min()) / 2 for n, c in channels.items()}
     climb = centred["chase_y"].max() * (1 - 2 * CLIMB_START)
     centred["pedestal"] += climb
     centred["chase_y"] -= climb
-    chase = np.stack([centred.pop(f"chase_{n}") for n in ("x", "y", "scale")], axis=1)
+    chase = np.stack([centred.pop(f"chase_{n}") for n in ("x", "y")], axis=1)
     headings = [{"left": -1, "right": 1}.get(m.direction or "", 0)
                 for m in moves if m.name == "Follow"]  # fmt: skip
     return CameraPath(

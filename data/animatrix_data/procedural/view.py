@@ -44,8 +44,11 @@ FIGURE_GROWTH = 2.0
 SHRINK = 0.9
 FACE_SHIFT = 0.6
 """How far, in head radii, a face in profile lies before the head's centre."""
+DAPPLES = 420
 NEAR_FOOT = 0.45
 """Where near things rise from: no camera shows what is below."""
+NEAR_LEAST = 0.8
+"""The least scale of near things beside a subject that is followed: smaller ones would float."""
 
 PLANES = ((1e6, 0.9), (FAR_DEPTH, 1.0), (2.8, 1.05), (GROUND_DEPTH, 1.1), (0.8, 1.5))
 """Depth and share of a pan of a place's layers: sky, far, middle, ground, and the one in front."""
@@ -80,6 +83,7 @@ class View:
     ) -> None:
         self.framing = framing
         self.angle = angle
+        self.seed = seed
         self.frames, self.height, width = shape
         self.aspect = width / self.height
         rng = generator(seed, "roll")
@@ -93,7 +97,7 @@ class View:
             camera = replace(camera, orbit=np.zeros(self.frames))
         self.camera = camera
         self._paths: dict[tuple[float, float], tuple[list[list[float]], list[float]]] = {}
-        self._figure_path = (camera.figure_offset().tolist(), camera.figure_scale().tolist())
+        self._figure_path = (camera.figure_offset().tolist(), camera.depth_scale(1.0).tolist())
         self._floors: dict[int, skia.Picture] = {}
         self._steady = [[0.0, 0.0]] * self.frames
 
@@ -188,7 +192,8 @@ class View:
         """Return a layer's offset and scale per frame, worked out once."""
         if (depth, share) not in self._paths:
             offset, scale = self.camera.offset(depth, share), self.camera.depth_scale(depth)
-            if depth < 1 and (self.camera.pedestal.any() or self.camera.chase.any()):
+            if depth < 1 and (self.camera.pedestal.any() or self.camera.advance.any()):
+                scale = np.maximum(scale, NEAR_LEAST)
                 offset[:, 1] = np.maximum(offset[:, 1], 0.5 - NEAR_FOOT * scale)
             self._paths[depth, share] = (offset.tolist(), scale.tolist())
         return self._paths[depth, share]
@@ -244,6 +249,7 @@ class View:
                 canvas.clipRect(skia.Rect(-2 * EXTENT, above, 2 * EXTENT, bottom + 0.002))
                 canvas.drawPicture(picture)
                 canvas.restore()
+            _dapple(canvas, generator(self.seed, "floor"))
             self._floors[key] = recorder.finishRecordingAsPicture()
         return self._floors[key]
 
@@ -258,7 +264,7 @@ class View:
     def _fits(self, camera: CameraPath) -> bool:
         """Tell whether the frame stays on the painting, and the figure in the frame."""
         reach = np.abs(camera.figure_offset()).max(axis=0) - np.abs(camera.shake).max(axis=0)
-        growth = np.abs(np.log(camera.figure_scale())).max()
+        growth = np.abs(np.log(camera.depth_scale(1.0))).max()
         if (reach > (FIGURE_REACH[0] * self.aspect, FIGURE_REACH[1])).any():
             return False
         if growth > math.log(FIGURE_GROWTH):
@@ -284,6 +290,24 @@ class View:
         x, y = seen[:, 0] / self.framing.world, seen[:, 1] / self.framing.world
         sky = depth > FAR_DEPTH
         return bool(np.abs(x).max() <= EXTENT and (not sky or np.abs(y).max() <= EXTENT))
+
+
+def _dapple(canvas: skia.Canvas, rng: np.random.Generator) -> None:
+    """Strew light and shade over a ground that is seen from above, where it has few features."""
+    for _ in range(DAPPLES):
+        x, y = float(rng.uniform(-EXTENT, EXTENT)), float(rng.uniform(-0.6, 1.4))
+        wide, tilt = float(rng.uniform(0.02, 0.06)), float(rng.uniform(0, 180))
+        tone = (1.0, 0.97, 0.85) if rng.uniform() < 0.5 else (0.06, 0.05, 0.16)
+        paint = skia.Paint(AntiAlias=True, Color4f=skia.Color4f(*tone, 0.26))
+        canvas.save()
+        canvas.translate(x, y)
+        # The ground is drawn foreshortened.
+        canvas.scale(1.0, 0.4)
+        canvas.rotate(tilt)
+        canvas.drawRoundRect(
+            skia.Rect(-wide, -0.6 * wide, wide, 0.6 * wide), wide, 0.4 * wide, paint
+        )
+        canvas.restore()
 
 
 def _similarity(scale: Matrix, angle: Matrix, offset: Matrix) -> Matrix:
