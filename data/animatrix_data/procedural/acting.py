@@ -72,10 +72,12 @@ def cast(
     The motions of a spec follow one another in time; the company of the first that has one stays.
     """
     deformation = shooting.deformation
+    # A figure stretches from its feet: near by, its head would leave the frame.
+    bounce = BOUNCE * min(1.0, 0.8 / shooting.framing.height)
     kinetics = replace(
         kinetics,
         smear=kinetics.smear + (1 - kinetics.smear) * deformation,
-        bounce=kinetics.bounce + BOUNCE * deformation,
+        bounce=kinetics.bounce + bounce * deformation,
         shear=kinetics.shear + LEAN * deformation,
         gain=kinetics.gain * (1 + SWING * deformation),
     )
