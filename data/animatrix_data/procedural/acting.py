@@ -25,7 +25,7 @@ from animatrix_data.taxonomy.tags import ProductionSpec
 
 REACH = 0.27
 """How far a figure may travel, leap or lean, in frame heights, before its path is scaled down."""
-BOUNCE, LEAN, SWING = 0.2, 0.3, 0.4
+BOUNCE, LEAN, SWING = 0.16, 0.16, 0.4
 """What a deformation of 1 adds to squash & stretch, to the lean of the drawing (across per height)
 and, as a share, to the swing."""
 
@@ -72,13 +72,13 @@ def cast(
     The motions of a spec follow one another in time; the company of the first that has one stays.
     """
     deformation = shooting.deformation
-    # A figure stretches from its feet: near by, its head would leave the frame.
-    bounce = BOUNCE * min(1.0, 0.8 / shooting.framing.height)
+    # A figure stretches and leans from its feet: near by, its head would leave the frame.
+    near = min(1.0, 0.8 / shooting.framing.height)
     kinetics = replace(
         kinetics,
         smear=kinetics.smear + (1 - kinetics.smear) * deformation,
-        bounce=kinetics.bounce + bounce * deformation,
-        shear=kinetics.shear + LEAN * deformation,
+        bounce=kinetics.bounce + BOUNCE * near * deformation,
+        shear=kinetics.shear + LEAN * near * deformation,
         gain=kinetics.gain * (1 + SWING * deformation),
     )
     actions = [MOTIONS[tag.name] for tag in spec.get("MotionType")] or [MOTIONS["stand"]]
