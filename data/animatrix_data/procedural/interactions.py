@@ -72,7 +72,7 @@ def _doing(moves: Callable[[Track, float], Moves], prop: str = "") -> list[Actio
 @COMPANIES.add("hug")
 def hug(company: Company) -> list[Member]:
     """Two who lean into each other's arms."""
-    far = 0.95 * company.build.head + 0.02
+    far = max(0.15, 0.95 * company.build.head + 0.02)
     (other,) = company.others(1)
     return [
         Member(company.actions, x=-far),
@@ -166,7 +166,7 @@ def group_formation(company: Company) -> list[Member]:
 def crowd(company: Company) -> list[Member]:
     """Seven who walk the same way, close together, each in their own step."""
     places = [
-        (0.25 * (k - 2.5) + float(company.rng.uniform(-0.04, 0.04)), 0.62 + 0.07 * (k * 3 % 5))
+        (0.21 * (k - 2.5) + float(company.rng.uniform(-0.04, 0.04)), 0.62 + 0.07 * (k * 3 % 5))
         for k in range(6)
     ]
     order = sorted(zip(company.others(len(places)), places, strict=True), key=lambda m: -m[1][1])
