@@ -4,17 +4,20 @@ A clip counts in a sub-field when its spec asks for something there. It is a hit
 top answer is the tag asked; where several are asked (motion types, effects, a camera sequence),
 when it is one of them. A camera movement is met only with its direction. An axis pools the
 sub-fields whose oracle is good enough to be used; trials of one clip are counted as independent.
+Of a sub-field's answers only those that its oracle reads well enough are asked about.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from animatrix_data.procedural.oracles import (
     CAMERA_MOVEMENT,
+    PARTS,
     Reading,
     answers,
+    field_of,
     movement,
     top,
 )
@@ -70,18 +73,27 @@ def measure_adherence(
     accuracies: Mapping[str, float | None],
     seed: int = 0,
     permutations: int = PERMUTATIONS,
+    *,
+    unmeasured: Mapping[str, Collection[str]] | None = None,
 ) -> AdherenceReport:
     """Compare what was asked with what was read, clip by clip.
 
     `accuracies` holds each sub-field's oracle accuracy (None: not known, taken as good enough).
-    Raises ValueError when there are not as many readings as specs.
+    `unmeasured` lists, by sub-field, the answers that the oracle misreads too often: a clip that
+    asks for nothing else there does not count. Raises ValueError when there are not as many
+    readings as specs.
     """
     if len(specs) != len(readings):
         raise ValueError(f"{len(readings)} readings do not fit {len(specs)} specs")
     sub_fields, pooled = [], {axis: _Pool() for axis in AXES}
-    for name in (*FIELDS, CAMERA_MOVEMENT):
+    for name in (*FIELDS, *PARTS, CAMERA_MOVEMENT):
         field = "CameraMotion" if name == CAMERA_MOVEMENT else name
-        chosen = [i for i, spec in enumerate(specs) if spec.get(field) and field in readings[i]]
+        weak = set((unmeasured or {}).get(name, ()))
+        chosen = [
+            i
+            for i, spec in enumerate(specs)
+            if field in readings[i] and set(_asked(spec, name)) - weak
+        ]
         if not chosen:
             continue
         matches = match_table([specs[i] for i in chosen], [readings[i] for i in chosen], name)
@@ -89,7 +101,9 @@ def measure_adherence(
         accuracy = accuracies.get(name)
         measured = accuracy is None or accuracy >= NEEDED_ACCURACY
         found = proportion(int(np.trace(matches)), len(chosen))
-        entry = Adherence(name, FIELDS[field], found, chance_of(shares), accuracy, measured)
+        entry = Adherence(
+            name, FIELDS[field_of(field)], found, chance_of(shares), accuracy, measured
+        )
         sub_fields.append(entry)
         if measured and name != CAMERA_MOVEMENT:
             pooled[entry.axis].add(entry, shares)
@@ -101,13 +115,18 @@ def match_table(
     specs: Sequence[ProductionSpec], readings: Sequence[Reading], name: str
 ) -> np.ndarray:
     """Return bool [n specs, n readings]: whether a reading's top answer is one that a spec asks."""
+    asked = [set(_asked(spec, name)) for spec in specs]
     if name == CAMERA_MOVEMENT:
-        asked = [{movement(text) for text in answers(spec, "CameraMotion")} for spec in specs]
         read = [movement(top(reading, "CameraMotion")) for reading in readings]
     else:
-        asked = [set(answers(spec, name)) for spec in specs]
         read = [top(reading, name) for reading in readings]
     return np.array([[text in wanted for text in read] for wanted in asked], bool)
+
+
+def _asked(spec: ProductionSpec, name: str) -> tuple[str, ...]:
+    if name == CAMERA_MOVEMENT:
+        return tuple(map(movement, answers(spec, "CameraMotion")))
+    return answers(spec, name)
 
 
 class _Pool:

@@ -8,7 +8,7 @@ import numpy as np
 from animatrix_data.procedural import Size, sample_spec
 from animatrix_data.procedural.oracles import CAMERA_MOVEMENT, Reading, answers, top
 from animatrix_data.progress import ticking
-from animatrix_data.taxonomy import ProductionSpec
+from animatrix_data.taxonomy import FIELDS, ProductionSpec
 from animatrix_jax.evaluation.adherence import AdherenceReport, measure_adherence
 from animatrix_jax.evaluation.oracles import Oracles
 from animatrix_jax.evaluation.sources import Shown, content_text, draw_held_out, held_out_seed
@@ -43,7 +43,8 @@ def read_clips(oracles: Oracles, shown: Sequence[Shown]) -> list[Reading]:
 def measure_clips(oracles: Oracles, shown: Sequence[Shown]) -> Measured:
     """Read clips and compare with what was asked of them."""
     readings = read_clips(oracles, shown)
-    adherence = measure_adherence([clip.spec for clip in shown], readings, oracles.ceilings)
+    specs = [clip.spec for clip in shown]
+    adherence = measure_adherence(specs, readings, oracles.ceilings, unmeasured=oracles.unmeasured)
     read: dict[str, dict[str, dict[str, object]]] = {}
     for clip, reading in zip(shown, readings, strict=True):
         read[clip.name] = {
@@ -129,7 +130,7 @@ class Bench:
         The tags swapped are those of the sub-fields that the oracles read well enough.
         """
         weak = {*self._oracles.weak, CAMERA_MOVEMENT}
-        fields = [name for name in self._oracles.accuracy if name not in weak]
+        fields = [name for name in self._oracles.accuracy if name in FIELDS and name not in weak]
         planned = plan_swaps(count, fields, self._sampler, seed)
         asked = [variant for swap in planned for variant in swap.variants()]
         readings = read_clips(self._oracles, self.generate(asked, tag))

@@ -13,8 +13,8 @@ from animatrix_data.procedural.oracles import (
     classify_camera,
 )
 from animatrix_jax.evaluation.adherence import NEEDED_ACCURACY
-from animatrix_jax.runtime.model import find_model
-from animatrix_jax.runtime.oracle import Accuracy, LearnedOracle, load_learned_oracle
+from animatrix_jax.runtime.model import SHIPPED, find_model
+from animatrix_jax.runtime.oracle import CARD, PART, Accuracy, LearnedOracle, load_learned_oracle
 
 CLASSICAL = {"CameraMotion": lambda frames: classify_camera(camera_path(frames))}
 """Sub-field to what reads it from frames uint8 [T, H, W, 3] without learned weights."""
@@ -37,16 +37,17 @@ class Oracles:
     def classical(self) -> tuple[str, ...]:
         """The sub-fields that a classical oracle reads better than the learned one."""
         card = self.learned.card
-        learned = {name: value.reconstructed for name, value in card.accuracy.items()}
+        learned = {name: value.reconstructed or 0.0 for name, value in card.accuracy.items()}
         return tuple(
             name
             for name, own in card.classical.items()
-            if name in CLASSICAL and own.reconstructed > learned.get(name, 0.0)
+            if name in CLASSICAL and (own.reconstructed or 0.0) > learned.get(name, 0.0)
         )
 
     @property
     def ceilings(self) -> dict[str, float | None]:
-        """What a perfect model could reach in each sub-field: accuracy after the VAE round trip."""
+        """What a perfect model could reach in each sub-field: accuracy after the VAE round trip
+        (None: never asked there)."""
         return {name: value.reconstructed for name, value in self.accuracy.items()}
 
     @property
@@ -57,6 +58,11 @@ class Oracles:
             for name, value in self.ceilings.items()
             if value is not None and value < NEEDED_ACCURACY and name != CAMERA_MOVEMENT
         }
+
+    @property
+    def unmeasured(self) -> Mapping[str, Mapping[str, float]]:
+        """By sub-field, the answers that are not measured, with how often they are read right."""
+        return {name: found for name, found in self.learned.card.unmeasured.items() if found}
 
     def __call__(self, frames: np.ndarray, fps: float) -> Reading:
         """Return what a clip uint8 [T, H, W, 3] shows; ValueError when it is too short."""
@@ -71,9 +77,14 @@ class Oracles:
         return readings
 
 
-def load_oracles(model: str | Path = "pocket") -> Oracles:
-    """Return the oracles of a model folder, a run's workdir, or a shipped model.
+def load_oracles(name: str | Path = "pocket") -> Oracles:
+    """Return the oracles of a model folder, a run's workdir, or those shipped under a name.
 
     Raises ValueError where the folder has none.
     """
-    return Oracles(load_learned_oracle(find_model(model)))
+    path, shipped = Path(name), SHIPPED / str(name)
+    folders = (path, path / "model", path.parent if path.name == PART else path, shipped)
+    for folder in folders:
+        if (folder / PART / CARD).is_file():
+            return Oracles(load_learned_oracle(folder))
+    return Oracles(load_learned_oracle(find_model(name)))

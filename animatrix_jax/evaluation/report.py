@@ -70,15 +70,34 @@ def confusion(asked: Sequence[str], read: Sequence[str]) -> dict[str, dict[str, 
     return {wanted: counts[wanted] for wanted in sorted(counts)}
 
 
-def confusion_table(name: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
-    """Return a confusion of answers as rows asked, columns read, after the VAE."""
-    columns = sorted({text for row in counts.values() for text in row} | set(counts))
-    table = Table(title=f"{name} after the VAE: asked (rows) and read (columns)")
-    table.add_column("")
-    for text in columns:
-        table.add_column(text, justify="right")
-    for wanted, row in counts.items():
-        table.add_row(wanted, *[str(row[text]) if text in row else "·" for text in columns])
+def answer_table(
+    name: str,
+    shares: Mapping[str, Proportion],
+    counts: Mapping[str, Mapping[str, int]],
+    unmeasured: Mapping[str, float],
+) -> Table:
+    """Return how often each answer of a sub-field is read right, and what is read instead."""
+    table = Table(title=f"{name} as drawn")
+    for heading in ("asked", "clips", "read right [95 %]", "read instead", ""):
+        table.add_column(heading)
+    for text, found in shares.items():
+        others = sorted(counts[text].items(), key=lambda item: -item[1])
+        instead = ", ".join(f"{other} {count}" for other, count in others if other != text)
+        note = "not measured" if text in unmeasured else ""
+        table.add_row(text, str(found.trials), interval(found), instead, note)
+    return table
+
+
+def fault_table(rows: Mapping[str, Mapping[str, float | int | None]]) -> Table:
+    """Return how well each kind of fault is told from sound clips, and whether deformation that is
+    asked for is taken for one."""
+    table = Table(title="Faults told from sound clips")
+    for heading in ("", "clips", "AUC as drawn", "AUC after the VAE", "Spearman with deformation"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for kind, row in rows.items():
+        numbers = [row[key] for key in ("auc", "reconstructed", "correlation")]
+        cells = ["–" if number is None else f"{number:.3f}" for number in numbers]
+        table.add_row(kind, str(row["clips"]), *cells)
     return table
 
 

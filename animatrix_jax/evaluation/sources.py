@@ -9,7 +9,14 @@ import numpy as np
 
 from animatrix_data.corpus.catalogue import CATALOGUE_NAME, read_catalogue
 from animatrix_data.corpus.video import decode_video
-from animatrix_data.procedural import Size, draw_clip, find_sampler, sample_spec
+from animatrix_data.procedural import (
+    Size,
+    draw_clip,
+    find_sampler,
+    sample_faults,
+    sample_spec,
+    sample_staging,
+)
 from animatrix_data.procedural.captions import write_directive
 from animatrix_data.procedural.content import sample_content
 from animatrix_data.progress import track
@@ -24,12 +31,17 @@ HELD_OUT_SEED = 3_000_000_000
 
 @dataclass(frozen=True)
 class Shown:
-    """A clip, frames uint8 [T, H, W, 3] at `fps`, and what was asked of it."""
+    """A clip, frames uint8 [T, H, W, 3] at `fps`, and what was asked of it.
+
+    Of a drawn clip also the kinds of faults that it shows and its deformation in [0, 1].
+    """
 
     name: str
     frames: np.ndarray
     fps: float
     spec: ProductionSpec
+    faults: frozenset[str] = frozenset()
+    deformation: float = 0.0
 
 
 def load_clips(folder: str | Path) -> list[Shown]:
@@ -77,8 +89,13 @@ def draw_held_out(count: int, size: Size, seed: int, sampler: str) -> list[Shown
     shown = []
     for number in track(range(first, first + count), label="Drawing"):
         spec = sample_spec(number, sampler)
-        frames = draw_clip(spec, number, size, find_sampler(sampler).staging).frames
-        shown.append(Shown(f"drawn-{number}", frames, float(size.fps), spec))
+        faults = sample_faults(number, sampler, spec)
+        clip = draw_clip(spec, number, size, sample_staging(number, sampler, spec), faults)
+        kinds = frozenset(fault.kind for fault in faults)
+        shown.append(
+            Shown(f"drawn-{number}", clip.frames, float(size.fps), spec, kinds,
+                  float(clip.truth["deformation"]))
+        )  # fmt: skip
     return shown
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, rankdata, spearmanr
 
 CONFIDENCE = 0.95
 PERMUTATIONS = 1000
@@ -66,3 +66,22 @@ def permuted_shares(matches: np.ndarray, seed: int, permutations: int = PERMUTAT
     random = np.random.Generator(np.random.Philox(key=seed))
     clips = np.arange(count)
     return np.array([matches[random.permutation(count), clips].mean() for _ in range(permutations)])
+
+
+def area_under_curve(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Return how often a positive scores above a negative, ties counting half (the ROC's area).
+
+    Raises ValueError where there are none of either.
+    """
+    if not len(positive) or not len(negative):
+        raise ValueError("the area under a curve needs positives and negatives")
+    ranks = rankdata(np.concatenate([positive, negative]))[: len(positive)]
+    above = ranks.sum() - len(positive) * (len(positive) + 1) / 2
+    return float(above / (len(positive) * len(negative)))
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Return Spearman's rank correlation; 0 where one of the two never changes."""
+    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    return float(spearmanr(one, other).statistic)

@@ -1,6 +1,5 @@
 """`animatrix evaluate`: how well clips, or a model, show what was asked of them."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,22 +7,14 @@ from typing import Any
 import numpy as np
 
 from animatrix_data.files import check_writable
-from animatrix_data.procedural import Size, find_sampler
-from animatrix_data.procedural.oracles import CAMERA_MOVEMENT, NOTHING, answers, top
+from animatrix_data.procedural import find_sampler
 from animatrix_jax.diffusion.guidance import high_low
 from animatrix_jax.evaluation import report as tables
-from animatrix_jax.evaluation.bench import Bench, measure_clips, read_clips
-from animatrix_jax.evaluation.oracles import Oracles, load_oracles
-from animatrix_jax.evaluation.sources import (
-    Shown,
-    draw_held_out,
-    held_out_seed,
-    load_clips,
-    mean_psnr,
-    reconstruct,
-)
-from animatrix_jax.evaluation.statistics import proportion
-from animatrix_jax.runtime.model import Model, load_model
+from animatrix_jax.evaluation.bench import Bench, measure_clips
+from animatrix_jax.evaluation.examination import examine, through_vae
+from animatrix_jax.evaluation.oracles import load_oracles
+from animatrix_jax.evaluation.sources import held_out_seed, load_clips
+from animatrix_jax.runtime.model import load_model
 
 RENDERS = 200
 
@@ -44,16 +35,19 @@ def run(
     steps: int = 20,
     seed: int = 0,
     renders: int = RENDERS,
-    sampler: str = "balanced",
+    sampler: str | None = None,
+    oracle: str | Path | None = None,
 ) -> dict[str, Any]:
     """Measure, print tables, write the report `out` (JSON) and return it.
 
     `clips` is a folder that `generate` or `draw` wrote: its adherence is measured. `oracles` draws
-    `renders` held-out clips and says how well they are read, as drawn and after the VAE of `model`.
+    `renders` held-out clips and says how well they are read, as drawn and, the first of them, after
+    the VAE of `model`.
     `pairs` held-out (spec, seed) pairs of the `sampler` are generated and measured, once per value
     of `guidance_tag` (a number or "0,1,2"; None: the model's own), with `references` from the first
     frames that the studio draws for them. `swaps` exchanges tags, texts and seeds, under the last
-    value of `guidance_tag`. The learned oracle is that of `model`. Raises ValueError (or OSError)
+    value of `guidance_tag`. The oracle is that of `model`, or the one that `oracle` names; the
+    sampler is its own unless another is named. Raises ValueError (or OSError)
     in one sentence when nothing is asked for or something cannot be done.
     """
     if clips is None and not (oracles or pairs or swaps):
@@ -66,15 +60,19 @@ def run(
     scales = _numbers(guidance_tag)
     check_writable(out)
     held_out_seed(seed)
-    find_sampler(sampler)
+    if sampler is not None:
+        find_sampler(sampler)
     shown = [] if clips is None else load_clips(clips)
-    readers = load_oracles(model)
+    readers = load_oracles(model if oracle is None else oracle)
+    sampler = readers.learned.card.sampler if sampler is None else sampler
     report: dict[str, Any] = {
         "model": str(model),
+        "oracle": str(model if oracle is None else oracle),
         "seed": seed,
         "sampler": sampler,
         "oracle_accuracy": readers.accuracy,
         "not_measured": readers.weak,
+        "unmeasured": readers.unmeasured,
     }
     if clips is not None:
         measured = measure_clips(readers, shown)
@@ -82,13 +80,13 @@ def run(
         tables.show(tables.adherence_table(measured.adherence, title))
         report["clips"] = {"folder": str(clips), "measured": measured}
     if oracles:
-        report["oracles"] = _examine(readers, load_model(model), renders, seed, sampler)
+        report["oracles"] = examine(readers, load_model(model), renders, seed, sampler)
     if pairs or swaps:
         bench = Bench(load_model(model), readers, steps, sampler, guidance_text)
         report["steps"] = steps
         if not oracles:
             count = min(renders, 64)
-            report["vae_psnr"] = _through_vae(bench.model, readers, count, seed, sampler)[2]
+            report["vae_psnr"] = through_vae(bench.model, readers, count, seed, sampler)[2]
         if pairs:
             report["pairs"] = _pairs(bench, pairs, references, scales, seed)
         if swaps:
@@ -128,41 +126,3 @@ def _pairs(
         tables.show(tables.guidance_table({own: m.adherence for own, m in found.items()}))
     by_guidance = {f"{own:g}": measured for own, measured in found.items()}
     return {"count": count, "references": references, "by_guidance": by_guidance}
-
-
-def _through_vae(
-    model: Model, readers: Oracles, renders: int, seed: int, sampler: str
-) -> tuple[list[Shown], list[Shown], float]:
-    """Return held-out renders of the oracle's size, as drawn and after the VAE; print its PSNR."""
-    card = readers.learned.card
-    size = Size(card.config.height, card.config.width, card.config.frames, card.fps)
-    drawn = draw_held_out(renders, size, seed, sampler)
-    frames = np.stack([clip.frames for clip in drawn])
-    decoded = reconstruct(model, frames)
-    soft = [dataclasses.replace(c, frames=f) for c, f in zip(drawn, decoded, strict=True)]
-    value = mean_psnr(frames, decoded)
-    print(f"VAE on {renders} held-out renders: {value:.2f} dB")
-    return drawn, soft, value
-
-
-def _examine(
-    readers: Oracles, model: Model, renders: int, seed: int, sampler: str
-) -> dict[str, Any]:
-    """Measure the oracles themselves on held-out renders, and print how they confuse answers."""
-    drawn, soft, value = _through_vae(model, readers, renders, seed, sampler)
-    names = [name for name in readers.accuracy if name != CAMERA_MOVEMENT]
-    read = [read_clips(readers, shown) for shown in (drawn, soft)]
-    rows, confusion = {}, {}
-    for name in names:
-        asked = [answers(clip.spec, name) or (NOTHING,) for clip in drawn]
-        tops = [[top(reading, name) for reading in readings] for readings in read]
-        rows[name] = tuple(
-            proportion(sum(r in a for r, a in zip(found, asked, strict=True)), renders)
-            for found in tops
-        )
-        firsts = [a[0] for a in asked]
-        confusion[name] = tables.confusion(firsts, tops[1])
-        tables.show(tables.confusion_table(name, confusion[name]))
-    tables.show(tables.oracle_table(rows, readers.classical, tuple(readers.weak)))
-    accuracy = {name: {"raw": raw, "reconstructed": after} for name, (raw, after) in rows.items()}
-    return {"renders": renders, "vae_psnr": value, "accuracy": accuracy, "confusion": confusion}

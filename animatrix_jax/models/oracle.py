@@ -1,7 +1,9 @@
 """The learned oracle: a small classifier that reads production tags off a clip's pixels.
 
-Two streams meet on an 8×8 grid: what stands in the frames (convolutions over a few of them), and
-how it moves (matching costs of small patches between frames, which need no parameters).
+Its streams are chosen by its config. `seen` is what stands in a few frames, `moved` how patches
+move (matching costs, which need no parameters); those of `oracle_streams` know more: `posed` finds
+named points of the figure and reads their course, `closer` looks at its head, `field` reads coarse
+optical flow and `statistics` plain numbers of every frame.
 """
 
 from collections.abc import Mapping
@@ -14,17 +16,36 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
-from animatrix_jax.models.conv import halve_space
+from animatrix_data.procedural.oracles import GRID, STATISTICS
+from animatrix_jax.models.oracle_streams import (
+    HEAD,
+    Backbone,
+    Block,
+    Closer,
+    Course,
+    Field,
+    Numbers,
+    Summary,
+    tracks_of,
+)
 from animatrix_jax.models.vae import fold_pixels
+
+STREAMS = ("seen", "moved", "posed", "closer", "field", "statistics")
+HEAT, PRESENCE, TRACKS = "heat", "presence", "tracks"
+"""What `OracleNet` returns beside logits where it finds points."""
+FAULT = "Fault:"
+"""What the names of answers about faults begin with."""
 
 
 @dataclass(frozen=True)
 class OracleConfig:
     """Sizes of an oracle, and what it answers.
 
-    `labels` maps a sub-field to its answers; `frames`, `height` and `width` are the clip it reads.
-    `stride` is how many frames lie between those whose appearance is looked at; a patch is looked
-    for up to `reach` half-pixels away (in frames of half the size) `gaps` frames later.
+    `labels` maps a sub-field to its answers; `frames`, `height` and `width` are the clip it reads,
+    at every `skip`-th frame. `stride` is how many of these lie between those whose appearance is
+    looked at; a patch is looked for up to `reach` half-pixels away (in frames of half the size)
+    `gaps` frames later. `points` are what `posed` finds; `pairs` is how many pairs of frames
+    `field` has. Answers named 'Fault:…' are joined apart from the tags' (`fault_hidden`).
     """
 
     labels: Mapping[str, tuple[str, ...]]
@@ -38,6 +59,14 @@ class OracleConfig:
     reach: int = 4
     gaps: tuple[int, ...] = (1, 4)
     dropout: float = 0.2
+    streams: tuple[str, ...] = ("seen", "moved")
+    skip: int = 1
+    points: tuple[str, ...] = ()
+    posed_dim: int = 48
+    close_dim: int = 32
+    course: int = 96
+    pairs: int = 0
+    fault_hidden: int = 96
 
     def __post_init__(self) -> None:
         """Check that the frames divide."""
@@ -45,11 +74,37 @@ class OracleConfig:
             raise ValueError(
                 f"an oracle reads frames with edges that 8 divides, not {self.height}x{self.width}"
             )
+        if unknown := set(self.streams) - set(STREAMS):
+            raise ValueError(
+                f"an oracle has no stream {min(unknown)!r}: choose from {', '.join(STREAMS)}"
+            )
+        if "posed" in self.streams and (self.height % 32 or self.width % 32 or not self.points):
+            raise ValueError(
+                "an oracle that finds points needs their names and frames with edges that 32 "
+                f"divides, not {len(self.points)} points in {self.height}x{self.width}"
+            )
+        if "closer" in self.streams and ("posed" not in self.streams or HEAD not in self.points):
+            raise ValueError(f"an oracle that looks closer needs the posed point {HEAD!r}")
         if self.frames <= max(self.gaps):
             raise ValueError(
                 f"an oracle that compares frames {max(self.gaps)} apart cannot read clips of "
                 f"{self.frames} frames"
             )
+
+    @property
+    def shown(self) -> int:
+        """How many frames the network is given."""
+        return -(-self.frames // self.skip)
+
+    def inputs(self, batch: int) -> dict[str, jax.ShapeDtypeStruct]:
+        """Return what `OracleNet` takes, by the names of its arguments, as shapes."""
+        shapes: dict[str, tuple[int, ...]] = {"frames": (self.shown, self.height, self.width, 3)}
+        if "field" in self.streams:
+            shapes["field"] = (self.pairs, GRID, GRID, 3)
+        if "statistics" in self.streams:
+            shapes["statistics"] = (self.frames, STATISTICS)
+        return {name: jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
+                for name, shape in shapes.items()}  # fmt: skip
 
 
 def displacements(reach: int) -> list[tuple[int, int]]:
@@ -96,42 +151,6 @@ def halved_grey(frames: Float[Array, "B T H W 3"]) -> Float[Array, "B T H/2 W/2"
     return grey.reshape(batch, time, height // 2, 2, width // 2, 2).mean(axis=(3, 5))
 
 
-class _Block(nn.Module):
-    """A 3×3 convolution over frames [N, H, W, C], group norm and SiLU; `halve` strides by two."""
-
-    features: int
-    halve: bool = False
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        shape = (3, 3, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
-        dims = ("NHWC", "HWIO", "NHWC")
-        if self.halve:
-            x = halve_space(x, kernel)
-        else:
-            x = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=dims)
-        x = x + self.param("bias", nn.initializers.zeros, (self.features,))
-        return nn.silu(nn.GroupNorm(num_groups=8)(x))
-
-
-class _Summary(nn.Module):
-    """What a stream [B, T, H, W, C] holds: pooled over all, and what stands where when."""
-
-    features: int
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        batch, time, height, width, dim = x.shape
-        coarse = x.reshape(batch, time, height // 2, 2, width // 2, 2, dim).mean(axis=(3, 5))
-        placed = nn.silu(nn.Dense(self.features, name="placed")(coarse.reshape(batch, time, -1)))
-        course = _over_time(_over_time(placed, self.features, "time0"), self.features, "time1")
-        # The small number keeps the gradient finite where nothing changes in time.
-        change = jnp.sqrt(placed.var(axis=1) + 1e-6)
-        pooled = [x.mean(axis=(1, 2, 3)), x.max(axis=(1, 2, 3)), placed.mean(axis=1), change]
-        return jnp.concatenate([*pooled, course.mean(axis=1), course.max(axis=1)], axis=-1)
-
-
 class OracleNet(nn.Module):
     """The classifier; its answers are logits."""
 
@@ -139,18 +158,61 @@ class OracleNet(nn.Module):
 
     @nn.compact
     def __call__(
-        self, frames: Float[Array, "B T H W 3"], train: bool = False
-    ) -> dict[str, Float[Array, "B n"]]:
-        """Map frames in [−1, 1] to logits per sub-field; `train` needs an rng called 'dropout'."""
+        self,
+        frames: Float[Array, "B T H W 3"],
+        field: jax.Array | None = None,
+        statistics: jax.Array | None = None,
+        train: bool = False,
+    ) -> dict[str, jax.Array]:
+        """Map frames in [−1, 1] to logits [B, n] per sub-field; `train` needs an rng 'dropout'.
+
+        `field` is the clip's `flow_field`, `statistics` its `frame_statistics`, where the streams
+        read them. Where points are found, `HEAT` [B, T, N, K] and `PRESENCE` [B, T, K] are logits
+        of their place and of their being in the frame, `TRACKS` is `tracks_of` these.
+        """
         c = self.config
-        half = halved_grey(frames)
-        moved = [_Moved(c, gap, name=f"moved{gap}")(half) for gap in c.gaps]
-        features = jnp.concatenate([_Seen(c, name="seen")(frames), *moved], axis=-1)
+        features, found = self._features(frames, field, statistics)
         features = nn.Dropout(c.dropout, deterministic=not train)(features)
-        features = nn.silu(nn.Dense(c.hidden, name="join")(features))
-        features = nn.Dropout(c.dropout, deterministic=not train)(features)
-        return {name: nn.Dense(len(answers), name=f"head_{name}")(features)
-                for name, answers in sorted(c.labels.items())}  # fmt: skip
+        joined = {}
+        for name, size in (("join", c.hidden), ("join_faults", c.fault_hidden)):
+            if name == "join" or any(label.startswith(FAULT) for label in c.labels):
+                wide = nn.silu(nn.Dense(size, name=name)(features))
+                joined[name] = nn.Dropout(c.dropout, deterministic=not train)(wide)
+        logits = {}
+        for name, answers in sorted(c.labels.items()):
+            wide = joined["join_faults" if name.startswith(FAULT) else "join"]
+            head = "head_" + name.replace(":", "_")
+            logits[name] = nn.Dense(len(answers), name=head)(wide)
+        return logits | found
+
+    def _features(
+        self, frames: jax.Array, field: jax.Array | None, statistics: jax.Array | None
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Return what the streams say, side by side, and the points found; part of `__call__`."""
+        c, parts, found = self.config, [], {}
+        if "seen" in c.streams:
+            parts.append(_Seen(c, name="seen")(frames))
+        if "moved" in c.streams:
+            half = halved_grey(frames)
+            parts += [_Moved(c, gap, name=f"moved{gap}")(half) for gap in c.gaps]
+        if "posed" in c.streams:
+            deep, heat, presence = Backbone(c.posed_dim, len(c.points), name="posed")(frames)
+            # What reads the points does not move them: their own loss does.
+            tracks = lax.stop_gradient(tracks_of(heat, presence, c.width / c.height))
+            found = {HEAT: heat, PRESENCE: presence, TRACKS: tracks}
+            parts.append(Summary(c.hidden // 3, name="posed_summary")(deep))
+            parts.append(Course(c.course, name="course")(tracks))
+            if "closer" in c.streams:
+                head = tracks[:, :: c.stride, c.points.index(HEAD), :2]
+                closer = Closer(c.close_dim, c.hidden // 4, name="closer")
+                parts.append(closer(frames[:, :: c.stride], head))
+        if "field" in c.streams:
+            assert field is not None, "this oracle reads a clip's flow field"
+            parts.append(Field(c.course, name="field")(field))
+        if "statistics" in c.streams:
+            assert statistics is not None, "this oracle reads a clip's statistics"
+            parts.append(Numbers(c.course, name="statistics")(statistics))
+        return jnp.concatenate(parts, axis=-1), found
 
 
 class _Seen(nn.Module):
@@ -164,11 +226,11 @@ class _Seen(nn.Module):
         x = fold_pixels(frames[:, :: c.stride], 4)
         batch, time, height, width, _ = x.shape
         x = x.reshape(batch * time, height, width, -1)
-        x = _Block(c.dim, name="block0")(x)
-        x = _Block(2 * c.dim, halve=True, name="block1")(x)
-        x = _Block(2 * c.dim, name="block2")(x)
+        x = Block(c.dim, name="block0")(x)
+        x = Block(2 * c.dim, halve=True, name="block1")(x)
+        x = Block(2 * c.dim, name="block2")(x)
         x = x.reshape(batch, time, height // 2, width // 2, -1)
-        return _Summary(c.hidden // 3, name="summary")(x)
+        return Summary(c.hidden // 3, name="summary")(x)
 
 
 class _Moved(nn.Module):
@@ -186,13 +248,6 @@ class _Moved(nn.Module):
         flat = (-1, height, width)
         cost = matching_costs(before.reshape(flat), after.reshape(flat), c.reach)
         x = nn.silu(nn.Dense(c.motion_dim, name="dense")(lax.stop_gradient(cost)))
-        x = _Block(2 * c.motion_dim, halve=True, name="block")(x)
+        x = Block(2 * c.motion_dim, halve=True, name="block")(x)
         x = x.reshape(batch, -1, height // 4, width // 4, 2 * c.motion_dim)
-        return _Summary(c.hidden // 3, name="summary")(x)
-
-
-def _over_time(x: jax.Array, features: int, name: str) -> jax.Array:
-    """Mix each place of [B, T, …, C] with itself a frame before and after."""
-    padded = jnp.pad(x, [(1, 1) if dim == 1 else (0, 0) for dim in range(x.ndim)])
-    joined = jnp.concatenate([padded[:, :-2], padded[:, 1:-1], padded[:, 2:]], axis=-1)
-    return nn.silu(nn.Dense(features, name=name)(joined))
+        return Summary(c.hidden // 3, name="summary")(x)

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from animatrix_data.files import whole_file
-from animatrix_data.procedural.oracles import Reading
+from animatrix_data.procedural.oracles import Reading, flow_field, frame_statistics
 from animatrix_data.settings import build
 from animatrix_jax.checkpoint.folder import copy_part, load_part, save_part
-from animatrix_jax.models.oracle import OracleConfig, OracleNet
+from animatrix_jax.models.oracle import HEAT, PRESENCE, TRACKS, OracleConfig, OracleNet
 
 PART = "oracle"
 CARD = "oracle.json"
@@ -26,10 +26,24 @@ CARD = "oracle.json"
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often an oracle's top answer is right on held-out renders, before and after the VAE."""
+    """How often an oracle's top answer is right on held-out renders, before and after the VAE
+    (None: not asked there)."""
 
     raw: float
-    reconstructed: float
+    reconstructed: float | None
+    clips: int
+
+
+@dataclass(frozen=True)
+class FaultAccuracy:
+    """How well a kind of fault is told from sound clips: the area under the ROC, before and after
+    the VAE, over `clips` that show it; and the rank correlation of the score with the deformation
+    of sound clips, which are no failure. A score below `floor` says nothing and is read as 0."""
+
+    auc: float
+    reconstructed: float | None
+    correlation: float
+    floor: float
     clips: int
 
 
@@ -38,7 +52,10 @@ class OracleCard:
     """What `oracle/oracle.json` holds beside the weights.
 
     `fps` is the rate of the clips it reads; `accuracy` is by sub-field, `per_answer` by sub-field
-    and answer, `classical` that of the classical oracles on the same clips.
+    and answer, `classical` that of the classical oracles on the same clips, `faults` by the name
+    of the fault's answers. `unmeasured` lists the answers that are read too badly to be used, with
+    their accuracy; `point_error` is the median error of found points in frame heights. `sampler` is
+    what the clips were drawn with.
     """
 
     config: OracleConfig
@@ -47,6 +64,10 @@ class OracleCard:
     per_answer: Mapping[str, Mapping[str, Accuracy]] = field(default_factory=dict)
     classical: Mapping[str, Accuracy] = field(default_factory=dict)
     note: str = ""
+    faults: Mapping[str, FaultAccuracy] = field(default_factory=dict)
+    unmeasured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    point_error: float | None = None
+    sampler: str = "rehearsed"
 
 
 def save_oracle(folder: Path, params: Any, card: OracleCard, dtype: Any = jnp.float32) -> None:
@@ -76,12 +97,30 @@ def read_oracle_card(folder: Path) -> OracleCard:
     return build(OracleCard, content, str(path))
 
 
-def oracle_scores(net: OracleNet) -> Callable[[Any, np.ndarray], dict[str, jax.Array]]:
-    """Return a function of (params, frames uint8 [B, T, H, W, 3]) to probabilities [B, n]."""
+def clip_views(frames: np.ndarray, fps: float, config: OracleConfig) -> dict[str, np.ndarray]:
+    """Return what the network takes of a clip uint8 [T, H, W, 3] of the oracle's size and rate:
+    the frames shown (uint8), and the coarse flow and statistics of all where streams read them."""
+    views: dict[str, np.ndarray] = {"frames": frames[:: config.skip]}
+    if "field" in config.streams:
+        views["field"] = flow_field(frames, fps)
+    if "statistics" in config.streams:
+        views["statistics"] = frame_statistics(frames)
+    return views
 
-    def scores(params: Any, frames: jax.Array) -> dict[str, jax.Array]:
-        logits: Any = net.apply(params, frames.astype(jnp.float32) / 127.5 - 1.0)
-        return {name: jax.nn.softmax(value) for name, value in logits.items()}
+
+def oracle_scores(net: OracleNet) -> Callable[[Any, Mapping[str, np.ndarray]], dict[str, Any]]:
+    """Return a function of (params, views of clips [B, …]) to probabilities [B, n] by sub-field.
+
+    Where the network finds points, `TRACKS` [B, T, K, 3] is among them.
+    """
+
+    def scores(params: Any, views: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        inputs: Any = {**views, "frames": views["frames"].astype(jnp.float32) / 127.5 - 1.0}
+        out: Any = net.apply(params, **inputs)
+        kept = {name: value for name, value in out.items() if name not in (HEAT, PRESENCE)}
+        return {
+            name: value if name == TRACKS else jax.nn.softmax(value) for name, value in kept.items()
+        }
 
     return jax.jit(scores)
 
@@ -99,18 +138,50 @@ class LearnedOracle:
 
     def read(self, clips: Sequence[np.ndarray], fps: float, batch: int = 16) -> list[Reading]:
         """Return what each of some clips shows; ValueError when one is too short."""
-        readings: list[Reading] = []
-        labels = self.card.config.labels
-        for start in range(0, len(clips), batch):
-            chunk = np.stack([self._fitted(clip, fps) for clip in clips[start : start + batch]])
-            padded = np.concatenate([chunk, chunk[:1].repeat(batch - len(chunk), axis=0)])
-            scores = jax.device_get(self._scores(self._params, padded))
-            for i in range(len(chunk)):
-                readings.append(
-                    {name: dict(zip(labels[name], map(float, values[i]), strict=True))
-                     for name, values in scores.items()}
-                )  # fmt: skip
+        labels, readings = self.card.config.labels, []
+        for scores in self._each(clips, fps, batch):
+            reading: Reading = {}
+            for name, known in labels.items():
+                values = scores[name]
+                if name in self.card.faults:
+                    floor = self.card.faults[name].floor
+                    above = max(0.0, (float(values[1]) - floor) / (1.0 - floor))
+                    values = np.array([1.0 - above, above])
+                reading[name] = dict(zip(known, map(float, values), strict=True))
+            readings.append(reading)
         return readings
+
+    def keypoints(self, frames: np.ndarray, fps: float) -> dict[str, np.ndarray]:
+        """Return where the figure's points stand in a clip uint8 [T, H, W, 3].
+
+        Each is [T', 3]: x and y in pixels of the given frames, and the probability that the point
+        is in the frame, at every `skip`-th frame of the oracle's rate. Raises ValueError when the
+        clip is too short or the oracle finds no points.
+        """
+        config = self.card.config
+        if not config.points:
+            raise ValueError(f"the oracle of {self.folder} finds no points")
+        (scores,) = self._each([frames], fps, 1)
+        height, width = frames.shape[1:3]
+        found = np.array(scores[TRACKS])
+        found[..., :2] *= np.array([width * config.height / config.width, height]) / 2
+        found[..., :2] += np.array([width, height]) / 2
+        return {name: found[:, k] for k, name in enumerate(config.points)}
+
+    def _each(
+        self, clips: Sequence[np.ndarray], fps: float, batch: int
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the network's answers clip by clip."""
+        for start in range(0, len(clips), batch):
+            views = [
+                clip_views(self._fitted(clip, fps), self.card.fps, self.card.config)
+                for clip in clips[start : start + batch]
+            ]
+            padded = [*views, *[views[0]] * (batch - len(views))]
+            stacked = {name: np.stack([view[name] for view in padded]) for name in views[0]}
+            scores = jax.device_get(self._scores(self._params, stacked))
+            for i in range(len(views)):
+                yield {name: values[i] for name, values in scores.items()}
 
     def _fitted(self, frames: np.ndarray, fps: float) -> np.ndarray:
         """Return a clip in the oracle's frame count, rate and size."""
@@ -126,12 +197,11 @@ class LearnedOracle:
     @cached_property
     def _params(self) -> Any:
         c = self.card.config
-        clip = jax.ShapeDtypeStruct((1, c.frames, c.height, c.width, 3), jnp.float32)
-        shapes = jax.eval_shape(partial(OracleNet(c).init, jax.random.key(0)), clip)
+        shapes = jax.eval_shape(partial(OracleNet(c).init, jax.random.key(0)), **c.inputs(1))
         return {"params": load_part(self.folder, PART, shapes["params"])}
 
     @cached_property
-    def _scores(self) -> Callable[[Any, np.ndarray], dict[str, jax.Array]]:
+    def _scores(self) -> Callable[[Any, Mapping[str, np.ndarray]], dict[str, Any]]:
         return oracle_scores(OracleNet(self.card.config))
 
 

@@ -1,6 +1,5 @@
-"""Training the learned oracle: one step on labelled clips."""
+"""Training the learned oracle: one step on labelled clips, with the places of a figure's points."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -9,7 +8,7 @@ import optax
 from jaxtyping import Array, Float
 
 from animatrix_jax.diffusion.schedule import fold_sample
-from animatrix_jax.models.oracle import OracleNet
+from animatrix_jax.models.oracle import HEAT, PRESENCE, OracleNet
 from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 from animatrix_jax.training.vae import to_unit
@@ -36,32 +35,73 @@ def augment(key: jax.Array, frames: Float[Array, "T H W 3"]) -> Float[Array, "T 
     return frames * scale + shift + size * (bits.astype(jnp.float32) / 127.5 - 1.0)
 
 
+def heat_target(
+    places: Float[Array, "B T K 2"], height: int, width: int
+) -> Float[Array, "B T N K"]:
+    """Return soft one-hot maps [height · width] of where points stand: Gaussians of one cell.
+
+    `places` are x and y in half frame heights from the centre (y down), cells are square.
+    """
+    x = (places[..., 0] * height / width + 1) * width / 2 - 0.5
+    y = (places[..., 1] + 1) * height / 2 - 0.5
+
+    def bumps(at: jax.Array, cells: int) -> jax.Array:
+        return jax.nn.softmax(-jnp.square(jnp.arange(cells) - at[..., None]) / 2, axis=-1)
+
+    both = jnp.einsum("btky,btkx->btyxk", bumps(y, height), bumps(x, width))
+    return both.reshape(*both.shape[:2], height * width, -1)
+
+
+def point_losses(
+    heat: Float[Array, "B T N K"],
+    presence: Float[Array, "B T K"],
+    places: Float[Array, "B T K 2"],
+    inside: Float[Array, "B T K"],
+    height: int,
+) -> Metrics:
+    """Return the cross-entropy of the points' places, over those `inside` the frame (1 or 0), and
+    that of their presence; the heat's cells stand in `height` rows."""
+    target = heat_target(places, height, heat.shape[2] // height)
+    entropy = -(target * jax.nn.log_softmax(heat, axis=2)).sum(axis=2)
+    return {
+        "points": (entropy * inside).sum() / (inside.sum() + 1.0),
+        "presence": optax.sigmoid_binary_cross_entropy(presence, inside).mean(),
+    }
+
+
 def oracle_step(
     net: OracleNet, optimizer: optax.GradientTransformation, ema_decay: float, seed: int
 ) -> Step:
     """Return the step on batches of `frames` uint8 [B, T, H, W, 3], `sample_index` and `targets`.
 
-    `targets` maps a sub-field to the share of each answer [B, n]; the loss is the cross-entropy,
-    summed over sub-fields.
+    `targets` maps a sub-field to the share of each answer [B, n], all zero where it says nothing;
+    the loss is the cross-entropy, summed over sub-fields. Where the network's streams read them, a
+    batch holds `field` and `statistics`; where it finds points, `places` [B, T, K, 2] in half
+    frame heights and `inside` [B, T, K], and their losses are added.
     """
+    cells = net.config.height // 4
 
     def loss_fn(
-        params: Any, frames: jax.Array, targets: Mapping[str, jax.Array], key: jax.Array
+        params: Any, inputs: Any, batch: Batch, key: jax.Array
     ) -> tuple[jax.Array, Metrics]:
-        logits: Any = net.apply(params, frames, train=True, rngs={"dropout": key})
+        out: Any = net.apply(params, **inputs, train=True, rngs={"dropout": key})
         losses = {
-            name: optax.softmax_cross_entropy(logits[name], target).mean()
-            for name, target in targets.items()
+            name: optax.softmax_cross_entropy(out[name], target).mean()
+            for name, target in batch["targets"].items()
         }
+        if "places" in batch:
+            found = (out[HEAT], out[PRESENCE], batch["places"], batch["inside"])
+            losses |= point_losses(*found, cells)
         return jnp.sum(jnp.stack(list(losses.values()))), losses
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         key = jax.random.key(seed)
         fold = jax.vmap(lambda index: fold_sample(key, index, AUGMENTATION))
         frames = jax.vmap(augment)(fold(batch["sample_index"]), to_unit(batch["frames"]))
+        inputs = {name: batch[name] for name in ("field", "statistics") if name in batch}
         dropout = jax.random.fold_in(jax.random.fold_in(key, DROPOUT), state.step)
         grad_fn = jax.value_and_grad(loss_fn, has_aux=True)
-        (loss, parts), grads = grad_fn(state.params, frames, batch["targets"], dropout)
+        (loss, parts), grads = grad_fn(state.params, {"frames": frames, **inputs}, batch, dropout)
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         average = update_average(state.average, params, state.step, ema_decay)

@@ -38,6 +38,24 @@ def test_hits_are_counted_among_the_clips_that_ask() -> None:
     }
 
 
+def test_answers_that_the_oracle_misreads_are_not_asked_about() -> None:
+    report = measure_adherence(
+        SPECS, READINGS, KNOWN, unmeasured={"VFX": ["Snow"], "CameraMotion": ["Tilt up"]}
+    )
+    counts = {e.name: (e.found.hits, e.found.trials) for e in report.sub_fields}
+    assert counts["VFX"] == (1, 1), "the clip that asks for rain too still counts"
+    assert counts["CameraMotion"] == (2, 3)
+
+
+def test_parts_of_a_sub_field_are_measured_apart() -> None:
+    spec = parse_tags("Emotion: anger; shyness")
+    reading = {"Emotion:basic": {"anger": 1.0}, "Emotion:complex": {"pride": 1.0}}
+    report = measure_adherence([spec], [reading], {})
+    assert [(e.name, e.axis, e.found.hits) for e in report.sub_fields] == [
+        ("Emotion:basic", "M", 1), ("Emotion:complex", "M", 0),
+    ]  # fmt: skip
+
+
 def test_chance_is_exact_where_all_permutations_agree() -> None:
     specs = [parse_tags(f"VideoStyle: {s}") for s in ("Shinkai Style", "Miyazaki Style") * 4]
     readings = [seen(VideoStyle="Shinkai Style")] * 8

@@ -10,8 +10,10 @@ from animatrix_data.taxonomy import parse_tags
 from animatrix_jax.evaluation.adherence import measure_adherence
 from animatrix_jax.evaluation.report import (
     adherence_table,
+    answer_table,
     as_json,
     confusion,
+    fault_table,
     guidance_table,
     interval,
     percent,
@@ -52,6 +54,20 @@ def test_guidance_shows_what_was_measured_only() -> None:
 
 def test_confusion_counts_pairs() -> None:
     assert confusion(["a", "b", "a"], ["a", "a", "b"]) == {"a": {"a": 1, "b": 1}, "b": {"a": 1}}
+
+
+def test_an_answer_says_what_is_read_instead() -> None:
+    counts = confusion(["Rain"] * 4, ["Rain", "Snow", "Aura", "Snow"])
+    shares = {"Rain": proportion(1, 4)}
+    (line,) = [x for x in printed(answer_table("VFX", shares, counts, {"Rain": 0.25})).splitlines()
+               if "25 % [" in x]  # fmt: skip
+    assert "Snow 2, Aura 1" in line and "not measured" in line
+
+
+def test_faults_have_areas_and_correlations() -> None:
+    row = {"clips": 9, "auc": 0.981, "reconstructed": None, "correlation": -0.052}
+    text = printed(fault_table({"tear": row}))
+    assert all(part in text for part in ("tear", "0.981", "–", "-0.052"))
 
 
 def test_a_report_is_json_without_nan(tmp_path: Path) -> None:

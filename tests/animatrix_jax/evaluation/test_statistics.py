@@ -2,8 +2,15 @@
 
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu, spearmanr
 
-from animatrix_jax.evaluation.statistics import chance_of, permuted_shares, proportion
+from animatrix_jax.evaluation.statistics import (
+    area_under_curve,
+    chance_of,
+    permuted_shares,
+    proportion,
+    rank_correlation,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +72,16 @@ def test_the_seed_decides_the_permutations() -> None:
 def test_chance_needs_as_many_specs_as_clips() -> None:
     with pytest.raises(ValueError, match="square"):
         permuted_shares(np.ones((2, 3), bool), seed=0)
+
+
+def test_areas_and_ranks_are_scipys() -> None:
+    random = np.random.default_rng(0)
+    positive, negative = random.integers(2, 9, 30), random.integers(0, 7, 50)
+    above = mannwhitneyu(positive, negative).statistic / (30 * 50)
+    assert area_under_curve(positive, negative) == pytest.approx(above)
+    assert area_under_curve(np.ones(3), np.ones(4)) == 0.5
+    with pytest.raises(ValueError, match="positives and negatives"):
+        area_under_curve(positive, np.array([]))
+    one, other = random.normal(size=40), random.normal(size=40)
+    assert rank_correlation(one, other) == pytest.approx(spearmanr(one, other).statistic)
+    assert rank_correlation(one, np.ones(40)) == 0.0

@@ -12,7 +12,7 @@ import pytest
 
 from animatrix_data.corpus.video import encode_video
 from animatrix_data.procedural import Size, draw_clip, find_sampler
-from animatrix_data.procedural.oracles import studio_labels
+from animatrix_data.procedural.oracles import sampler_labels
 from animatrix_jax.checkpoint.folder import ClipShape
 from animatrix_jax.evaluation import bench
 from animatrix_jax.evaluation.oracles import load_oracles
@@ -31,7 +31,7 @@ def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "measured"
     shutil.copytree(tiny_model, folder)
     config = OracleConfig(
-        studio_labels(("VideoStyle", "ShotScale", "VFX")), 5, 32, 32,
+        sampler_labels("rehearsed", ("VideoStyle", "ShotScale", "VFX")), 5, 32, 32,
         dim=8, motion_dim=8, hidden=24, reach=1, gaps=(1,),
     )  # fmt: skip
     params = jax.jit(OracleNet(config).init)(jax.random.key(0), jnp.zeros((1, 5, 32, 32, 3)))

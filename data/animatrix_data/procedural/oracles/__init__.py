@@ -3,29 +3,40 @@
 from animatrix_data.procedural.oracles.answers import (
     CAMERA_MOVEMENT,
     NOTHING,
+    PARTS,
     Reading,
     answer,
     answers,
+    field_of,
     label_lists,
     mirror,
     movement,
-    studio_labels,
+    sampler_labels,
     top,
 )
 from animatrix_data.procedural.oracles.camera import CameraPath, camera_path, classify_camera
+from animatrix_data.procedural.oracles.flow import GRID, PAIRS_PER_SECOND, flow_field
+from animatrix_data.procedural.oracles.statistics import STATISTICS, frame_statistics
 
 __all__ = [
     "CAMERA_MOVEMENT",
+    "GRID",
     "NOTHING",
+    "PAIRS_PER_SECOND",
+    "PARTS",
+    "STATISTICS",
     "CameraPath",
     "Reading",
     "answer",
     "answers",
     "camera_path",
     "classify_camera",
+    "field_of",
+    "flow_field",
+    "frame_statistics",
     "label_lists",
     "mirror",
     "movement",
-    "studio_labels",
+    "sampler_labels",
     "top",
 ]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
-from animatrix_data.procedural.sampler import DRAWABLE, MOVES
+from animatrix_data.procedural.sampler import sample_spec
 from animatrix_data.taxonomy import DIRECTIONS, FIELDS, ProductionSpec, Tag
 
 NOTHING = "none"
 """The answer of a sub-field that shows nothing, such as a clip without VFX."""
 CAMERA_MOVEMENT = "CameraMovement"
 """The camera's movement without its direction: shown beside CameraMotion, part of no axis."""
+PARTS = ("Emotion:basic", "Emotion:complex")
+"""Sub-fields read in parts, by their terms' category: a face shows at most one of each."""
+SPECIMENS = 1000
+"""How many specs of a sampler show all that it asks for."""
 MIRRORED = {"left": "right", "right": "left", "cw": "ccw", "ccw": "cw"}
 
 Reading = dict[str, dict[str, float]]
@@ -22,9 +27,19 @@ def answer(tag: Tag) -> str:
     return f"{tag.name} {tag.direction}" if tag.direction else tag.name
 
 
-def answers(spec: ProductionSpec, field: str) -> tuple[str, ...]:
-    """Return what a spec asks for in a sub-field, without repetition; empty where nothing."""
-    return tuple(dict.fromkeys(answer(tag) for tag in spec.get(field)))
+def field_of(name: str) -> str:
+    """Return the sub-field that an oracle's answers belong to ('Emotion' of 'Emotion:basic')."""
+    return name.partition(":")[0]
+
+
+def answers(spec: ProductionSpec, name: str) -> tuple[str, ...]:
+    """Return what a spec asks for in a sub-field, without repetition; empty where nothing.
+
+    'Emotion:basic' names the tags of a sub-field whose terms are of one category.
+    """
+    field, _, category = name.partition(":")
+    tags = (tag for tag in spec.get(field) if not category or tag.term.category == category)
+    return tuple(dict.fromkeys(answer(tag) for tag in tags))
 
 
 def movement(text: str) -> str:
@@ -40,37 +55,33 @@ def mirror(text: str) -> str:
 
 
 def label_lists(
-    specs: Iterable[ProductionSpec], fields: Iterable[str]
+    specs: Iterable[ProductionSpec], names: Iterable[str]
 ) -> dict[str, tuple[str, ...]]:
-    """Return the answers that occur in each sub-field, in the vocabulary's order.
+    """Return the answers that occur in each sub-field (or part of one), in the vocabulary's order.
 
-    A sub-field that some specs leave empty gets the answer `NOTHING` first; one that offers no
-    choice (fewer than two answers) is left out.
+    One that some specs leave empty gets the answer `NOTHING` first; one that offers no choice
+    (fewer than two answers) is left out.
     """
     specs = list(specs)
+    ranks = {answer(tag): (tag.term.id, answer(tag)) for spec in specs for tag in spec.tags}
     lists = {}
-    for field in sorted(fields, key=list(FIELDS).index):
-        tags = {answer(tag): tag for spec in specs for tag in spec.get(field)}
-        found = sorted(tags, key=lambda text: (tags[text].term.id, text))
-        if any(not spec.get(field) for spec in specs):
+    for name in sorted(names, key=lambda name: (list(FIELDS).index(field_of(name)), name)):
+        asked = [answers(spec, name) for spec in specs]
+        found = sorted({text for texts in asked for text in texts}, key=ranks.__getitem__)
+        if not all(asked):
             found.insert(0, NOTHING)
         if len(found) > 1:
-            lists[field] = tuple(found)
+            lists[name] = tuple(found)
     return lists
 
 
-def studio_labels(fields: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the answers that the studio draws in each sub-field, the camera's with directions.
+@cache
+def sampler_labels(sampler: str, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return the answers to what a sampler asks for, as `label_lists` does.
 
-    VFX has the answer `NOTHING` first, since a clip may be without.
+    Raises ValueError for an unknown sampler.
     """
-    lists = {field: DRAWABLE[field] for field in fields}
-    if "CameraMotion" in lists:
-        moves = [f"{name} {d}" if d else name for name, d in MOVES]
-        lists["CameraMotion"] = tuple(moves)
-    if "VFX" in lists:
-        lists["VFX"] = (NOTHING, *lists["VFX"])
-    return lists
+    return label_lists((sample_spec(seed, sampler) for seed in range(SPECIMENS)), names)
 
 
 def top(reading: Reading, field: str) -> str:

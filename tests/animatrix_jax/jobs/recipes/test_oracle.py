@@ -3,27 +3,110 @@
 import json
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from animatrix_data.procedural.oracles import NOTHING, studio_labels
+from animatrix_data.procedural.oracles import NOTHING, sampler_labels
 from animatrix_data.taxonomy import parse_tags
 from animatrix_jax.evaluation.oracles import load_oracles
 from animatrix_jax.jobs import draw, train
-from animatrix_jax.jobs.recipes.oracle import FIELDS, accuracy_tables, place, target_rows
+from animatrix_jax.jobs.recipes.oracle import FIELDS, place
+from animatrix_jax.jobs.recipes.oracle_clips import (
+    Clips,
+    point_truth,
+    shown_batch,
+    target_rows,
+)
+from animatrix_jax.jobs.recipes.oracle_exam import Exam, accuracy_tables
+from animatrix_jax.models.oracle import OracleConfig, OracleNet
 
 SPECS = [parse_tags("CameraMotion: pan left"), parse_tags("CameraMotion: static, VFX: Rain")]
 
 
 def test_targets_name_what_is_asked_and_mirror_the_camera() -> None:
-    labels = studio_labels(("CameraMotion", "VFX"))
-    rows, mirrored = (target_rows(SPECS, labels, flipped) for flipped in (False, True))
+    labels = sampler_labels("rehearsed", ("CameraMotion", "VFX"))
+    sound = (frozenset[str](),) * 2
+    rows, mirrored = (target_rows(SPECS, sound, labels, flip) for flip in (False, True))
     named = [labels["CameraMotion"][i] for i in rows["CameraMotion"].argmax(1)]
     assert named == ["Pan left", "Static"]
     named = [labels["CameraMotion"][i] for i in mirrored["CameraMotion"].argmax(1)]
     assert named == ["Pan right", "Static"]
     assert [labels["VFX"][i] for i in rows["VFX"].argmax(1)] == [NOTHING, "Rain"]
     np.testing.assert_allclose(rows["VFX"].sum(1), 1.0)
+
+
+def test_targets_are_empty_where_nothing_is_said_and_name_faults() -> None:
+    labels = {"ShotScale": ("Close-Up", "Long Shot"), "Fault:tear": (NOTHING, "tear")}
+    rows = target_rows(SPECS, (frozenset({"tear"}), frozenset()), labels)
+    np.testing.assert_array_equal(rows["ShotScale"], np.zeros((2, 2)))
+    np.testing.assert_array_equal(rows["Fault:tear"], [[0, 1], [1, 0]])
+
+
+def test_what_nobody_can_answer_is_refused() -> None:
+    with pytest.raises(ValueError, match="VFX: Rain is not among"):
+        target_rows(SPECS, (frozenset[str](),) * 2, {"VFX": (NOTHING, "Snow")})
+
+
+def some_clips(config: OracleConfig) -> Clips:
+    """Three clips of random pixels; the second is torn."""
+    random = np.random.default_rng(0)
+    views = {
+        name: random.uniform(0, 9, shape.shape).astype(np.uint8 if name == "frames" else np.float32)
+        for name, shape in config.inputs(3).items()
+    }
+    places = random.uniform(-1, 1, (3, config.shown, 2, 2)).astype(np.float32)
+    return Clips(
+        (*SPECS, SPECS[1]), views, {k: v[:1] + 1 for k, v in views.items()},
+        (frozenset(), frozenset({"tear"}), frozenset()), np.array([0.1, 0.2, 0.3]), places,
+        np.ones(places.shape[:-1], np.float32),
+    )  # fmt: skip
+
+
+CONFIG = OracleConfig(
+    {"VFX": (NOTHING, "Rain"), "Fault:tear": (NOTHING, "tear")}, 5, 32, 32, dim=8, hidden=24,
+    posed_dim=16, course=8, fault_hidden=8, streams=("posed", "field", "statistics"),
+    points=("head", "hip"), skip=2, pairs=4,
+)  # fmt: skip
+
+
+def test_a_mirrored_clip_is_mirrored_in_all_that_is_seen_of_it() -> None:
+    clips = some_clips(CONFIG)
+    chosen, soft = np.array([0, 0, 2]), np.array([False, True, False])
+    as_is, turned = (shown_batch(clips, chosen, soft, np.full(3, flip)) for flip in (False, True))
+    np.testing.assert_array_equal(turned["frames"], as_is["frames"][:, :, :, ::-1])
+    np.testing.assert_array_equal(as_is["frames"][1], clips.soft["frames"][0])
+    np.testing.assert_array_equal(turned["field"], as_is["field"][:, :, :, ::-1] * [-1, 1, 1])
+    np.testing.assert_array_equal(turned["statistics"], as_is["statistics"])
+    np.testing.assert_array_equal(turned["places"], as_is["places"] * [-1, 1])
+    np.testing.assert_array_equal(turned["inside"], as_is["inside"])
+
+
+def test_points_are_measured_from_the_centre_and_lost_outside() -> None:
+    truths = [{"head": [[16.0, 8.0]] * 5}, {"head": [[40.0, 8.0]] * 5, "hip": [[0.5, 31.5]] * 5}]
+    places, inside = point_truth(truths, CONFIG)
+    assert places.shape == (2, 3, 2, 2)
+    np.testing.assert_allclose(places[0, :, 0], [[0.0, -0.5]] * 3)
+    np.testing.assert_array_equal(inside[:, 0], [[1, 0], [0, 1]])
+
+
+def test_tags_are_asked_of_sound_clips_and_faults_are_told_from_them() -> None:
+    clips, many = some_clips(CONFIG), np.array([0, 1, 2, 2, 0, 1])
+    clips = Clips(
+        tuple(clips.specs[i] for i in many), {k: v[many] for k, v in clips.drawn.items()},
+        clips.soft, tuple(clips.faults[i] for i in many), clips.deformation[many],
+        clips.places[many], clips.inside[many],
+    )  # fmt: skip
+    params = jax.jit(OracleNet(CONFIG).init)(
+        jax.random.key(0), **{k: jnp.zeros(v.shape) for k, v in CONFIG.inputs(1).items()}
+    )
+    card = Exam(CONFIG, clips, 0, bar=1.01).card(params, 8.0, jnp.float32)
+    assert card.accuracy["VFX"].clips == 4, "two clips are torn"
+    assert set(card.accuracy) == {"VFX"} and set(card.unmeasured["VFX"]) == {NOTHING, "Rain"}
+    fault = card.faults["Fault:tear"]
+    assert fault.clips == 2 and 0 <= fault.auc <= 1 and abs(fault.correlation) <= 1
+    assert card.point_error is not None and 0 < card.point_error < 1.5
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 12])
@@ -44,21 +127,23 @@ def test_accuracy_counts_the_camera_with_and_without_direction() -> None:
 
 
 def test_a_run_leaves_an_oracle_that_reads_clips(tiny_model: Path, tmp_path: Path) -> None:
-    draw.run(tmp_path / "corpus", clips=6, size="32x32x5@8", seed=50, processes=1)
+    size = {"size": "32x32x5@8", "processes": 1, "sampler": "rehearsed"}
+    draw.run(tmp_path / "corpus", clips=6, seed=50, **size)
+    draw.run(tmp_path / "exam", clips=2, seed=80, **size)
     settings = {
         "corpus": str(tmp_path / "corpus"), "model": str(tiny_model), "clip": (5, 32, 32),
         "steps": 1, "batch": 2, "held_out": 2, "registered": 1, "dim": 8, "motion_dim": 8,
-        "hidden": 24,
+        "hidden": 24, "exam": str(tmp_path / "exam"), "examined_soft": 3,
     }  # fmt: skip
     config = {"recipe": "oracle", "settings": settings, "seed": 0, "cadence": {}}
     numbers = train.run(config, tmp_path / "run")
     assert {"VFX_raw", "VFX_reconstructed", "CameraMovement_raw"} <= set(numbers)
     card = json.loads((tmp_path / "run/model/oracle/oracle.json").read_text())
-    assert card["accuracy"]["ShotScale"]["clips"] == 2
+    assert card["accuracy"]["ShotScale"]["clips"] == 4
     assert card["classical"]["CameraMotion"]["clips"] == 1
     oracles = load_oracles(tmp_path / "run/model")
     reading = oracles(np.zeros((5, 64, 64, 3), np.uint8), 8.0)
-    assert set(reading) == set(FIELDS)
+    assert set(reading) <= set(FIELDS) and {"VideoStyle", "VFX"} <= set(reading)
     assert all(sum(scores.values()) == pytest.approx(1.0, abs=1e-4) for scores in reading.values())
     with pytest.raises(ValueError, match="reads 5 frames at 8 fps"):
         oracles(np.zeros((4, 64, 64, 3), np.uint8), 8.0)

@@ -6,6 +6,7 @@ from animatrix_data.procedural.oracles import (
     label_lists,
     mirror,
     movement,
+    sampler_labels,
     top,
 )
 from animatrix_data.taxonomy import parse_tags
@@ -16,6 +17,22 @@ def test_camera_answers_carry_their_direction() -> None:
     assert answers(spec, "CameraMotion") == ("Pan left", "Static")
     assert answers(spec, "VFX") == ("Rain", "Snow")
     assert answers(spec, "ShotScale") == ()
+
+
+def test_emotions_are_read_by_their_kind() -> None:
+    spec = parse_tags("Emotion: anger; shyness")
+    assert answers(spec, "Emotion") == ("anger", "shyness")
+    assert answers(spec, "Emotion:basic") == ("anger",)
+    assert answers(spec, "Emotion:complex") == ("shyness",)
+    lists = label_lists([spec, parse_tags("Emotion: fear")], ("Emotion:basic", "Emotion:complex"))
+    assert lists == {"Emotion:basic": ("anger", "fear"), "Emotion:complex": (NOTHING, "shyness")}
+
+
+def test_a_sampler_is_read_in_what_it_asks_for() -> None:
+    labels = sampler_labels("rehearsed", ("CameraMotion", "ShotAngle", "VFX", "Emotion:basic"))
+    assert set(labels) == {"CameraMotion", "VFX"}, "only what offers a choice"
+    assert len(labels["CameraMotion"]) == 10 and "Pan left" in labels["CameraMotion"]
+    assert labels["VFX"][0] == NOTHING and len(labels["VFX"]) == 9
 
 
 def test_movement_drops_the_direction_and_nothing_else() -> None:

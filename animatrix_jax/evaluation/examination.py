@@ -1,0 +1,129 @@
+"""The examination of oracles: how well they read held-out clips whose every tag is known."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from animatrix_data.procedural import Size
+from animatrix_data.procedural.oracles import NOTHING, Reading, answers, field_of, top
+from animatrix_data.taxonomy import FIELDS
+from animatrix_jax.evaluation import report as tables
+from animatrix_jax.evaluation.bench import read_clips
+from animatrix_jax.evaluation.oracles import Oracles
+from animatrix_jax.evaluation.sources import Shown, draw_held_out, mean_psnr, reconstruct
+from animatrix_jax.evaluation.statistics import (
+    Proportion,
+    area_under_curve,
+    proportion,
+    rank_correlation,
+)
+from animatrix_jax.models.oracle import FAULT
+from animatrix_jax.runtime.model import Model
+
+SOFTENED = 200
+"""How many clips at most go through the VAE."""
+
+
+def through_vae(
+    model: Model, readers: Oracles, renders: int, seed: int, sampler: str
+) -> tuple[list[Shown], list[Shown], float]:
+    """Return held-out renders of the oracle's size, the first of them after the VAE, and print the
+    PSNR in dB of these."""
+    card = readers.learned.card
+    size = Size(card.config.height, card.config.width, card.config.frames, card.fps)
+    drawn = draw_held_out(renders, size, seed, sampler)
+    first = drawn[:SOFTENED]
+    frames = np.stack([clip.frames for clip in first])
+    decoded = reconstruct(model, frames)
+    soft = [replace(clip, frames=found) for clip, found in zip(first, decoded, strict=True)]
+    value = mean_psnr(frames, decoded)
+    print(f"VAE on {len(first)} held-out renders: {value:.2f} dB")
+    return drawn, soft, value
+
+
+def examine(
+    readers: Oracles, model: Model, renders: int, seed: int, sampler: str
+) -> dict[str, Any]:
+    """Measure the oracles on held-out renders, print how they do, and return the numbers.
+
+    Tags are asked of clips without faults; each fault is told from those.
+    """
+    drawn, soft, value = through_vae(model, readers, renders, seed, sampler)
+    read = [read_clips(readers, shown) for shown in (drawn, soft)]
+    sound = [[not clip.faults for clip in shown] for shown in (drawn, soft)]
+    rows, confusion, per_answer = {}, {}, {}
+    for name in (n for n in readers.learned.card.config.labels if field_of(n) in FIELDS):
+        raw, after = (
+            _asked_and_read(shown, readings, kept, name)
+            for shown, readings, kept in zip((drawn, soft), read, sound, strict=True)
+        )
+        rows[name] = (_share(raw), _share(after))
+        confusion[name] = tables.confusion([texts[0] for texts, _ in raw], [r for _, r in raw])
+        per_answer[name] = {
+            text: _share([pair for pair in raw if text in pair[0]]) for text in confusion[name]
+        }
+        weak = readers.unmeasured.get(name, {})
+        tables.show(tables.answer_table(name, per_answer[name], confusion[name], weak))
+    tables.show(tables.oracle_table(rows, readers.classical, tuple(readers.weak)))
+    faults = _faults(drawn, soft, read)
+    if faults:
+        tables.show(tables.fault_table(faults))
+    accuracy = {name: {"raw": raw, "reconstructed": after} for name, (raw, after) in rows.items()}
+    return {
+        "renders": renders,
+        "vae_psnr": value,
+        "accuracy": accuracy,
+        "per_answer": per_answer,
+        "confusion": confusion,
+        "faults": faults,
+    }
+
+
+Pair = tuple[tuple[str, ...], str]
+"""What may be read of a clip, and what is."""
+
+
+def _asked_and_read(
+    shown: Sequence[Shown], readings: Sequence[Reading], kept: Sequence[bool], name: str
+) -> list[Pair]:
+    """Return what is asked of each sound clip in a sub-field and what is read; a clip that asks for
+    nothing counts where the oracle can answer so."""
+    pairs = []
+    for clip, reading, sound in zip(shown, readings, kept, strict=True):
+        asked = answers(clip.spec, name) or ((NOTHING,) if NOTHING in reading[name] else ())
+        if sound and asked:
+            pairs.append((asked, top(reading, name)))
+    return pairs
+
+
+def _share(pairs: Sequence[Pair]) -> Proportion:
+    return proportion(sum(read in asked for asked, read in pairs), len(pairs))
+
+
+def _faults(
+    drawn: Sequence[Shown], soft: Sequence[Shown], read: Sequence[Sequence[Reading]]
+) -> dict[str, dict[str, float | int | None]]:
+    """Return by kind of fault the area under the ROC, drawn and after the VAE, and how the score
+    of sound clips goes with their deformation."""
+    found: dict[str, dict[str, float | int | None]] = {}
+    for name in (name for name in read[0][0] if name.startswith(FAULT)):
+        kind = name.removeprefix(FAULT)
+        areas: list[float | None] = []
+        for shown, readings in zip((drawn, soft), read, strict=True):
+            scores = np.array([reading[name][kind] for reading in readings])
+            broken = np.array([kind in clip.faults for clip in shown], bool)
+            sound = np.array([not clip.faults for clip in shown], bool)
+            some = broken.any() and sound.any()
+            areas.append(area_under_curve(scores[broken], scores[sound]) if some else None)
+        pairs = [
+            (reading[name][kind], clip.deformation)
+            for clip, reading in zip(drawn, read[0], strict=True)
+            if not clip.faults
+        ]
+        correlation = rank_correlation(*np.array(pairs).T) if pairs else None
+        count = sum(kind in clip.faults for clip in drawn)
+        found[kind] = {"clips": count, "auc": areas[0], "reconstructed": areas[1],
+                       "correlation": correlation}  # fmt: skip
+    return found
