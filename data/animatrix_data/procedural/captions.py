@@ -16,11 +16,13 @@ from animatrix_data.caption.schema import (
     SubjectTypes,
     from_spec,
 )
-from animatrix_data.procedural.content import Content, companion
+from animatrix_data.procedural.content import Content
 from animatrix_data.procedural.effects import EFFECTS
+from animatrix_data.procedural.interactions import Company
+from animatrix_data.procedural.motion import MOTIONS
 from animatrix_data.procedural.registry import generator
 from animatrix_data.procedural.sampler import shipped
-from animatrix_data.procedural.sampler.drawable import COMPANY
+from animatrix_data.procedural.timing import Build
 from animatrix_data.procedural.wording import (
     ACTIONS,
     BESIDE,
@@ -65,10 +67,12 @@ def phrasebook(spec: ProductionSpec, content: Content) -> Phrasebook:
     return FIRST if shipped.knows(spec) and content.place in FIRST.places else FULL
 
 
-def _other(spec: ProductionSpec, content: Content, seed: int) -> Content | None:
-    """Return who else is in the clip, None where the figure is alone."""
-    together = any(tag.term.category == COMPANY for tag in spec.get("MotionType"))
-    return companion(content, seed) if together else None
+def partner(spec: ProductionSpec, content: Content, seed: int) -> Content | None:
+    """Return who else is in the clip, the first of others, or None where the figure is alone."""
+    actions = [MOTIONS[tag.name] for tag in spec.get("MotionType")]
+    if not any(action.company for action in actions):
+        return None
+    return Company(content, Build(), actions, generator(seed, "partner")).others(1)[0]
 
 
 def _looks(content: Content, book: Phrasebook, rng: np.random.Generator) -> dict[str, str]:
@@ -132,7 +136,7 @@ def write_directive(
     Both together stay within 150 bytes; mentions that would not fit are left out.
     """
     rng, book = generator(seed, "directive"), phrasebook(spec, content)
-    other = _other(spec, content, seed)
+    other = partner(spec, content, seed)
     words = _words(content, other, book, rng)
     template = _choose(rng, PAIR_TEMPLATES if other else book.templates)
     summary, subject, scene = (part.format(**words) for part in template)
@@ -149,7 +153,7 @@ def write_directive(
 def structured_caption(spec: ProductionSpec, content: Content, seed: int) -> StructuredCaption:
     """Return the clip's structured caption (paper A.2.2), worded as the seed has it."""
     rng = generator(seed, "caption")
-    other = _other(spec, content, seed)
+    other = partner(spec, content, seed)
     shot = spec.get("ShotScale")
     standpoint = STANDPOINTS[shot[0].name if shot else "Full Shot"]
     subjects = [_subject(0, content, _choose(rng, standpoint), rng)]

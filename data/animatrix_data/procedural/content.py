@@ -110,20 +110,3 @@ def sample_content(seed: int, staging: Staging = FREE) -> Content:
         light=str(rng.choice(staging.lights)),
         facing=int(rng.choice([-1, 1])),
     )
-
-
-def companion(content: Content, seed: int) -> Content:
-    """Return who shares the frame with a figure, told from it by hair and by clothes."""
-    rng = generator(seed, "companion")
-    person = str(rng.choice(list(PEOPLE)))
-    return Content(
-        person=person,
-        hair=str(rng.choice([hair for hair in PEOPLE[person] if hair != content.hair])),
-        hair_colour=str(rng.choice([name for name in HAIR_COLOURS if name != content.hair_colour])),
-        outfit_colour=str(
-            rng.choice([name for name in OUTFIT_COLOURS if name != content.outfit_colour])
-        ),
-        place=content.place,
-        light=content.light,
-        facing=-content.facing,
-    )

@@ -1,13 +1,16 @@
 """The draw job: the same bytes from any number of workers, resumable, one sentence on mistakes."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
 from animatrix_data.corpus.catalogue import read_catalogue
 from animatrix_data.corpus.video import decode_video
-from animatrix_data.procedural import Size, draw_clip
+from animatrix_data.procedural import Size, draw_clip, sample_staging
 from animatrix_data.taxonomy import parse_directive, parse_tags
+from animatrix_jax import cli
 from animatrix_jax.jobs import draw
 
 SMALL = Size(32, 32, 3, 8)
@@ -36,9 +39,11 @@ def test_a_row_tells_its_clip(tmp_path: Path) -> None:
     assert (row.seed, row.frames, row.height, row.fps) == (8, 9, 64, 8.0)
     spec = parse_tags(row.tags)
     assert parse_directive(row.directive).spec == spec
-    drawn = draw_clip(spec, 8, Size(64, 64, 9, 8)).frames
+    drawn = draw_clip(spec, 8, Size(64, 64, 9, 8), sample_staging(8)).frames
     decoded = decode_video(catalogue.clip_path(row)).frames
     assert abs(decoded.astype(float) - drawn).mean() < 3
+    assert row.deformation == json.loads(row.truth)["deformation"]
+    assert row.motion_amplitude is not None and 0 < row.motion_amplitude < 1
 
 
 def test_fixed_tags_are_in_every_clip_and_the_others_vary(tmp_path: Path) -> None:
@@ -48,8 +53,22 @@ def test_fixed_tags_are_in_every_clip_and_the_others_vary(tmp_path: Path) -> Non
     assert len({row.style_cluster for row in corpus}) > 1
 
 
-def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fixed_faults_break_every_clip_whose_tags_allow_it(tmp_path: Path) -> None:
+    corpus = draw.run(
+        tmp_path / "c", clips=6, size=SMALL, processes=1, faults="limb:0.8, freeze:.5",
+        tags="shot_type: close-up",
+    )  # fmt: skip
+    faults = [json.loads(row.truth)["faults"] for row in corpus]
+    assert all([fault["kind"] for fault in broken] == ["freeze"] for broken in faults)
+    assert json.loads((tmp_path / "c" / "draw.json").read_text())["faults"] == "limb:0.8,freeze:0.5"
+
+
+@pytest.mark.parametrize("sampler", ["faulty", "long_tail"])
+def test_an_interrupted_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampler: str
+) -> None:
     folder, drawn = tmp_path / "c", []
+    asked = {"size": SMALL, "processes": 1, "sampler": sampler}
     real = draw._draw_one
 
     def failing(place: Path, seed: int, settings: draw.DrawSettings):  # type: ignore[no-untyped-def]
@@ -60,21 +79,28 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(draw, "_draw_one", failing)
     with pytest.raises(KeyboardInterrupt):
-        draw.run(folder, clips=5, size=SMALL, processes=1)
+        draw.run(folder, clips=5, **asked)
     (folder / "clips" / "drawn-00000001.mp4").write_bytes(b"cut short")
     drawn[:] = []
     monkeypatch.setattr(draw, "_draw_one", lambda *a: drawn.append(a[1]) or real(*a))
-    resumed = draw.run(folder, clips=5, size=SMALL, processes=1)
+    draw.run(folder, clips=5, **asked)
     assert drawn == [1, 3, 4]
-    assert resumed.digest == draw.run(tmp_path / "d", clips=5, size=SMALL, processes=1).digest
-    assert len(draw.run(folder, clips=6, size=SMALL, processes=1)) == 6
+    draw.run(tmp_path / "d", clips=5, **asked)
+    assert files_of(folder) == files_of(tmp_path / "d")
+    assert len(draw.run(folder, clips=6, **asked)) == 6
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         ({"tags": "VFX: Rainn"}, "near it are Rain"),
-        ({"tags": "MotionType: swim"}, "it can draw stand, walk"),
+        ({"tags": "MotionType: mecha transform"}, "cannot draw MotionType: mecha transform: there"),
+        ({"tags": "VFX: Spiral Eyes, VFX: Heart Eyes"}, "both take the place of the eyes"),
+        ({"faults": "limbs:0.5"}, "did you mean limb"),
+        ({"faults": "limb"}, "is not KIND:SEVERITY such as limb:0.8"),
+        ({"faults": "limb:1.5"}, "at most 1"),
+        ({"faults": "limb:0.5,limb:0.6"}, "name a kind twice"),
+        ({"size": "64x64x0@8"}, "frames"),
         ({"size": "8x8x3@8"}, "below the minimum of 32"),
         ({"size": "huge"}, "HEIGHTxWIDTHxFRAMES@FPS"),
         ({"clips": 0}, "clips must be 1 or more"),
@@ -101,3 +127,25 @@ def test_a_folder_that_cannot_take_the_corpus_is_refused(tmp_path: Path) -> None
         draw.run(tmp_path / "c", clips=2, size=SMALL, processes=1, crf=20)
     with pytest.raises(ValueError, match="clips of other seeds"):
         draw.run(tmp_path / "c", clips=2, size=SMALL, seed=9, processes=1)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("--clips 3", "animatrix draw: --out is missing"),
+        ("--out {place}/c --tags MotionType:teleport", "animatrix draw: MotionType has no value"),
+        ("--out {place}/c --size 64x64x0@8", "animatrix draw: "),
+        ("--out {place}/c --size 16x16x9@8", "below the minimum of 32"),
+        ("--out {place}/c --faults leg:0.5", "animatrix draw: there is no fault 'leg'"),
+        ("--out {place}/c --sampler longtail", "animatrix draw: there is no sampler 'longtail'"),
+        ("--out {place}/file/c", "cannot be written"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, sentence: str
+) -> None:
+    (tmp_path / "file").write_text("here first")
+    assert cli.main(["draw", *line.format(place=tmp_path).split()]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said and said.count("\n") == 1
+    assert os.listdir(tmp_path) == ["file"]

@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 from animatrix_data.caption.schema import parse_caption, to_spec
 from animatrix_data.procedural import sample_spec, sample_staging
 from animatrix_data.procedural.captions import (
+    partner,
     phrasebook,
     structured_caption,
     write_directive,
 )
-from animatrix_data.procedural.content import Content, companion, sample_content
+from animatrix_data.procedural.content import Content, sample_content
 from animatrix_data.procedural.sampler import SAMPLERS
+from animatrix_data.procedural.scene import Scene, Size
 from animatrix_data.procedural.wording import ACTIONS, FACES, FIRST, FULL, HAIR
 from animatrix_data.taxonomy import Tag, parse_directive, print_directive
 
@@ -68,10 +70,9 @@ def test_two_figures_are_two_in_the_words() -> None:
     spec, content = drawn(3, "balanced")
     spec = spec.replace("MotionType", [Tag("MotionType", "hug")])
     spec = spec.replace("ShotScale", [Tag("ShotScale", "Full Shot")])
-    other = companion(content, 3)
-    assert (other.hair, other.hair_colour, other.outfit_colour) != (
-        content.hair, content.hair_colour, content.outfit_colour,
-    )  # fmt: skip
+    other = partner(spec, content, 3)
+    clip = Scene(spec, content, 3, Size(64, 64, 2, 8))
+    assert other is not None and [actor.content for actor in clip.actors] == [content, other]
     caption = structured_caption(spec, content, 3)
     assert [subject.idx for subject in caption.subjects] == [0, 1]
     assert caption.motion[0].action in {

@@ -11,6 +11,7 @@ from animatrix_data.procedural.framing import ANGLES, SHOTS
 from animatrix_data.procedural.motion import MOTIONS
 from animatrix_data.procedural.styles import STYLES
 from animatrix_data.procedural.timing import AMPLITUDES, CYCLES_PER_SECOND, KINETICS
+from animatrix_data.settings import near
 from animatrix_data.taxonomy.tags import ProductionSpec, Tag
 
 DRAWABLE: dict[str, tuple[str, ...]] = {
@@ -30,8 +31,6 @@ DRAWABLE: dict[str, tuple[str, ...]] = {
 MOVES = tuple((name, d) for name in MOVEMENTS for d in MOVEMENTS[name].directions)
 """The camera's movements with their directions."""
 
-COMPANY = "Multi-Character Interaction"
-"""The category of motions that need a second figure in the frame."""
 EYES = (
     "Spiral Eyes",
     "Starry Eyes",
@@ -63,10 +62,11 @@ def check_drawable(spec: ProductionSpec) -> None:
     It cannot draw tags that it lacks, nor some pairs: see `clash`.
     """
     for tag in spec.tags:
-        names = DRAWABLE.get(tag.field, ())
+        names = DRAWABLE[tag.field]
         if tag.name not in names:
-            offer = f"it can draw {', '.join(names)}" if names else "leave it out"
-            raise ValueError(f"the studio cannot draw {tag.field}: {tag.name}; {offer}")
+            raise ValueError(
+                f"the studio cannot draw {tag.field}: {tag.name}{near(tag.name, names)}"
+            )
     if sentence := clash(spec):
         raise ValueError(sentence)
 
@@ -78,7 +78,7 @@ def clash(spec: ProductionSpec) -> str | None:
         for one, other in combinations([name for name in effects if name in names], 2):
             return f"VFX: {one} and VFX: {other} both take the place of {place}; leave one out"
     shots = [tag.name for tag in spec.get("ShotScale")]
-    company = [tag.name for tag in spec.get("MotionType") if tag.term.category == COMPANY]
+    company = [tag.name for tag in spec.get("MotionType") if MOTIONS[tag.name].company]
     if company and shots == ["Extreme Close-Up"]:
         return (
             f"MotionType: {company[0]} needs two figures, and ShotScale: Extreme Close-Up has "
@@ -90,7 +90,7 @@ def clash(spec: ProductionSpec) -> str | None:
 def readable_shots(tag: Tag) -> tuple[str, ...]:
     """Return the shot scales in which what a tag asks for can be seen."""
     if tag.field == "MotionType":
-        return getattr(MOTIONS[tag.name], "shots", ALL_SHOTS)
+        return MOTIONS[tag.name].shots
     if tag.field == "Emotion":
         return FACE_SHOTS
     return EFFECTS[tag.name].shots if tag.field == "VFX" else ALL_SHOTS

@@ -1,9 +1,10 @@
 """Samplers for measuring: all that is asked for can be seen, with and without faults.
 
 A motion can be read in some shot scales only, an effect on the head in others, an emotion where
-the face is large, and none of those on the head from straight above. Motion, effect, shot, angle
-and emotion are therefore drawn together, from the distribution that is nearest to independence
-among those with even margins which ask for nothing hidden (iterative proportional fitting).
+the face is large and neither an effect nor the motion has a face of its own, and nothing on the
+head from straight above. Motion, effect, shot, angle and emotion are therefore drawn together, from
+the distribution that is nearest to independence among those with even margins which ask for nothing
+hidden (iterative proportional fitting).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animatrix_data.procedural.effects import EFFECTS
-from animatrix_data.procedural.expressions import FACE_SHOTS
+from animatrix_data.procedural.expressions import FACE_SHOTS, NEUTRAL
 from animatrix_data.procedural.faults import FAULTS, Fault, conflict
+from animatrix_data.procedural.motion import MOTIONS
 from animatrix_data.procedural.registry import generator
 from animatrix_data.procedural.sampler.balanced import DEFORMED, EMOTION
 from animatrix_data.procedural.sampler.base import (
@@ -29,8 +31,6 @@ from animatrix_data.procedural.sampler.base import (
 )
 from animatrix_data.procedural.sampler.drawable import (
     DRAWABLE,
-    EYES,
-    FACES,
     FIGURES,
     clash,
     readable_shots,
@@ -43,7 +43,7 @@ FAULTY = 0.5
 """The share of clips of `faulty` with a fault."""
 SEVERITIES = (0.3, 1.0)
 FACELESS_ANGLE = "Overhead"
-ROUNDS = 300
+ROUNDS = 60
 SURVEYED = 600
 """From how many specs it is learnt how often a kind of fault is possible."""
 
@@ -53,12 +53,15 @@ def legible(rng: Rng) -> ProductionSpec:
 
     Style, movement with direction, motion and effect are as even as visibility lets them be.
     """
-    motion, effect, shot, angle, felt = _draw_cell(rng)
-    tags = [Tag("MotionType", motion), Tag("ShotScale", shot), Tag("ShotAngle", angle)]
-    tags += [
-        Tag(field, pick(rng, DRAWABLE[field]))
-        for field in ("VideoStyle", "MotionStyle", "MotionAmplitude", "MotionSpeed")
+    motion, effect, shot, above, felt = _draw_cell(rng)
+    angles = [a for a in DRAWABLE["ShotAngle"] if (a == FACELESS_ANGLE) == above]
+    tags = [
+        Tag("MotionType", motion),
+        Tag("ShotScale", shot),
+        Tag("ShotAngle", pick(rng, angles)),
     ]
+    for field in ("VideoStyle", "MotionStyle", "MotionAmplitude", "MotionSpeed"):
+        tags.append(Tag(field, pick(rng, DRAWABLE[field])))
     if felt:
         tags.append(Tag("Emotion", pick(rng, DRAWABLE["Emotion"])))
     tags.append(draw_move(rng))
@@ -95,18 +98,14 @@ def _fault_weights() -> dict[str, float]:
     return dict(zip(FAULTS, weights.tolist(), strict=True))
 
 
-def _draw_cell(rng: Rng) -> tuple[str, str, str, str, bool]:
-    """Return a motion, an effect (empty for none), a shot, an angle, and whether one is felt."""
+def _draw_cell(rng: Rng) -> tuple[str, str, str, bool, bool]:
+    """Return a motion, an effect (empty for none), a shot, whether the camera looks straight down,
+    and whether an emotion is shown."""
     edges = _edges()
     place = int(np.searchsorted(edges, rng.uniform() * edges[-1], side="right"))
-    m, e, s, a, felt = np.unravel_index(place, _shape())
-    return (
-        DRAWABLE["MotionType"][m],
-        _effects()[e],
-        DRAWABLE["ShotScale"][s],
-        DRAWABLE["ShotAngle"][a],
-        bool(felt),
-    )
+    m, e, s, above, felt = np.unravel_index(place, _shape())
+    motion, shot = DRAWABLE["MotionType"][m], DRAWABLE["ShotScale"][s]
+    return motion, _effects()[e], shot, bool(above), bool(felt)
 
 
 def _effects() -> tuple[str, ...]:
@@ -114,20 +113,23 @@ def _effects() -> tuple[str, ...]:
 
 
 def _shape() -> tuple[int, ...]:
-    sizes = (len(DRAWABLE[field]) for field in ("MotionType", "ShotScale", "ShotAngle"))
-    motions, shots, angles = sizes
-    return (motions, len(_effects()), shots, angles, 2)
+    return (len(DRAWABLE["MotionType"]), len(_effects()), len(DRAWABLE["ShotScale"]), 2, 2)
 
 
 @cache
 def _edges() -> NDArray[np.float64]:
-    """Return the cumulated probability of every (motion, effect, shot, angle, felt)."""
-    effects = len(_effects()) - 1
-    even = [np.full(count, 1 / count) for count in _shape()]
-    even[1] = np.array([NO_EFFECT, *[(1 - NO_EFFECT) / effects] * effects])
-    even[4] = np.array([1 - EMOTION, EMOTION])
+    """Return the cumulated probability of every (motion, effect, shot, above, felt)."""
+    motions, effects, shots, *_ = _shape()
+    above = 1 / len(DRAWABLE["ShotAngle"])
+    margins = [
+        np.full(motions, 1 / motions),
+        np.array([NO_EFFECT, *[(1 - NO_EFFECT) / (effects - 1)] * (effects - 1)]),
+        np.full(shots, 1 / shots),
+        np.array([1 - above, above]),
+        np.array([1 - EMOTION, EMOTION]),
+    ]
     # Motion and effect are fitted last in each round: where not all margins can be met, theirs are.
-    return np.cumsum(fit_margins(_visible().astype(float), even, order=(4, 3, 2, 0, 1)))
+    return np.cumsum(fit_margins(_visible().astype(float), margins, order=(4, 3, 2, 0, 1)))
 
 
 def fit_margins(
@@ -144,27 +146,21 @@ def fit_margins(
 
 
 def _visible() -> NDArray[np.bool_]:
-    """Return which (motion, effect, shot, angle, felt) ask for nothing that cannot be seen."""
-    shots, angles = DRAWABLE["ShotScale"], DRAWABLE["ShotAngle"]
+    """Return which (motion, effect, shot, above, felt) ask for nothing that cannot be seen."""
     seen = np.zeros(_shape(), bool)
     for m, motion in enumerate(DRAWABLE["MotionType"]):
-        readable = readable_shots(Tag("MotionType", motion))
+        has_face = MOTIONS[motion].face != NEUTRAL
         for e, effect in enumerate(_effects()):
-            tag = effect_tag(effect) if effect else None
-            on_head = tag is not None and EFFECTS[effect].region == "head"
-            masked = effect in (*EYES, *FACES, *FIGURES)
-            for s, shot in enumerate(shots):
-                pair = ProductionSpec(tuple(t for t in (Tag("MotionType", motion), tag) if t))
-                framed = pair.replace("ShotScale", [Tag("ShotScale", shot)])
-                if shot not in readable or (tag and shot not in readable_shots(tag)):
-                    continue
-                if clash(framed):
-                    continue
-                faces = set(readable) <= set(FACE_SHOTS)
-                for a, angle in enumerate(angles):
-                    above = angle == FACELESS_ANGLE
-                    seen[m, e, s, a, 0] = not (above and (on_head or faces))
-                    seen[m, e, s, a, 1] = shot in FACE_SHOTS and not above and not masked
+            asked = [Tag("MotionType", motion), *([effect_tag(effect)] if effect else [])]
+            region = EFFECTS[effect].region if effect else ""
+            readable = set.intersection(*(set(readable_shots(tag)) for tag in asked))
+            near = region == "head" or set(MOTIONS[motion].shots) <= set(FACE_SHOTS)
+            masked = has_face or region == "head" or effect in FIGURES
+            for s, shot in enumerate(DRAWABLE["ShotScale"]):
+                framed = ProductionSpec((*asked, Tag("ShotScale", shot)))
+                if shot in readable and clash(framed) is None:
+                    felt = shot in FACE_SHOTS and not masked
+                    seen[m, e, s] = [[True, felt], [not near, False]]
     return seen
 
 

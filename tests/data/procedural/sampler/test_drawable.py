@@ -12,7 +12,7 @@ from animatrix_data.taxonomy import ProductionSpec, Tag, load_vocabulary, parse_
 @pytest.mark.parametrize(
     ("tags", "sentence"),
     [
-        ("MotionType: mecha transform", "cannot draw MotionType: mecha transform; it can draw"),
+        ("MotionType: mecha transform", "cannot draw MotionType: mecha transform: there are"),
         ("VFX: Spiral Eyes, VFX: Heart Eyes", "both take the place of the eyes; leave one out"),
         ("VFX: Chibi Form, VFX: Flat Character", "both take the place of the figure"),
         ("MotionType: hug, shot_type: extreme close-up", "needs two figures.*near it is Close-Up"),
