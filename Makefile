@@ -1,7 +1,7 @@
 # AniMatrix in JAX: `make` alone lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock pocket bench clean
+.PHONY: help setup demo test lint lock pocket desk bench clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -57,6 +57,17 @@ pocket: setup  ## train the shipped pocket weights again from nothing (MACHINE=g
 	cp -r $(POCKET)/oracle/model/. $(SHIPPED)
 	rm -f $(SHIPPED)/run.*.json
 	set -e; for stage in vae vae_scenes text ct sft oracle; do cp $(POCKET)/$$stage/run.json $(SHIPPED)/run.$$stage.json; done
+
+DESK := runs/desk
+SHIPPED_DESK := animatrix_jax/weights/desk
+
+desk: setup  ## train the shipped desk oracle again from nothing
+	$(ANIMATRIX) draw --out $(DESK)/oracle_corpus --clips 10000 --size desk --sampler faulty
+	$(ANIMATRIX) draw --out $(DESK)/oracle_exam --clips 2000 --size desk --sampler legible --seed 1000000
+	$(ANIMATRIX) train --config configs/desk/oracle.py --workdir $(DESK)/oracle
+	mkdir -p $(SHIPPED_DESK)
+	cp -r $(DESK)/oracle/model/. $(SHIPPED_DESK)
+	cp $(DESK)/oracle/run.json $(SHIPPED_DESK)/run.oracle.json
 
 # A benchmark lives beside what it times and prints one table.
 BENCHMARKS = $(sort $(wildcard kernels/benchmarks/[a-z]*.py data/benchmarks/[a-z]*.py benchmarks/[a-z]*.py))
