@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import skia
@@ -176,8 +177,7 @@ class View:
         centre + scale[t] · R(roll[t]) · (p − centre) + (dx, dy)[t]; roll is in radians, positive
         from the x axis to the y axis, which points down.
         """
-        sheet = self._sheet(*(GROUND if self.angle.plan else FAR))
-        moved = sheet @ np.linalg.inv(sheet[0])
+        moved = self._background
         scale = np.hypot(moved[:, 0, 0], moved[:, 1, 0])
         subject = np.array(self._figure_path[1])
         return {
@@ -187,6 +187,20 @@ class View:
             "subject_scale": np.round(subject / subject[0], 4).tolist(),
             "roll": np.round(np.arctan2(moved[:, 1, 0], moved[:, 0, 0]), 4).tolist(),
         }
+
+    @contextmanager
+    def background(self, canvas: skia.Canvas, t: int) -> Iterator[None]:
+        """Move the canvas as the background has moved since the first frame, for a while."""
+        canvas.save()
+        canvas.concat(skia.Matrix(self._background[t].ravel().tolist()))
+        yield
+        canvas.restore()
+
+    @cached_property
+    def _background(self) -> Matrix:
+        """What the camera does to the background [T, 3, 3], in frame heights, since frame 0."""
+        sheet = self._sheet(*(GROUND if self.angle.plan else FAR))
+        return sheet @ np.linalg.inv(sheet[0])
 
     def _path(self, depth: float, share: float) -> tuple[list[list[float]], list[float]]:
         """Return a layer's offset and scale per frame, worked out once."""
