@@ -175,7 +175,8 @@ EMOTIONS.add("shyness")(
 )  # fmt: skip
 EMOTIONS.add("pensiveness")(
     Expression(
-        lid=0.8, gaze=(0.9, -0.9), brows=True, brow=0.2, frown=0.2, arch=0.5, mouth="line",
+        lid=0.9, pupil=0.8, gaze=(1.1, -1.2), uneven=0.25, brows=True, brow=0.3, arch=0.5,
+        mouth="line",
         pitch=0.1,
     )
 )  # fmt: skip
@@ -211,8 +212,8 @@ EMOTIONS.add("anxiety")(
 )  # fmt: skip
 EMOTIONS.add("jealousy")(
     Expression(
-        lid=0.6, slant=0.6, gaze=(1.2, 0.0), brows=True, brow=-0.4, frown=0.6, arch=0.3,
-        mouth="pout", marks=("puffed",), blush=0.4,
+        lid=0.6, slant=0.7, pupil=0.85, gaze=(1.35, 0.0), brows=True, brow=-0.4, frown=0.6,
+        arch=0.3, mouth="pout", marks=("puffed",), blush=0.4,
     )
 )  # fmt: skip
 EMOTIONS.add("pride")(

@@ -28,6 +28,10 @@ EDGE = 0.86
 """Beyond this across the face an eye is turned away."""
 PAINTERS = (eyes, mouths, marks)
 """The modules that paint; importing them files their painters."""
+PROFILE = 0.3
+"""The cosine of a turn below which the far one of two large eyes is not seen."""
+ASKANCE = 0.8
+"""The sine of a turn beyond which large eyes are narrowed further."""
 BLUSH = rgb("f2707a")
 NOWHERE: Offset = (0.0, 0.0)
 
@@ -48,10 +52,12 @@ def survey(
     side, front = math.sin(pose.turn), max(math.cos(pose.turn), 0.0)
     shift, rise = 0.42 * side, -0.13 * look.expression.pitch
     spacing = SPACING + 0.1 * (scale - 1.0)
+    large = fine or look.expression.brows
     places: list[Offset | None] = []
     for sign in (-1, 1):
         x = shift + sign * spacing * (0.35 + 0.65 * front)
-        places.append(None if abs(x) > EDGE else (x, LEVEL + rise))
+        hidden = abs(x) > EDGE or (large and front < PROFILE and sign * side > 0)
+        places.append(None if hidden else (x, LEVEL + rise))
     matrix = canvas.getTotalMatrix()
     flip = matrix.getScaleX() * matrix.getScaleY() - matrix.getSkewX() * matrix.getSkewY()
     return Spot(
@@ -77,6 +83,8 @@ def draw_features(
             continue
         dx, dy = parts.get(name, NOWHERE)
         narrow = max(0.35, 1 - 0.55 * max(0.0, sign * side))
+        if not brief(face) and abs(side) > ASKANCE:
+            narrow *= 1 - 1.2 * (abs(side) - ASKANCE)
         _draw_eye(canvas, replace(face, side=sign, narrow=narrow), (eye[0] + dx, eye[1] + dy))
         _draw_cheek(canvas, face, eye[0] + sign * 0.1)
     if face.fine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import skia
 
@@ -33,6 +34,8 @@ from animatrix_data.procedural.styles import Style
 from animatrix_data.procedural.volumes import ball, column, flipped, soft, tones
 
 Lit = tuple[skia.Paint, skia.Paint, skia.Paint]
+TURNED = 0.4
+"""The sine of a turn from which an eye may reach beyond the face."""
 EYE_COLOURS: dict[str, Rgb] = {
     "black": rgb("8a52d8"),
     "blonde": rgb("2f86e6"),
@@ -123,14 +126,11 @@ class Head:
         face = survey(canvas, pose, look, self.palette, self.eye_scale, self.fine)
         parts = dict(look.parts)
         canvas.save()
-        if not brief(face):
+        if face.expression.marks or (abs(side) > TURNED and not brief(face)):
             canvas.clipPath(FACE, doAntiAlias=True)
         draw_marks(canvas, face, "skin")
         if self.fine:
-            canvas.save()
-            canvas.translate(-0.12 * side, 0.02)
-            canvas.drawPath(FINE_FRINGE, self._cast)
-            canvas.restore()
+            canvas.drawPath(_cast(round(side, 1)), self._cast)
         draw_features(canvas, face, side, parts)
         draw_marks(canvas, face, "face")
         canvas.restore()
@@ -191,6 +191,14 @@ class Head:
         canvas.scale(0.36, 0.2)
         canvas.drawCircle(0, 0, 1, self._spark)
         canvas.restore()
+
+
+@lru_cache(maxsize=32)
+def _cast(side: float) -> skia.Path:
+    """Return the shadow of the fringe on a face turned by an angle of some sine."""
+    shadow = skia.Path(FINE_FRINGE)
+    shadow.offset(-0.12 * side, 0.02)
+    return skia.Op(shadow, FACE, skia.PathOp.kIntersect_PathOp)
 
 
 def _hung(top: Rgb, middle: Rgb, bottom: Rgb) -> skia.Paint:

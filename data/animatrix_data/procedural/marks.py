@@ -87,7 +87,7 @@ def streams(canvas: skia.Canvas, spot: Spot) -> None:
             canvas.drawLine(x + across, at, x + across, at + 0.22, stroke(WHITE, 0.05))
 
 
-@_mark("tear", "face")
+@_mark("tear", "head")
 def tear(canvas: skia.Canvas, spot: Spot) -> None:
     """Draw a single tear and its trace on one cheek."""
     eye = spot.eyes[1] or spot.eyes[0]
@@ -95,9 +95,9 @@ def tear(canvas: skia.Canvas, spot: Spot) -> None:
         return
     slide = 0.12 * ((0.06 * spot.expression.beat) % 1.0)
     x, y = eye[0] + 0.06, eye[1] + 0.25
-    canvas.drawLine(x, y, x, y + 0.2 + slide, stroke(EDGE, 0.1))
-    canvas.drawLine(x, y, x, y + 0.2 + slide, stroke(WATER, 0.06))
-    _drop(canvas, x, y + 0.26 + slide, 0.105)
+    canvas.drawLine(x, y, x, y + 0.2 + slide, stroke(EDGE, 0.16))
+    canvas.drawLine(x, y, x, y + 0.2 + slide, stroke(WATER, 0.1))
+    _drop(canvas, x, y + 0.24 + slide, 0.15)
 
 
 @_mark("beads", "head")
@@ -168,10 +168,16 @@ def pale(canvas: skia.Canvas, spot: Spot) -> None:
 @_mark("dusk", "skin")
 def dusk(canvas: skia.Canvas, spot: Spot) -> None:
     """Lay one side of the face in a soft violet shadow."""
-    colours = [skia.Color4f(*rgb("47467f"), a).toColor() for a in (0.72, 0.62, 0.0)]
-    ends = [skia.Point(-0.7, -0.3), skia.Point(0.3, 0.1)]
+    _veil(canvas, _slant(rgb("47467f")))
+
+
+@lru_cache(maxsize=1)
+def _slant(colour: Rgb) -> skia.Paint:
+    """Return a paint that fades from one side of a face to the other; do not change it."""
+    colours = [skia.Color4f(*colour, a).toColor() for a in (0.75, 0.65, 0.0)]
+    ends = [skia.Point(-0.7, -0.3), skia.Point(0.4, 0.15)]
     shader = skia.GradientShader.MakeLinear(ends, colours, [0.0, 0.75, 1.0])
-    _veil(canvas, skia.Paint(AntiAlias=True, Shader=shader))
+    return skia.Paint(AntiAlias=True, Shader=shader)
 
 
 @_mark("shade", "face")
@@ -214,8 +220,8 @@ def puffed(canvas: skia.Canvas, spot: Spot) -> None:
     for side, eye in zip((-1, 1), spot.eyes, strict=True):
         if eye is None:
             continue
-        cheek = skia.Rect(x + side * 0.5 - 0.22, y - 0.2, x + side * 0.5 + 0.22, y + 0.18)
-        canvas.drawOval(cheek, fill(RED, 0.45))
+        cheek = skia.Rect(x + side * 0.48 - 0.26, y - 0.24, x + side * 0.48 + 0.26, y + 0.2)
+        canvas.drawOval(cheek, fill(RED, 0.5))
         canvas.drawArc(cheek, 120 if side < 0 else -60, 120, False, ink)
 
 

@@ -134,8 +134,8 @@ def zigzag(canvas: skia.Canvas, spot: Spot) -> None:
 
 @MOUTHS.add("line")
 def line(canvas: skia.Canvas, spot: Spot) -> None:
-    """Draw a short level mouth."""
-    canvas.drawLine(-0.14, 0.03, 0.14, 0.03, stroke(spot.palette.ink, WIDTH))
+    """Draw a short level mouth, a little to one side."""
+    canvas.drawLine(-0.06, 0.05, 0.24, 0.0, stroke(spot.palette.ink, WIDTH))
 
 
 @MOUTHS.add("frown")
