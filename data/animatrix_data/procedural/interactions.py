@@ -179,3 +179,15 @@ def crowd(company: Company) -> list[Member]:
             for (other, (x, scale)), lag in zip(order, lags, strict=True)
         ),
     ]
+
+
+@COMPANIES.add("melee")
+def melee(company: Company) -> list[Member]:
+    """Two within arm's reach, one striking while the other wards off."""
+    far = company.apart(0.22)
+    (other,) = company.others(1)
+    guarding = [replace(action, company="", prop="") for action in company.actions]
+    return [
+        Member(company.actions, x=-far),
+        Member(guarding, other, far, -1, lag=np.pi),
+    ]

@@ -1,4 +1,5 @@
-"""MotionType, Combat and Power: dash, strike, kick, weapon swing, block, shoot, cast, lunge."""
+"""MotionType, Combat and Power: dash, strike, kick, weapon swing, block, dodge, shoot, cast,
+lunge."""
 
 from __future__ import annotations
 
@@ -193,4 +194,27 @@ def lunge(phase: Track, gain: float) -> Moves:
         "knee_l": 0.0,
         "mouth": 0.7,
         "sway": -0.4 * gain * drive,
+    }
+
+
+@motion("dodge", WHOLE_BODY, prop="arrows", face=FIERCE)
+def dodge(phase: Track, gain: float) -> Moves:
+    """Bent far back on bowed knees, arms out, under arrows that fly where the head was."""
+    slip = np.sin(phase)
+    return {
+        "turn": 0.85,
+        "x": 0.1 - 0.03 * gain * slip,
+        "lean": -0.75 - 0.18 * gain * slip,
+        "head": 0.15 + 0.08 * gain * slip,
+        "arm_l": -0.9 - 0.3 * gain * slip,
+        "arm_r": 0.35 + 0.45 * gain * slip,
+        "elbow_l": -0.3,
+        "elbow_r": 0.3,
+        "leg_l": 0.15,
+        "leg_r": 0.75,
+        "knee_l": 0.9,
+        "knee_r": 0.95,
+        "prop_y": phase,
+        "mouth": 0.5,
+        "sway": 0.5 + 0.2 * gain * slip,
     }

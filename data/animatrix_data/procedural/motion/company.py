@@ -94,3 +94,22 @@ def group_formation(phase: Track, gain: float) -> Moves:
 def crowd(phase: Track, gain: float) -> Moves:
     """One of many who walk the same way."""
     return {**walk(phase, gain), "x": 0.03 * gain * np.sin(0.5 * phase), "turn": 0.8}
+
+
+@motion("close-quarters combat", WHOLE_BODY, prop="blow", company="melee", face=FIERCE)
+def close_quarters(phase: Track, gain: float) -> Moves:
+    """Trades punches with the other at arm's length, fist after fist."""
+    drive = np.sin(phase)
+    return {
+        "turn": 0.9,
+        "x": 0.03 * gain * drive,
+        "lean": 0.18 + 0.1 * gain * drive,
+        "hand_r": Reach("neck", 0.78 + 0.2 * np.minimum(gain, 1.2) * drive, 0.05, 1),
+        "hand_l": Reach("neck", 0.55 - 0.35 * np.minimum(gain, 1.2) * drive, 0.15, 1),
+        "prop_x": 0.5 + 0.5 * drive,
+        "leg_l": -0.5,
+        "leg_r": 0.45 + 0.1 * gain * drive,
+        "knee_r": 0.5,
+        "mouth": 0.6,
+        "sway": -0.3 * gain * drive,
+    }

@@ -1,4 +1,5 @@
-"""MotionType, Performance and Sport: dance, instrument, ball game, ride."""
+"""MotionType, Performance and Sport, and vehicles and cloth: dance, instrument, ball game, ride,
+drive, secondary motion."""
 
 from __future__ import annotations
 
@@ -104,4 +105,44 @@ def ride(phase: Track, gain: float) -> Moves:
         "prop_y": phase,
         "sway": -0.4 + 0.25 * gain * np.cos(2 * phase),
         "mouth": 0.6,
+    }
+
+
+@motion("drive", WHOLE_BODY, prop="car", rooted=False)
+def drive(phase: Track, gain: float) -> Moves:
+    """At the wheel of an open car that bounces along."""
+    bump = np.sin(2 * phase)
+    return {
+        "turn": 0.9,
+        "x": -0.02 + 0.05 * gain * np.sin(0.5 * phase),
+        "lift": 0.1 + 0.02 * gain * (1 + bump),
+        "lean": -0.12 + 0.06 * gain * np.sin(phase),
+        "head": 0.06 * gain * bump,
+        "hand_l": Reach("hip", 0.85, -0.5 + 0.12 * gain * np.sin(phase), 1),
+        "hand_r": Reach("hip", 0.85, -0.45 - 0.12 * gain * np.sin(phase), 1),
+        "leg_l": 1.3,
+        "leg_r": 1.35,
+        "knee_l": 0.9,
+        "knee_r": 0.9,
+        "prop_y": phase,
+        "prop_x": 0.03 * gain * bump,
+        "sway": -0.6 + 0.2 * gain * bump,
+        "mouth": 0.6,
+    }
+
+
+@motion("secondary motion", BIG_GESTURE, prop="scarf")
+def secondary(phase: Track, gain: float) -> Moves:
+    """The body keeps still; a long scarf, the hair and the hem stream and settle in the wind."""
+    gust = np.sin(phase)
+    return {
+        "turn": 0.7,
+        "lean": 0.03 * gain * gust,
+        "head": -0.06,
+        "arm_l": -0.14,
+        "arm_r": 0.1,
+        "prop_x": 0.6 + 0.4 * gain,
+        "prop_y": phase,
+        "sway": -0.7 - 0.5 * gain * gust,
+        "mouth": 0.15,
     }
