@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from animatrix_data.procedural.acting import Actor, Shooting, cast
 from animatrix_data.procedural.camera import camera_path
-from animatrix_data.procedural.character import Figure, joints
+from animatrix_data.procedural.character import FINE_LINE, Figure, joints, shows_detail
 from animatrix_data.procedural.content import Content
 from animatrix_data.procedural.effects import EFFECTS, Effect, Placed, Setting
 from animatrix_data.procedural.faults import FAULTS, Breakage, Fault, Scope
@@ -105,8 +105,9 @@ class Scene:
         self.actors = [self.view.block(actor, self.build) for actor in actors]
         self.actors[0] = self._directed(self.actors[0])
         self.layers, self.near = _background(self.style, content, seed, size.height)
-        self._outline = self.style.outline * min(1.2, framing.height**0.5 + 0.1) / framing.height
-        self._pixels = framing.height * size.height
+        self._fine = shows_detail(self.build.head * framing.height * size.height, size.height)
+        width = self.style.outline * (FINE_LINE if self._fine else 1.0)
+        self._outline = width * min(1.2, framing.height**0.5 + 0.1) / framing.height
         self._figures: dict[Content, Figure] = {}
         self._brush = Brush(self.style, self._outline)
         self._props: dict[str, Prop] = {}
@@ -174,6 +175,9 @@ class Scene:
         for effect in self.effects:
             if effect.behind:
                 effect.behind(canvas, t)
+            if effect.backdrop:
+                with self.view.background(canvas, t):
+                    effect.backdrop(canvas, t)
         points = {}
         for actor in reversed(self.actors):
             points = self._draw_actor(canvas, actor, t)
@@ -185,6 +189,9 @@ class Scene:
         if self.style.veil:
             VEILS[self.style.veil](canvas, self.size.width / self.size.height)
         for effect in self.effects:
+            if effect.air:
+                with self.view.background(canvas, t):
+                    effect.air(canvas, t)
             if effect.front:
                 effect.front(canvas, t)
         return points
@@ -238,7 +245,7 @@ class Scene:
             content = (fault.identity(t) if fault.identity else None) or content
         if content not in self._figures:
             self._figures[content] = Figure(
-                content, self.style, self.build, self._outline, self._pixels * actor.scale
+                content, self.style, self.build, self._outline, self._fine
             )
         return self._figures[content]
 

@@ -1,7 +1,7 @@
 """The view: where camera, framing and angle put a background layer and the figure's plane.
 
 The background whose path is a clip's truth is the far layer (with the sky behind it, which keeps
-its pace but in a pan); seen from overhead, where there is no distance, it is the ground.
+its pace but in a pan); seen from overhead, where there is no distance, the ground takes its part.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ NEAR_LEAST = 0.8
 
 PLANES = ((1e6, 0.9), (FAR_DEPTH, 1.0), (2.8, 1.05), (GROUND_DEPTH, 1.1), (0.8, 1.5))
 """Depth and share of a pan of a place's layers: sky, far, middle, ground, and the one in front."""
-FAR, GROUND = PLANES[1], PLANES[3]
+FAR = PLANES[1]
 
 Matrix = NDArray[np.float64]
 
@@ -125,7 +125,8 @@ class View:
         if self.angle.plan and not floor:
             return
         near = layer.depth < 1
-        offsets, scales = self._path(layer.depth, layer.share)
+        plane = FAR if self.angle.plan else (layer.depth, layer.share)
+        offsets, scales = self._path(*plane)
         count = canvas.save()
         self._focus(canvas, 1 if near else 0, t)
         if self.roll:
@@ -199,7 +200,7 @@ class View:
     @cached_property
     def _background(self) -> Matrix:
         """What the camera does to the background [T, 3, 3], in frame heights, since frame 0."""
-        sheet = self._sheet(*(GROUND if self.angle.plan else FAR))
+        sheet = self._sheet(*FAR)
         return sheet @ np.linalg.inv(sheet[0])
 
     def _path(self, depth: float, share: float) -> tuple[list[list[float]], list[float]]:
@@ -283,13 +284,13 @@ class View:
             return False
         if growth > math.log(FIGURE_GROWTH):
             return False
-        return all(self._covers(camera, *plane) for plane in PLANES[:4])
+        return all(
+            self._covers(camera, *plane) for plane in ((FAR,) if self.angle.plan else PLANES[:4])
+        )
 
     def _covers(self, camera: CameraPath, depth: float, share: float) -> bool:
         """Tell whether a layer's painting reaches to the frame's corners in every frame."""
-        floor = depth == GROUND_DEPTH
-        if self.angle.plan and not floor:
-            return True
+        floor = depth == GROUND_DEPTH or self.angle.plan
         wide = self.aspect / 2
         corners = np.array([(x, y, 1.0) for x in (-wide, wide)
                             for y in ((0.5,) if floor else (-0.5, 0.5))])  # fmt: skip

@@ -117,14 +117,14 @@ def impact_burst(setting: Setting) -> Effect:
 @effect("Focus Lines", "frame")
 def focus_lines(setting: Setting) -> Effect:
     """A dense border of thin black wedges about a clear oval, cut in and out with the accent."""
-    rng, count, shown, period = setting.rng, 54, 10, 12
+    rng, count, shown, period = setting.rng, 50, 9, 12
     start = rng.uniform(0, 1.5)
     drawn = []
-    for _ in range(3):
+    for _ in range(4):
         turns = (
             2 * math.pi * (np.arange(count) + rng.uniform(-0.35, 0.35, count)) / count
         ).tolist()
-        drawn.append(spikes(turns, 1.0, rng.uniform(0.36, 0.52, count).tolist(), 0.05))
+        drawn.append(spikes(turns, 1.0, rng.uniform(0.4, 0.54, count).tolist(), 0.05))
     black = fill(rgb("0c0a12"), 0.95)
 
     def front(canvas: skia.Canvas, frame: int) -> None:
@@ -133,7 +133,7 @@ def focus_lines(setting: Setting) -> Effect:
             return
         canvas.save()
         canvas.scale(max(1.0, setting.aspect), 1.0)
-        canvas.drawPath(drawn[int(time // 2) % 3], black)
+        canvas.drawPath(drawn[int(time) % 4], black)
         canvas.restore()
 
     return Effect(front=front)
@@ -141,12 +141,12 @@ def focus_lines(setting: Setting) -> Effect:
 
 @effect("Impact Frame", "frame")
 def impact_frame(setting: Setting) -> Effect:
-    """Two-tone drawings, negative, positive and negative again, hatched from the edges."""
+    """Two-tone drawings, a negative and a positive, hatched from the edges."""
     rng, buckets, period = setting.rng, 90, 7
     start = int(rng.integers(1, 4))
-    reach = rng.uniform(0.3, 0.75, (3, buckets))
+    reach = rng.uniform(0.3, 0.75, (2, buckets))
     reach[rng.uniform(size=reach.shape) < 0.55] = 9.0
-    tones = ((0, 0, 0), (255, 255, 255)), ((24, 0, 8), (235, 28, 48)), ((0, 0, 0), (255, 255, 255))
+    tones = ((0, 0, 0), (255, 255, 255)), ((24, 0, 8), (235, 28, 48))
     hatchings: dict[tuple[int, int], NDArray[np.bool_]] = {}
 
     def hatching(height: int, width: int) -> NDArray[np.bool_]:
@@ -161,7 +161,7 @@ def impact_frame(setting: Setting) -> Effect:
     def pixels(image: NDArray[np.uint8], frame: int, placed: Placed) -> None:
         time = int(setting.time(frame)) - start
         age = time % period
-        if time < 0 or age >= 3:
+        if time < 0 or age >= 2:
             return
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         light = grey > cv2.mean(grey)[0]

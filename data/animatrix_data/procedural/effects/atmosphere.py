@@ -200,7 +200,7 @@ def god_rays(setting: Setting) -> Effect:
     spread = np.linspace(98, 152, count) + rng.uniform(-3, 3, count)
     rates = rng.uniform(0.25, 0.45, count).tolist()
     beam = skia.Path().moveTo(0, -0.012).lineTo(1.9, -0.15).lineTo(1.9, 0.15).lineTo(0, 0.012)
-    paint = across((WHITE, gold, gold), (0.95, 0.7, 0.0), (0, 0), (1.6, 0))
+    paint = across((WHITE, gold, gold), (0.9, 0.62, 0.0), (0, 0), (1.6, 0))
     paint.setBlendMode(skia.BlendMode.kScreen)
     sun = glow(0.5, (WHITE, gold, gold), (1.0, 0.6, 0))
     motes = rng.uniform(0, 1, (14, 3)).tolist()
@@ -208,23 +208,26 @@ def god_rays(setting: Setting) -> Effect:
 
     def front(canvas: skia.Canvas, frame: int) -> None:
         time = setting.time(frame)
-        setting.veil(canvas, rgb("2a1c08"), 0.3)
-        canvas.save()
-        canvas.translate(0.42 * setting.aspect, -0.62)
-        for turn, rate, k in zip(spread.tolist(), rates, range(count), strict=True):
-            canvas.save()
-            canvas.rotate(turn + 3.0 * math.sin(rate * time + k))
-            paint.setAlphaf(0.75 + 0.25 * math.sin(2 * rate * time + 2.2 * k))
-            canvas.drawPath(beam, paint)
-            canvas.restore()
-        canvas.drawCircle(0, 0, 0.5, sun)
-        canvas.restore()
+        setting.veil(canvas, rgb("2a1c08"), 0.22)
         for x, y, phase in motes:
             shown = 0.5 + 0.5 * math.sin(0.9 * time + 6.28 * phase)
             canvas.drawCircle((x - 0.5) * setting.aspect + 0.02 * math.sin(0.4 * time + 9 * y),
                               (y - 0.008 * time) % 1.0 - 0.5, 0.014 * shown, mote)  # fmt: skip
 
-    return Effect(front=front)
+    def air(canvas: skia.Canvas, frame: int) -> None:
+        time = setting.time(frame)
+        canvas.save()
+        canvas.translate(0.42 * setting.aspect, -0.62)
+        for turn, rate, k in zip(spread.tolist(), rates, range(count), strict=True):
+            canvas.save()
+            canvas.rotate(turn + 2.0 * math.sin(rate * time + k))
+            paint.setAlphaf(0.75 + 0.25 * math.sin(2 * rate * time + 2.2 * k))
+            canvas.drawPath(beam, paint)
+            canvas.restore()
+        canvas.drawCircle(0, 0, 0.5, sun)
+        canvas.restore()
+
+    return Effect(front=front, air=air)
 
 
 @effect("Particles", "frame")

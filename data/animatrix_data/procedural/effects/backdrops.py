@@ -1,6 +1,6 @@
 """VFX, Environmental Atmosphere: stylised backgrounds that stand in for the place.
 
-They stay translucent: what the camera does to the place must still be seen through them.
+They are translucent, and their motifs move as the place does: what the camera does is still seen.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from animatrix_data.procedural.colour import WHITE, fill, rgb, stroke, vertical
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
 from animatrix_data.procedural.effects.shapes import (
     BODIES,
+    Point,
     across,
     clamp,
     frame_height,
@@ -22,6 +23,17 @@ from animatrix_data.procedural.effects.shapes import (
     polygon,
 )
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.painter import EXTENT
+
+
+def spread(rng: np.random.Generator, step: float) -> list[Point]:
+    """Return places over all that a camera can come to see, about a step apart, mixed in order."""
+    grid = np.arange(-EXTENT, EXTENT, step)
+    x, y = np.meshgrid(grid, grid)
+    x[1::2] += step / 2
+    places = np.stack([x.ravel(), y.ravel()], 1)
+    places += rng.uniform(-0.22, 0.22, places.shape) * step
+    return [(float(x), float(y)) for x, y in rng.permutation(places)]
 
 
 def _heart() -> skia.Path:
@@ -43,7 +55,7 @@ def _rose() -> skia.Path:
 @effect("Emotional Background", "background", BODIES[1:])
 def emotional_background(setting: Setting) -> Effect:
     """Hearts and roses on a pink glow that bloom behind the figure and drift slowly."""
-    xs, ys = setting.scattered(13)
+    places = spread(setting.rng, 0.29)
     heart, rose = _heart(), _rose()
     sky = vertical(rgb("ffb0d8"), rgb("ffe6b8"), -0.5, 0.5, 0.6)
     red, edge = fill(rgb("ff3f7f")), stroke(WHITE, 0.24)
@@ -51,13 +63,18 @@ def emotional_background(setting: Setting) -> Effect:
     shine = fill(WHITE, 0.85)
 
     def behind(canvas: skia.Canvas, frame: int) -> None:
-        time = setting.time(frame)
         canvas.drawRect(skia.Rect(-setting.aspect, -0.5, setting.aspect, 0.5), sky)
-        for k, (x, y) in enumerate(zip(xs.tolist(), ys.tolist(), strict=True)):
-            bloom = clamp((time + 3 - 0.3 * k) / 2) * (0.075 + 0.012 * math.sin(1.2 * time + k))
+
+    def backdrop(canvas: skia.Canvas, frame: int) -> None:
+        time = setting.time(frame)
+        for k, (x, y) in enumerate(places):
+            if canvas.quickReject(skia.Rect(x - 0.12, y - 0.12, x + 0.12, y + 0.12)):
+                continue
+            bloom = clamp((time + 3 - 0.4 * (k % 9)) / 2) * (
+                0.075 + 0.012 * math.sin(1.2 * time + k)
+            )
             canvas.save()
-            canvas.translate(x * 0.5 * setting.aspect + 0.02 * math.sin(0.4 * time + k),
-                             (y - 0.008 * time) % 1.0 * 1.1 - 0.55)  # fmt: skip
+            canvas.translate(x, y)
             canvas.rotate(18 * math.sin(0.6 * time + 2 * k))
             canvas.scale(bloom, bloom)
             if k % 2:
@@ -70,28 +87,29 @@ def emotional_background(setting: Setting) -> Effect:
                 canvas.drawCircle(-0.42, -0.35, 0.17, shine)
             canvas.restore()
 
-    return Effect(behind=behind)
+    return Effect(behind=behind, backdrop=backdrop)
 
 
 @effect("Bubble Background", "background", BODIES)
 def bubble_background(setting: Setting) -> Effect:
-    """Overlapping pastel discs on a plain tint that pulse and drift behind the figure."""
-    rng, count = setting.rng, 15
-    xs, ys = setting.scattered(count)
-    sizes = rng.uniform(0.09, 0.2, count).tolist()
-    paints = [fill(rgb(code), 0.62) for code in ("8fe8d2", "fff0a0", "a8d4ff", "c9f2a0")]
-    rim = stroke(WHITE, 0.012, 0.75)
+    """Overlapping pastel discs on a plain tint that pulse behind the figure."""
+    places = spread(setting.rng, 0.27)
+    sizes = setting.rng.uniform(0.09, 0.19, len(places)).tolist()
+    paints = [fill(rgb(code), 0.6) for code in ("8fe8d2", "fff0a0", "a8d4ff", "c9f2a0")]
+    rim = stroke(WHITE, 0.012, 0.8)
 
     def behind(canvas: skia.Canvas, frame: int) -> None:
-        time = setting.time(frame)
         setting.veil(canvas, rgb("e4fff4"), 0.45)
-        for k, (x, y) in enumerate(zip(xs.tolist(), ys.tolist(), strict=True)):
-            size = sizes[k] * (1 + 0.12 * math.sin(0.8 * time + 1.9 * k))
-            at = (x * 0.55 * setting.aspect + 0.03 * math.sin(0.3 * time + k), y * 1.1 - 0.55)
-            canvas.drawCircle(*at, size, paints[k % 4])
-            canvas.drawCircle(*at, size, rim)
 
-    return Effect(behind=behind)
+    def backdrop(canvas: skia.Canvas, frame: int) -> None:
+        time = setting.time(frame)
+        for k, ((x, y), full) in enumerate(zip(places, sizes, strict=True)):
+            size = full * (1 + 0.12 * math.sin(0.8 * time + 1.9 * k))
+            if not canvas.quickReject(skia.Rect(x - size, y - size, x + size, y + size)):
+                canvas.drawCircle(x, y, size, paints[k % 4])
+                canvas.drawCircle(x, y, size, rim)
+
+    return Effect(behind=behind, backdrop=backdrop)
 
 
 @effect("Gradient Light Pillar", "frame", BODIES[1:])
@@ -132,26 +150,30 @@ def light_pillar(setting: Setting) -> Effect:
 
 @effect("Abstract Pattern Background", "background", BODIES)
 def abstract_pattern(setting: Setting) -> Effect:
-    """Slanted zigzag bands in crimson and black that scroll behind the figure."""
-    step, wide = 0.22, setting.aspect + 0.6
-    xs = np.arange(-wide, wide + 0.01, 0.11)
-    wave = np.where(np.arange(len(xs)) % 2, 0.055, -0.055)
-    bands = skia.Path()
-    for k in range(-5, 6):
-        top = list(zip(xs.tolist(), (k * step + wave).tolist(), strict=True))
-        low = list(zip(xs[::-1].tolist(), (k * step + 0.11 + wave[::-1]).tolist(), strict=True))
-        bands.addPath(polygon(top + low))
+    """Slanted zigzag bands in crimson and black that flicker behind the figure."""
+    step = 0.24
+    xs = np.arange(-EXTENT, EXTENT, 0.12)
+    drawings = []
+    for _ in range(2):
+        wave = np.where(np.arange(len(xs)) % 2, 0.055, -0.055)
+        wave = wave + setting.rng.uniform(-0.018, 0.018, len(xs))
+        bands = skia.Path()
+        for y in np.arange(-EXTENT, EXTENT, step):
+            top = list(zip(xs.tolist(), (y + wave).tolist(), strict=True))
+            low = list(zip(xs[::-1].tolist(), (y + step / 2 + wave[::-1]).tolist(), strict=True))
+            bands.addPath(polygon(top + low))
+        drawings.append(bands)
     black, red = fill(rgb("16060e"), 0.66), rgb("d8123c")
     edge = stroke(rgb("ffd0d8"), 0.012, 0.7)
     turn = float(setting.rng.choice([-28, 28]))
 
     def behind(canvas: skia.Canvas, frame: int) -> None:
-        setting.veil(canvas, red, 0.5)
-        canvas.save()
+        setting.veil(canvas, red, 0.45 + 0.1 * (int(setting.time(frame) / 2) % 2))
+
+    def backdrop(canvas: skia.Canvas, frame: int) -> None:
         canvas.rotate(turn)
-        canvas.translate(0, 0.045 * setting.time(frame) % step)
+        bands = drawings[int(setting.time(frame) / 2) % 2]
         canvas.drawPath(bands, black)
         canvas.drawPath(bands, edge)
-        canvas.restore()
 
-    return Effect(behind=behind)
+    return Effect(behind=behind, backdrop=backdrop)

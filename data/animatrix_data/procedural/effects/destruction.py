@@ -51,7 +51,7 @@ def _cooling(steps: int) -> list[PuffPaints]:
 @effect("Explosion", "frame", BODIES[1:])
 def explosion(setting: Setting) -> Effect:
     """A flash, rolling fireballs behind the body that cool to dark smoke, and flying pieces."""
-    rng, count, period = setting.rng, 9, 15
+    rng, count, period = setting.rng, 7, 15
     start, side = float(rng.uniform(-1.0, 0.5)), float(rng.choice([-1, 1]))
     puffs = [Puff(rng) for _ in range(4)]
     places = rng.uniform(-1, 1, (count, 3)).tolist()
@@ -77,7 +77,7 @@ def explosion(setting: Setting) -> Effect:
                 canvas.drawPath(star, flash)
             for k, (across, up, late) in enumerate(places):
                 age = time - 0.8 * (late + 1)
-                size = (0.08 + 0.12 * grown) * (1 - clamp((age - 9) / 5))
+                size = (0.07 + 0.11 * grown) * (1 - clamp((age - 9) / 5))
                 if age < 0 or size < 0.01:
                     continue
                 at = (0.32 * grown * across, -0.02 * age + 0.24 * grown * up - 0.04)
@@ -106,41 +106,52 @@ def explosion(setting: Setting) -> Effect:
     return Effect(figure=figure, over=over)
 
 
-def _smoke(setting: Setting, count: int) -> list[tuple[Puff, float, float, float]]:
-    """Return puffs with a place across in [-1, 1], a phase in [0, 1) and a size in [0, 1]."""
-    puffs = [Puff(setting.rng, 6 + k % 3) for k in range(4)]
-    spread = setting.rng.permutation(np.linspace(-1, 1, count)).tolist()
-    sizes = setting.rng.uniform(0, 1, count).tolist()
-    return [(puffs[k % 4], spread[k], k / count, sizes[k]) for k in range(count)]
+Puffs = list[tuple[Puff, float, float, float]]
+
+
+def _smoke(rng: np.random.Generator, count: int) -> Puffs:
+    """Return puffs with a place across (frame heights), a phase in [0, 1) and a size in [0, 1]."""
+    puffs = [Puff(rng, 6 + k % 3) for k in range(4)]
+    places = rng.permutation(np.linspace(-SMOKY, SMOKY, count)).tolist()
+    sizes = rng.uniform(0, 1, count).tolist()
+    return [(puffs[k % 4], places[k], k / count, sizes[k]) for k in range(count)]
+
+
+SMOKY = 1.3
+"""How far to either side smoke rises: a camera that pans finds more of it."""
 
 
 @effect("Smoke Cloud", "frame")
 def smoke(setting: Setting) -> Effect:
-    """Grey billows with light rims that pour up from below, swell and drift."""
-    back, near = _smoke(setting, 9), _smoke(setting, 5)
+    """Grey billows with light rims that pour up from below, swell and thin out."""
+    back, near = _smoke(setting.rng, 17), _smoke(setting.rng, 15)
     drift = float(setting.rng.choice([-1, 1]))
     far_paints = puff_paints(rgb("2e2c36"), rgb("77747f"), rgb("b4b1ba"))
     near_paints = puff_paints(rgb("2e2c36"), rgb("8e8b96"), rgb("cfccd4"), 0.94)
 
-    def rise(canvas: skia.Canvas, frame: int, behind: bool) -> None:
-        """Draw the oldest billows first."""
-        time = setting.time(frame)
-        height, tempo = (0.8, 0.03) if behind else (0.2, 0.045)
-        aged = sorted(((phase + tempo * time) % 1.0, n)
-                      for n, (_, _, phase, _) in enumerate(back if behind else near))  # fmt: skip
-        for age, n in reversed(aged):
-            puff, across, _, size = (back if behind else near)[n]
-            grown = 0.07 + 0.09 * size + 0.07 * age
-            x = 0.42 * setting.aspect * across * (0.55 + 0.5 * age) + 0.1 * drift * age
-            wane = clamp((1 - age) / 0.2) * clamp(age / 0.08)
-            puff.draw(canvas, (x, 0.54 - height * age), grown * wane + 1e-3,
-                      far_paints if behind else near_paints)  # fmt: skip
+    def rise(
+        canvas: skia.Canvas, frame: int, puffs: Puffs, high: float, pace: float, paints: PuffPaints
+    ) -> None:
+        """Draw billows that rise to a height at a pace, the oldest first."""
+        ages = [((phase + pace * setting.time(frame)) % 1.0) for _, _, phase, _ in puffs]
+        for n in sorted(range(len(puffs)), key=lambda n: -ages[n]):
+            age, (puff, x, _, size) = ages[n], puffs[n]
+            grown = (0.06 + 0.08 * size + 0.06 * age) * clamp((1 - age) / 0.2) * clamp(age / 0.08)
+            x, y = x + 0.05 * drift * age, 0.54 - high * age
+            seen = skia.Rect(x - 1.2 * grown, y - 1.2 * grown, x + 1.2 * grown, y + 1.2 * grown)
+            if grown > 0.005 and not canvas.quickReject(seen):
+                puff.draw(canvas, (x, y), grown, paints)
+
+    def backdrop(canvas: skia.Canvas, frame: int) -> None:
+        rise(canvas, frame, back, 0.6, 0.026, far_paints)
+
+    def air(canvas: skia.Canvas, frame: int) -> None:
+        rise(canvas, frame, near, 0.16, 0.036, near_paints)
 
     def behind(canvas: skia.Canvas, frame: int) -> None:
         setting.veil(canvas, rgb("5a5862"), 0.22)
-        rise(canvas, frame, True)
 
-    return Effect(behind=behind, front=lambda canvas, frame: rise(canvas, frame, False))
+    return Effect(behind=behind, backdrop=backdrop, air=air)
 
 
 def _fragments(

@@ -44,15 +44,19 @@ Pixels = Callable[[NDArray[np.uint8], int, Placed], None]
 class Effect:
     """What an effect draws or changes, frame by frame; all hooks are optional.
 
-    behind: before the background, behind the figures. figure, over: on the figure's plane, in
-    figure heights, behind and before the first actor. symbol: before everything but `front`, in
-    frame heights, told where the first actor is (so that a mark can be large enough to be seen).
+    behind: before the background, behind the figures. backdrop, air: on a plane that the camera
+    moves as it does the background, behind and before the figures. figure, over: on the figure's
+    plane, in figure heights, behind and before the first actor. symbol: before everything but
+    `air` and `front`, in frame heights, told where the first actor is (so that a mark can be large
+    enough to be seen).
     front: before everything. poses: changes the first actor's drawings (timing, anticipation).
     build: its proportions. look: its face, outline and smear at a frame. pixels: changes the
     finished frame uint8 [H, W, 3] in place.
     """
 
     behind: Frame | None = None
+    backdrop: Frame | None = None
+    air: Frame | None = None
     figure: FigureFrame | None = None
     over: FigureFrame | None = None
     symbol: PlacedFrame | None = None

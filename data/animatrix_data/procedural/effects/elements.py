@@ -116,7 +116,7 @@ def electric_shock(setting: Setting) -> Effect:
             a, b = bones[(n * 5) % len(bones)] if n % 3 else (j.head, j.head)
             at = a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])
             if not n % 3:
-                rim = 0.95 * body.build.head
+                rim = (0.4 + 0.6 * share) * body.build.head
                 at = a[0] + rim * math.cos(9 * share + n), a[1] + rim * math.sin(9 * share + n)
             path.addPath(arc, skia.Matrix.Translate(*at).preScale(size, size))
         for paint, width in shells:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import skia
 
 from animatrix_data.procedural.colour import WHITE, Rgb, fill, rgb, stroke
+from animatrix_data.procedural.effects.backdrops import spread
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
 from animatrix_data.procedural.effects.shapes import BODIES, across, glow
 
@@ -30,8 +30,8 @@ def _streaks(setting: Setting, count: int, length: float, run: float, fall: floa
 def heavy_rain(setting: Setting) -> Effect:
     """Dense long streaks that beat down through a grey veil and spray up from the ground."""
     rng, run, fall = setting.rng, 0.03, 0.28
-    path = _streaks(setting, 34, 0.42, run, fall)
-    thick, thin = stroke(rgb("f2f8ff"), 0.02, 0.8), stroke(rgb("a8bccf"), 0.012, 0.8)
+    path = _streaks(setting, 24, 0.42, run, fall)
+    thick, thin = stroke(rgb("f2f8ff"), 0.02, 0.7), stroke(rgb("b8cadb"), 0.011, 0.55)
     drops = rng.uniform(0, 1, (9, 3)).tolist()
     spray = stroke(WHITE, 0.014, 0.95)
     crown = skia.Path().moveTo(-0.05, -0.035).lineTo(-0.025, 0).lineTo(0.025, 0)
@@ -39,10 +39,12 @@ def heavy_rain(setting: Setting) -> Effect:
 
     def front(canvas: skia.Canvas, frame: int) -> None:
         time = setting.time(frame)
-        setting.veil(canvas, rgb("2c3644"), 0.5)
+        setting.veil(canvas, rgb("2c3644"), 0.42)
         for paint, pace, shift in ((thin, 0.8, 0.31), (thick, 1.0, 0.0)):
             canvas.save()
-            canvas.translate((run * pace * time + shift) % (setting.aspect + 1.0),
+            # Sheets: each drawing falls elsewhere, as long streaks that slide would stand still.
+            sheet = 0.618 * int(time) * (setting.aspect + 1.0)
+            canvas.translate((run * pace * time + shift + sheet) % (setting.aspect + 1.0),
                              fall * pace * time % 1.4)  # fmt: skip
             canvas.drawPath(path, paint)
             canvas.restore()
@@ -161,27 +163,29 @@ def _night(setting: Setting, top: Rgb, bottom: Rgb, share: float) -> skia.Paint:
 @effect("Starry Night", "background", BODIES)
 def starry_night(setting: Setting) -> Effect:
     """A deep blue sky of twinkling stars crossed by a bright band."""
-    rng, count = setting.rng, 46
+    rng = setting.rng
     sky = _night(setting, rgb("060a3a"), rgb("3a1f7a"), 0.76)
-    places = np.stack([rng.uniform(-0.55, 0.55, count) * setting.aspect,
-                       rng.uniform(-0.5, 0.22, count)], 1)  # fmt: skip
-    stars = [(float(x), float(y), float(rng.uniform(0.006, 0.016)), float(rng.uniform(0, 6.28)))
-             for x, y in places]  # fmt: skip
+    stars = [(x, y, *rng.uniform((0.007, 0.0), (0.017, 6.28)).tolist())
+             for x, y in spread(rng, 0.15)]  # fmt: skip
     white, gold = fill(WHITE), fill(rgb("fff0a8"))
     cross = stroke(WHITE, 0.009, 0.9)
     band = glow(1.0, (rgb("d8ccff"), rgb("8f7ae8"), rgb("6a5ad0")), (0.75, 0.4, 0))
     tilt = float(rng.uniform(-42, -28))
 
     def behind(canvas: skia.Canvas, frame: int) -> None:
-        time = setting.time(frame)
         canvas.drawRect(skia.Rect(-setting.aspect, -0.5, setting.aspect, 0.5), sky)
+
+    def backdrop(canvas: skia.Canvas, frame: int) -> None:
+        time = setting.time(frame)
         canvas.save()
         canvas.translate(0, -0.2)
         canvas.rotate(tilt)
-        canvas.scale(0.95, 0.14)
+        canvas.scale(1.3, 0.15)
         canvas.drawCircle(0, 0, 1, band)
         canvas.restore()
         for k, (x, y, size, phase) in enumerate(stars):
+            if y > 0.26 or canvas.quickReject(skia.Rect(x - 0.05, y - 0.05, x + 0.05, y + 0.05)):
+                continue
             shine = 0.65 + 0.5 * math.sin(0.9 * time + phase)
             canvas.drawCircle(x, y, size * shine, gold if k % 5 == 0 else white)
             if k % 6 == 0:
@@ -189,7 +193,7 @@ def starry_night(setting: Setting) -> Effect:
                 canvas.drawLine(x - reach, y, x + reach, y, cross)
                 canvas.drawLine(x, y - reach, x, y + reach, cross)
 
-    return Effect(behind=behind)
+    return Effect(behind=behind, backdrop=backdrop)
 
 
 @effect("Meteor Shower", "background", BODIES)
