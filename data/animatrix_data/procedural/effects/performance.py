@@ -12,7 +12,7 @@ from animatrix_data.procedural.colour import WHITE, rgb
 from animatrix_data.procedural.effects.effect import ALL_SHOTS, Effect, Placed, Setting, effect
 from animatrix_data.procedural.effects.looks import faced
 from animatrix_data.procedural.effects.stickers import INK, Sticker, drop, inside, pop, put, star
-from animatrix_data.procedural.expressions import FACE_SHOTS
+from animatrix_data.procedural.expressions import FACE_SHOTS, Look
 from animatrix_data.procedural.face import EYES, FACES, MOUTHS, Mark, Spot, fill, stroke
 from animatrix_data.procedural.motion import Pose
 from animatrix_data.procedural.timing import Build
@@ -133,6 +133,12 @@ def statue_pose(setting: Setting) -> Effect:
     return replace(blank, poses=poses, figure=figure, over=over)
 
 
+PAPER = skia.ColorFilters.Matrix([0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0])
+"""Makes everything white."""
+EDGE = 0.024
+"""Width of a cut-out's edge in figure heights."""
+
+
 @effect("Flat Character", "figure")
 def flat_character(setting: Setting) -> Effect:
     """The figure becomes a paper cut-out with a white edge that turns and flutters."""
@@ -140,28 +146,30 @@ def flat_character(setting: Setting) -> Effect:
 
     def figure(canvas: skia.Canvas, frame: int, body: Figure, joints: Joints, pose: Pose) -> None:
         time = setting.time(frame) - start
-        flat = min(max(time, 0.0), 1.0)
-        wide = math.cos(0.55 * time)
+        if time <= 0:
+            return
+        flat, wide = min(time, 1.0), math.cos(0.55 * time)
         canvas.translate(joints.hip[0], 0)
         canvas.scale(1.0 + flat * (math.copysign(max(abs(wide), 0.16), wide) - 1.0), 1.0)
         canvas.skew(0.28 * flat * math.sin(0.8 * time), 0.12 * flat * math.sin(1.1 * time))
         canvas.translate(-joints.hip[0], 0)
-        if flat:
-            canvas.saveLayer(None, paper)
-
-    white = skia.ColorFilters.Matrix([0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0])
-    edge = skia.ImageFilters.ColorFilter(white, skia.ImageFilters.Dilate(0.022, 0.022))
-    paper = skia.Paint(ImageFilter=skia.ImageFilters.Merge([edge, None]))
-
-    def over(canvas: skia.Canvas, frame: int, body: Figure, joints: Joints, pose: Pose) -> None:
-        if setting.time(frame) > start:
-            canvas.restore()
+        recorder = skia.PictureRecorder()
+        bounds = skia.Rect(-9, -9, 9, 9)
+        body.draw(recorder.beginRecording(bounds), pose, joints, Look(), None)
+        drawing = recorder.finishRecordingAsPicture()
+        canvas.saveLayer(None, skia.Paint(ColorFilter=PAPER))
+        for k in range(6):
+            x, y = EDGE * math.cos(math.pi * k / 3), EDGE * math.sin(math.pi * k / 3)
+            canvas.translate(x, y)
+            canvas.drawPicture(drawing)
+            canvas.translate(-x, -y)
+        canvas.restore()
 
     def poses(drawn: list[Pose]) -> list[Pose]:
         return [replace(pose, turn=0.0) if setting.time(t) > start else pose
                 for t, pose in enumerate(drawn)]  # fmt: skip
 
-    return Effect(figure=figure, over=over, poses=poses)
+    return Effect(figure=figure, poses=poses)
 
 
 def _ghost() -> skia.Path:
