@@ -18,8 +18,16 @@ from animatrix_data.procedural.styles import Style
 from animatrix_data.procedural.timing import Build
 from animatrix_data.procedural.volumes import column, flipped, soft, tones
 
-FINE = 24.0
-"""The radius of a head in pixels from which a figure is drawn in detail."""
+FINE_HEAD, FINE_FRAME = 24.0, 100.0
+"""The radius of a head and the height of a frame, in pixels, from either of which figures are
+drawn in detail."""
+FINE_LINE = 0.62
+"""The share of the outline's width that leaves the detail of a figure to be seen."""
+
+
+def shows_detail(head: float, frame: float) -> bool:
+    """Return whether figures are drawn in detail, for a head's radius and a frame's height (px)."""
+    return head >= FINE_HEAD or frame >= FINE_FRAME
 
 
 @dataclass(frozen=True)
@@ -91,18 +99,16 @@ def joints(pose: Pose, build: Build) -> Joints:
 class Figure:
     """A figure of one content, style and build, with its paints made once.
 
-    `outline` is the outline's width in figure heights; `pixels` is how many pixels of the finished
-    frame a figure height takes, which decides what detail is drawn.
+    `outline` is the outline's width in figure heights; a `fine` figure is drawn in detail.
     """
 
     def __init__(
-        self, content: Content, style: Style, build: Build, outline: float, pixels: float = 0.0
+        self, content: Content, style: Style, build: Build, outline: float, fine: bool = False
     ) -> None:
         self.build = build
-        self.fine = pixels * build.head >= FINE
+        self.fine = fine
         self.skirt = content.person == "girl"
-        # A large outline would hide the detail.
-        self.outline = outline = outline * (0.62 if self.fine else 1.0)
+        self.outline = outline
         outfit = style.figure(OUTFIT_COLOURS[content.outfit_colour])
         skin = style.figure(SKIN)
         hair = style.figure(HAIR_COLOURS[content.hair_colour])

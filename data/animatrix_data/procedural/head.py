@@ -10,7 +10,7 @@ import skia
 from animatrix_data.procedural.colour import WHITE, Rgb, fill, mix, rgb, stroke
 from animatrix_data.procedural.content import Content
 from animatrix_data.procedural.expressions import Look, Offset
-from animatrix_data.procedural.face import Palette
+from animatrix_data.procedural.face import Palette, Spot
 from animatrix_data.procedural.features import (
     brief,
     draw_brows,
@@ -125,22 +125,34 @@ class Head:
         canvas.drawPath(FACE, skin)
         face = survey(canvas, pose, look, self.palette, self.eye_scale, self.fine)
         parts = dict(look.parts)
-        canvas.save()
-        if face.expression.marks or (abs(side) > TURNED and not brief(face)):
-            canvas.clipPath(FACE, doAntiAlias=True)
-        draw_marks(canvas, face, "skin")
+        self._draw_marks(canvas, face, "skin")
         if self.fine:
             canvas.drawPath(_cast(round(side, 1)), self._cast)
-        draw_features(canvas, face, side, parts)
-        draw_marks(canvas, face, "face")
-        canvas.restore()
+        if not parts:
+            canvas.save()
+            if abs(side) > TURNED and not brief(face):
+                canvas.clipPath(FACE, doAntiAlias=True)
+            draw_features(canvas, face, side, parts)
+            canvas.restore()
+        self._draw_marks(canvas, face, "face")
         canvas.restore()
         self._draw_fringe(canvas, side, fringe)
+        canvas.translate(0.2 * side, 0.08)
+        if parts:
+            # What has drifted is to be seen, wherever it is.
+            draw_features(canvas, face, side, parts)
         if not brief(face):
-            canvas.translate(0.2 * side, 0.08)
             draw_brows(canvas, face, side, parts)
             draw_marks(canvas, face, "head")
         canvas.restore()
+
+    def _draw_marks(self, canvas: skia.Canvas, face: Spot, stage: str) -> None:
+        """Draw the marks of a stage within the face."""
+        if face.expression.marks:
+            canvas.save()
+            canvas.clipPath(FACE, doAntiAlias=True)
+            draw_marks(canvas, face, stage)
+            canvas.restore()
 
     def _place(self, canvas: skia.Canvas, at: Offset, radius: float, pose: Pose) -> None:
         canvas.translate(*at)

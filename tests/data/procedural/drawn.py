@@ -4,7 +4,7 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from animatrix_data.procedural.character import Figure, joints
+from animatrix_data.procedural.character import Figure, joints, shows_detail
 from animatrix_data.procedural.content import Content
 from animatrix_data.procedural.expressions import Look
 from animatrix_data.procedural.framing import SHOTS
@@ -14,17 +14,18 @@ from animatrix_data.procedural.timing import Build
 
 GIRL = Content("girl", "long", "blonde", "blue", "meadow", "noon", 1)
 BOY = Content("boy", "spiky", "black", "red", "meadow", "noon", 1)
+PLAIN, REST, BUILD = Look(), Pose(), Build()
 
 
 def draw(
-    look: Look = Look(),
-    pose: Pose = Pose(),
+    look: Look = PLAIN,
+    pose: Pose = REST,
     shot: str = "Close-Up",
     style: str = "2D Japanese Anime",
     content: Content = GIRL,
     size: int = 128,
     facing: int = 1,
-    build: Build = Build(),
+    build: Build = BUILD,
 ) -> NDArray[np.int16]:
     """Return the frame [size, size, 3] of a figure on grey."""
     framing = SHOTS[shot](build)
@@ -36,12 +37,13 @@ def draw(
     canvas.scale(framing.height * facing, framing.height)
     chosen = STYLES[style]
     outline = 0.5 * chosen.outline / framing.height
-    figure = Figure(content, chosen, build, outline, framing.height * size)
+    fine = shows_detail(build.head * framing.height * size, size)
+    figure = Figure(content, chosen, build, outline, fine)
     figure.draw(canvas, pose, joints(pose, build), look, None)
     return pixels[:, :, :3].astype(np.int16)
 
 
-def face_of(frame: NDArray[np.int16], shot: str, build: Build = Build()) -> NDArray[np.int16]:
+def face_of(frame: NDArray[np.int16], shot: str, build: Build = BUILD) -> NDArray[np.int16]:
     """Return the part of a frame about the head of an upright figure."""
     framing, size = SHOTS[shot](build), len(frame)
     radius = build.head * framing.height * size

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import skia
 
-from animatrix_data.procedural.character import FINE, Figure, joints
+from animatrix_data.procedural.character import Figure, joints, shows_detail
 from animatrix_data.procedural.expressions import NEUTRAL, Look, expression_of
 from animatrix_data.procedural.framing import SHOTS
 from animatrix_data.procedural.motion import Pose
@@ -49,7 +49,7 @@ def test_a_look_widens_and_thins_the_outline(style: str) -> None:
 
 
 def test_an_outline_factor_lasts_one_frame() -> None:
-    figure = Figure(GIRL, STYLES["2D Japanese Anime"], Build(), 0.01, 300)
+    figure = Figure(GIRL, STYLES["2D Japanese Anime"], Build(), 0.01, fine=True)
     widths = []
     canvas = skia.Surface(32, 32).getCanvas()
     for factor in (1.0, 2.0, 1.0):
@@ -62,17 +62,17 @@ def test_the_shipped_model_never_saw_detail() -> None:
     for kinetics in VOCABULARY["MotionStyle"]:
         build = KINETICS[kinetics].build
         for shot in VOCABULARY["ShotScale"]:
-            assert SHOTS[shot](build).height * 64 * build.head < FINE
+            assert not shows_detail(SHOTS[shot](build).height * 64 * build.head, 64)
 
 
 def test_large_figures_show_more_than_small_ones() -> None:
     """Detail is what a frame of twice the size has beyond the same drawing enlarged."""
-    small, large = draw(size=72), draw(size=144)
-    halved = large.reshape(72, 2, 72, 2, 3).mean(axis=(1, 3))
-    assert np.abs(halved - small).mean() > 4
-    long = draw(shot="Long Shot", size=72), draw(shot="Long Shot", size=144)
-    halved = long[1].reshape(72, 2, 72, 2, 3).mean(axis=(1, 3))
-    assert np.abs(halved - long[0]).mean() < 1
+    for size, shot, detailed in ((60, "Full Shot", True), (60, "Close-Up", True),
+                                 (38, "Full Shot", False), (38, "Close-Up", False)):  # fmt: skip
+        small, large = draw(size=size, shot=shot), draw(size=2 * size, shot=shot)
+        halved = large.reshape(size, 2, size, 2, 3).mean(axis=(1, 3))
+        difference = np.abs(halved - small).mean() / np.abs(small - 150.0).mean()
+        assert (difference > 0.2) == detailed, (size, shot)
 
 
 @pytest.mark.parametrize("style", VOLUMES)
