@@ -29,22 +29,20 @@ def _streaks(setting: Setting, count: int, length: float, run: float, fall: floa
 @effect("Heavy Rain", "frame")
 def heavy_rain(setting: Setting) -> Effect:
     """Dense long streaks that beat down through a grey veil and spray up from the ground."""
-    rng, run, fall = setting.rng, 0.03, 0.28
-    path = _streaks(setting, 24, 0.42, run, fall)
+    rng, run, fall = setting.rng, 0.03, 0.17
+    path = _streaks(setting, 34, 0.27, run, fall)
     thick, thin = stroke(rgb("f2f8ff"), 0.02, 0.7), stroke(rgb("b8cadb"), 0.011, 0.55)
-    drops = rng.uniform(0, 1, (9, 3)).tolist()
+    drops = rng.uniform(0, 1, (6, 3)).tolist()
     spray = stroke(WHITE, 0.014, 0.95)
     crown = skia.Path().moveTo(-0.05, -0.035).lineTo(-0.025, 0).lineTo(0.025, 0)
     crown.lineTo(0.05, -0.035).moveTo(0, -0.02).lineTo(0, -0.055)
 
     def front(canvas: skia.Canvas, frame: int) -> None:
         time = setting.time(frame)
-        setting.veil(canvas, rgb("2c3644"), 0.42)
+        setting.veil(canvas, rgb("2c3644"), 0.3)
         for paint, pace, shift in ((thin, 0.8, 0.31), (thick, 1.0, 0.0)):
             canvas.save()
-            # Sheets: each drawing falls elsewhere, as long streaks that slide would stand still.
-            sheet = 0.618 * int(time) * (setting.aspect + 1.0)
-            canvas.translate((run * pace * time + shift + sheet) % (setting.aspect + 1.0),
+            canvas.translate((run * pace * time + shift) % (setting.aspect + 1.0),
                              fall * pace * time % 1.4)  # fmt: skip
             canvas.drawPath(path, paint)
             canvas.restore()
