@@ -43,6 +43,8 @@ FAULTY = 0.5
 """The share of clips of `faulty` with a fault."""
 SEVERITIES = (0.3, 1.0)
 FACELESS_ANGLE = "Overhead"
+COVERING = ("block", "drink", "sob")
+"""Motions that hold something before the face: no effect on it is drawn with them."""
 ROUNDS = 60
 SURVEYED = 600
 """From how many specs it is learnt how often a kind of fault is possible."""
@@ -155,6 +157,9 @@ def _visible() -> NDArray[np.bool_]:
             region = EFFECTS[effect].region if effect else ""
             readable = set.intersection(*(set(readable_shots(tag)) for tag in asked))
             near = region == "head" or set(MOTIONS[motion].shots) <= set(FACE_SHOTS)
+            on_face = region == "head" and set(EFFECTS[effect].shots) <= set(FACE_SHOTS)
+            if on_face and motion in COVERING:
+                continue
             masked = has_face or region == "head" or effect in FIGURES
             for s, shot in enumerate(DRAWABLE["ShotScale"]):
                 framed = ProductionSpec((*asked, Tag("ShotScale", shot)))
