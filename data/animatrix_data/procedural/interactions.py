@@ -164,10 +164,10 @@ def group_formation(company: Company) -> list[Member]:
 
 @COMPANIES.add("crowd")
 def crowd(company: Company) -> list[Member]:
-    """Seven who walk the same way, close together, each in their own step."""
+    """Six who walk the same way, close together, each in their own step."""
     places = [
-        (0.21 * (k - 2.5) + float(company.rng.uniform(-0.04, 0.04)), 0.62 + 0.07 * (k * 3 % 5))
-        for k in range(6)
+        (0.26 * (k - 2) + float(company.rng.uniform(-0.04, 0.04)), 0.62 + 0.07 * (k * 3 % 5))
+        for k in range(5)
     ]
     order = sorted(zip(company.others(len(places)), places, strict=True), key=lambda m: -m[1][1])
     same = [replace(action, company="") for action in company.actions]
