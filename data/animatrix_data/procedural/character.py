@@ -176,6 +176,8 @@ class Figure:
         if pose.front:
             limbs.draw_arm(canvas, j.arm_l, limbs.far_sleeve, flip)
         limbs.draw_arm(canvas, j.arm_r, limbs.sleeve, flip)
+        if self.fine:
+            limbs.join_arm(canvas, j.arm_r[0], j.neck)
 
     def _draw_torso(self, canvas: skia.Canvas, pose: Pose, j: Joints, flip: int) -> None:
         narrow = 0.55 + 0.45 * abs(math.cos(pose.turn))
