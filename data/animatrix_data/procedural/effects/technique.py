@@ -116,7 +116,7 @@ def anticipation(setting: Setting) -> Effect:
 
 @effect("Hold Pose", "figure", WIDER_SHOTS)
 def hold_pose(setting: Setting) -> Effect:
-    """The figure arrives and is held still amid accent lines for most of the clip."""
+    """The figure is held still for most of the clip, its silhouette edged, amid accent lines."""
     count = setting.frames
     first = round(count * float(setting.rng.uniform(0.1, 0.2)))
     last = round(count * float(setting.rng.uniform(0.84, 0.92)))
@@ -127,6 +127,11 @@ def hold_pose(setting: Setting) -> Effect:
 
     def poses(drawn: list[Pose]) -> list[Pose]:
         return [drawn[first] if first <= t < last else pose for t, pose in enumerate(drawn)]
+
+    def figure(canvas: skia.Canvas, frame: int, body: Figure, joints: Joints, pose: Pose) -> None:
+        if first <= frame < last:
+            body.silhouette(canvas, joints, pose, stroke(rgb("ff4f8b"), 0.17))
+            body.silhouette(canvas, joints, pose, stroke(WHITE, 0.135))
 
     def symbol(canvas: skia.Canvas, frame: int, placed: Placed) -> None:
         if not first <= frame < last:
@@ -139,10 +144,10 @@ def hold_pose(setting: Setting) -> Effect:
         canvas.translate(placed.head[0], middle)
         canvas.scale(min(across, 0.5) / 0.62 * scale, min(down, 0.47) / 0.72 * scale)
         canvas.drawPath(wedges, stroke(INK, 0.06))
-        canvas.drawPath(wedges, fill(rgb("fff27a")))
+        canvas.drawPath(wedges, fill(rgb("ff4f8b")))
         canvas.restore()
 
-    return Effect(poses=poses, symbol=symbol)
+    return Effect(poses=poses, figure=figure, symbol=symbol)
 
 
 @effect("Smear Frame", "figure", WIDER_SHOTS)
