@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import skia
@@ -125,7 +126,24 @@ def _under(canvas: skia.Canvas, spot: Spot) -> None:
     canvas.drawPath(path, ink)
 
 
+@lru_cache(maxsize=256)
+def _recorded(spot: Spot, shining: bool, dull: bool) -> skia.Picture:
+    """Return the drawing of an open eye, made once for all the frames that show it."""
+    recorder = skia.PictureRecorder()
+    _paint_open(recorder.beginRecording(skia.Rect(-2, -2, 2, 2)), spot, shining, dull)
+    return recorder.finishRecordingAsPicture()
+
+
 def _open(canvas: skia.Canvas, spot: Spot, shining: bool = False, dull: bool = False) -> None:
+    """Draw an open eye, or a closed one where the lid is down."""
+    # What does not change an eye must not tell two recordings of it apart.
+    expression = replace(spot.expression, beat=0.0)
+    still = replace(spot, expression=expression, narrow=1.0, open=0.0, eyes=(None, None),
+                    mouth=(0.0, 0.0), mirrored=False)  # fmt: skip
+    canvas.drawPicture(_recorded(still, shining, dull))
+
+
+def _paint_open(canvas: skia.Canvas, spot: Spot, shining: bool, dull: bool) -> None:
     """Draw an open eye: white, iris, the lid's shadow and its line."""
     palette, face = spot.palette, spot.expression
     if face.lid < SHUT:
