@@ -10,6 +10,7 @@ import numpy as np
 from animatrix_data.procedural.content import HAIR_COLOURS, OUTFIT_COLOURS, PEOPLE, Content
 from animatrix_data.procedural.motion import MOTIONS, Action, Moves, Reach, Track
 from animatrix_data.procedural.motion.basic import run
+from animatrix_data.procedural.motion.company import SPRINT
 from animatrix_data.procedural.registry import Registry
 from animatrix_data.procedural.timing import Build
 
@@ -125,7 +126,7 @@ def _pursue(phase: Track, gain: float) -> Moves:
     """Return the moves of one who runs with both hands stretched out."""
     swing = np.sin(phase)
     return {
-        **run(phase, gain),
+        **run(phase, SPRINT * gain - 0.5),
         "x": 0.05 * gain * np.sin(0.5 * phase),
         "arm_l": 1.65 + 0.15 * gain * swing,
         "arm_r": 1.45 - 0.15 * gain * swing,
@@ -184,7 +185,7 @@ def crowd(company: Company) -> list[Member]:
 @COMPANIES.add("melee")
 def melee(company: Company) -> list[Member]:
     """Two within arm's reach, one striking while the other wards off."""
-    far = company.apart(0.22)
+    far = company.apart(0.25)
     (other,) = company.others(1)
     guarding = [replace(action, company="", prop="") for action in company.actions]
     return [

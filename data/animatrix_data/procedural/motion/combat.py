@@ -24,7 +24,7 @@ FIERCE = Expression(brows=True, brow=-0.6, frown=0.9, arch=0.0)
 def combat_dash(phase: Track, gain: float) -> Moves:
     """Bent low over long strides, both arms swept back, lines of air behind."""
     swing = np.sin(phase)
-    stride = 0.75 + 0.2 * gain
+    stride = 0.5 + 0.4 * gain
     return {
         "turn": 1.15,
         "x": 0.1 * gain * (phase - phase.mean()) / np.pi,
@@ -34,8 +34,8 @@ def combat_dash(phase: Track, gain: float) -> Moves:
         "arm_r": -1.25 + 0.1 * gain * swing,
         "leg_l": 0.1 + stride * swing,
         "leg_r": 0.1 - stride * swing,
-        "knee_l": 0.4 + 0.9 * np.clip(np.cos(phase), 0, 1),
-        "knee_r": 0.4 + 0.9 * np.clip(-np.cos(phase), 0, 1),
+        "knee_l": 0.4 + (0.4 + 0.5 * gain) * np.clip(np.cos(phase), 0, 1),
+        "knee_r": 0.4 + (0.4 + 0.5 * gain) * np.clip(-np.cos(phase), 0, 1),
         "lift": 0.03 * gain * np.abs(np.cos(phase)),
         "prop_y": phase,
         "sway": -0.9,
@@ -137,7 +137,7 @@ def block(phase: Track, gain: float) -> Moves:
 def shoot(phase: Track, gain: float) -> Moves:
     """A tall bow held out, the string drawn to the cheek, an arrow levelled; then loosed."""
     draw = 0.5 + 0.5 * np.sin(phase)
-    pull = (0.25 + 0.35 * gain) * draw
+    pull = (0.08 + 0.5 * np.minimum(gain, 1.7)) * draw
     return {
         "turn": 0.9,
         "x": -0.1,

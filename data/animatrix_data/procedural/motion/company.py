@@ -16,6 +16,9 @@ from animatrix_data.procedural.motion.action import (
 from animatrix_data.procedural.motion.basic import run, walk
 from animatrix_data.procedural.motion.combat import FIERCE, weapon_swing
 
+SPRINT = 1.4
+"""How much more than a run of the same amplitude a chase swings."""
+
 
 @motion("hug", BIG_GESTURE, company="hug", rooted=False)
 def hug(phase: Track, gain: float) -> Moves:
@@ -54,10 +57,10 @@ def hand_over(phase: Track, gain: float) -> Moves:
 def chase(phase: Track, gain: float) -> Moves:
     """Flees at a run, arms up, the head back."""
     return {
-        **run(phase, gain),
+        **run(phase, SPRINT * gain - 0.5),
         "x": 0.03 * gain * np.sin(0.5 * phase),
-        "arm_l": 2.4 + 0.3 * np.sin(phase),
-        "arm_r": 2.7 - 0.3 * np.sin(phase),
+        "arm_l": 2.4 + 0.3 * gain * np.sin(phase),
+        "arm_r": 2.7 - 0.3 * gain * np.sin(phase),
         "elbow_l": 0.3,
         "elbow_r": 0.3,
         "head": -0.3,

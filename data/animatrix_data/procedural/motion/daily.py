@@ -20,7 +20,7 @@ from animatrix_data.procedural.motion.action import (
 def eat(phase: Track, gain: float) -> Moves:
     """A bowl before the chest, chopsticks going from it to the chewing mouth."""
     bite = 0.5 + 0.5 * np.sin(phase)
-    low = 0.35 + 0.4 * gain
+    low = 0.1 + 0.6 * np.minimum(gain, 1.8)
     return {
         "turn": 0.3,
         "lean": 0.04 + 0.03 * gain * (1 - bite),

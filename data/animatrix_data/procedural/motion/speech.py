@@ -88,7 +88,7 @@ def sob(phase: Track, gain: float) -> Moves:
 def nod(phase: Track, gain: float) -> Moves:
     """In profile, hands folded before the body: the head and then the back dip and return."""
     dip = 0.5 - 0.5 * np.cos(phase)
-    depth = 0.35 + 0.35 * gain
+    depth = 0.2 + 0.48 * np.minimum(gain, 1.8)
     return {
         "turn": 1.05,
         "x": -0.02 - 0.05 * depth * dip,
