@@ -10,6 +10,8 @@ from animatrix_data.taxonomy import DIRECTIONS, FIELDS, ProductionSpec, Tag
 
 NOTHING = "none"
 """The answer of a sub-field that shows nothing, such as a clip without VFX."""
+ABSENT = ("VFX", "Emotion")
+"""Sub-fields that a clip may be without; where another is not asked for, it is left unsaid."""
 CAMERA_MOVEMENT = "CameraMovement"
 """The camera's movement without its direction: shown beside CameraMotion, part of no axis."""
 PARTS = ("Emotion:basic", "Emotion:complex")
@@ -59,8 +61,8 @@ def label_lists(
 ) -> dict[str, tuple[str, ...]]:
     """Return the answers that occur in each sub-field (or part of one), in the vocabulary's order.
 
-    One that some specs leave empty gets the answer `NOTHING` first; one that offers no choice
-    (fewer than two answers) is left out.
+    One of `ABSENT` that some specs leave empty gets the answer `NOTHING` first; one that offers no
+    choice (fewer than two answers) is left out.
     """
     specs = list(specs)
     ranks = {answer(tag): (tag.term.id, answer(tag)) for spec in specs for tag in spec.tags}
@@ -68,7 +70,7 @@ def label_lists(
     for name in sorted(names, key=lambda name: (list(FIELDS).index(field_of(name)), name)):
         asked = [answers(spec, name) for spec in specs]
         found = sorted({text for texts in asked for text in texts}, key=ranks.__getitem__)
-        if not all(asked):
+        if field_of(name) in ABSENT and not all(asked):
             found.insert(0, NOTHING)
         if len(found) > 1:
             lists[name] = tuple(found)

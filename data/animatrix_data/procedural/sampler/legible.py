@@ -1,10 +1,11 @@
 """Samplers for measuring: all that is asked for can be seen, with and without faults.
 
 A motion can be read in some shot scales only, an effect on the head in others, an emotion where
-the face is large and neither an effect nor the motion has a face of its own, and nothing on the
-head from straight above. Motion, effect, shot, angle and emotion are therefore drawn together, from
-the distribution that is nearest to independence among those with even margins which ask for nothing
-hidden (iterative proportional fitting).
+the face is large and neither an effect nor the motion has a face of its own, and from straight
+above neither a motion nor what is on the head: there none is asked for. Motion, effect, shot,
+angle and emotion are therefore drawn together, from the distribution that is nearest to
+independence among those with even margins which ask for nothing hidden (iterative proportional
+fitting).
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from animatrix_data.procedural.effects import EFFECTS
+from animatrix_data.procedural.effects import ALL_SHOTS, EFFECTS
 from animatrix_data.procedural.expressions import FACE_SHOTS, NEUTRAL
-from animatrix_data.procedural.faults import FAULTS, Fault, conflict
+from animatrix_data.procedural.faults import BODY_SHOTS, FAULTS, Fault, conflict
 from animatrix_data.procedural.motion import MOTIONS
 from animatrix_data.procedural.registry import generator
 from animatrix_data.procedural.sampler.balanced import DEFORMED, EMOTION
@@ -57,11 +58,9 @@ def legible(rng: Rng) -> ProductionSpec:
     """
     motion, effect, shot, above, felt = _draw_cell(rng)
     angles = [a for a in DRAWABLE["ShotAngle"] if (a == FACELESS_ANGLE) == above]
-    tags = [
-        Tag("MotionType", motion),
-        Tag("ShotScale", shot),
-        Tag("ShotAngle", pick(rng, angles)),
-    ]
+    tags = [Tag("ShotScale", shot), Tag("ShotAngle", pick(rng, angles))]
+    if motion:
+        tags.append(Tag("MotionType", motion))
     for field in ("VideoStyle", "MotionStyle", "MotionAmplitude", "MotionSpeed"):
         tags.append(Tag(field, pick(rng, DRAWABLE[field])))
     if felt:
@@ -101,13 +100,16 @@ def _fault_weights() -> dict[str, float]:
 
 
 def _draw_cell(rng: Rng) -> tuple[str, str, str, bool, bool]:
-    """Return a motion, an effect (empty for none), a shot, whether the camera looks straight down,
-    and whether an emotion is shown."""
+    """Return a motion and an effect (empty for none), a shot, whether the camera looks straight
+    down, and whether an emotion is shown."""
     edges = _edges()
     place = int(np.searchsorted(edges, rng.uniform() * edges[-1], side="right"))
     m, e, s, above, felt = np.unravel_index(place, _shape())
-    motion, shot = DRAWABLE["MotionType"][m], DRAWABLE["ShotScale"][s]
-    return motion, _effects()[e], shot, bool(above), bool(felt)
+    return _motions()[m], _effects()[e], DRAWABLE["ShotScale"][s], bool(above), bool(felt)
+
+
+def _motions() -> tuple[str, ...]:
+    return ("", *DRAWABLE["MotionType"])
 
 
 def _effects() -> tuple[str, ...]:
@@ -115,7 +117,7 @@ def _effects() -> tuple[str, ...]:
 
 
 def _shape() -> tuple[int, ...]:
-    return (len(DRAWABLE["MotionType"]), len(_effects()), len(DRAWABLE["ShotScale"]), 2, 2)
+    return (len(_motions()), len(_effects()), len(DRAWABLE["ShotScale"]), 2, 2)
 
 
 @cache
@@ -124,7 +126,7 @@ def _edges() -> NDArray[np.float64]:
     motions, effects, shots, *_ = _shape()
     above = 1 / len(DRAWABLE["ShotAngle"])
     margins = [
-        np.full(motions, 1 / motions),
+        np.array([above, *[(1 - above) / (motions - 1)] * (motions - 1)]),
         np.array([NO_EFFECT, *[(1 - NO_EFFECT) / (effects - 1)] * (effects - 1)]),
         np.full(shots, 1 / shots),
         np.array([1 - above, above]),
@@ -150,13 +152,14 @@ def fit_margins(
 def _visible() -> NDArray[np.bool_]:
     """Return which (motion, effect, shot, above, felt) ask for nothing that cannot be seen."""
     seen = np.zeros(_shape(), bool)
-    for m, motion in enumerate(DRAWABLE["MotionType"]):
-        has_face = MOTIONS[motion].face != NEUTRAL
+    for m, motion in enumerate(_motions()):
+        has_face = bool(motion) and MOTIONS[motion].face != NEUTRAL
         for e, effect in enumerate(_effects()):
-            asked = [Tag("MotionType", motion), *([effect_tag(effect)] if effect else [])]
+            asked = [Tag("MotionType", motion)] if motion else []
+            asked += [effect_tag(effect)] if effect else []
             region = EFFECTS[effect].region if effect else ""
-            readable = set.intersection(*(set(readable_shots(tag)) for tag in asked))
-            near = region == "head" or set(MOTIONS[motion].shots) <= set(FACE_SHOTS)
+            readable = set(ALL_SHOTS).intersection(*(readable_shots(tag) for tag in asked))
+            above = not motion and region != "head"
             on_face = region == "head" and set(EFFECTS[effect].shots) <= set(FACE_SHOTS)
             if on_face and motion in COVERING:
                 continue
@@ -165,7 +168,8 @@ def _visible() -> NDArray[np.bool_]:
                 framed = ProductionSpec((*asked, Tag("ShotScale", shot)))
                 if shot in readable and clash(framed) is None:
                     felt = shot in FACE_SHOTS and not masked
-                    seen[m, e, s] = [[True, felt], [not near, False]]
+                    high = above and shot in BODY_SHOTS
+                    seen[m, e, s] = [[True, felt], [high, False]]
     return seen
 
 
