@@ -107,6 +107,14 @@ def _falls() -> dict[str, skia.Path]:
     return {"long": long, "twin-tailed": tails}
 
 
+def _nape() -> skia.Path:
+    """Return the strands of fine hair on the back of a head, from the crown down."""
+    path = skia.Path()
+    for x, low in ((-0.78, 0.5), (-0.4, 0.62), (0.02, 0.55), (0.44, 0.64), (0.8, 0.5)):
+        path.moveTo(0.35 * x, -0.95).quadTo(1.15 * x, -0.5, x, low)
+    return path
+
+
 FACE, FRINGE, FINE_FRINGE = _face(), _fringe(), _fine_fringe()
-STRANDS, FINE_SHINE, FALLS = _strands(), _shine(), _falls()
+STRANDS, FINE_SHINE, FALLS, NAPE = _strands(), _shine(), _falls(), _nape()
 SHINE = skia.Path().moveTo(-0.62, -0.72).quadTo(0.0, -1.0, 0.62, -0.72)

@@ -26,6 +26,7 @@ from animatrix_data.procedural.hair import (
     FINE_FRINGE,
     FINE_SHINE,
     FRINGE,
+    NAPE,
     SHINE,
     STRANDS,
 )
@@ -113,6 +114,8 @@ class Head:
         """Draw the face and the fringe, or the back of the head."""
         if math.cos(pose.turn) <= -0.2:
             self._draw_hair(canvas, at, radius, pose)
+            if self.fine:
+                self._draw_nape(canvas, at, radius, pose)
             return
         side = math.sin(pose.turn)
         skin, fringe, _ = self._lit[flipped(canvas)]
@@ -185,18 +188,27 @@ class Head:
         canvas.drawPath(fringe, hair)
         if self.fine:
             canvas.drawPath(STRANDS, self._strand)
-        if self._spark:
-            self._draw_spark(canvas)
-        elif self.fine:
-            canvas.drawPath(FINE_SHINE, self._gloss)
+        if self._spark or self.fine:
+            self._draw_gloss(canvas)
         elif self._shine:
             canvas.drawPath(SHINE, self._shine)
         if self._rim:
             canvas.drawArc(skia.Rect(-1.05, -1.15, 1.05, 1.0), -75, 70, False, self._rim)
         canvas.restore()
 
-    def _draw_spark(self, canvas: skia.Canvas) -> None:
-        """Set the reflection of the key light on the hair."""
+    def _draw_nape(self, canvas: skia.Canvas, at: Offset, radius: float, pose: Pose) -> None:
+        """Draw strands and light on the back of a large head."""
+        canvas.save()
+        self._place(canvas, at, radius, pose)
+        canvas.drawPath(NAPE, self._strand)
+        self._draw_gloss(canvas)
+        canvas.restore()
+
+    def _draw_gloss(self, canvas: skia.Canvas) -> None:
+        """Set light on the hair: a ring, or the key light's reflection on a volume."""
+        if self._spark is None:
+            canvas.drawPath(FINE_SHINE, self._gloss)
+            return
         canvas.save()
         canvas.translate(-0.42 * flipped(canvas), -0.82)
         canvas.rotate(-24 * flipped(canvas))
