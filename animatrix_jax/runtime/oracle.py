@@ -126,6 +126,15 @@ def oracle_scores(net: OracleNet) -> Callable[[Any, Mapping[str, np.ndarray]], d
 
 
 @dataclass(frozen=True)
+class Keypoints:
+    """A figure's named points as read: places [T, 2] (x, y in pixels), and how probable it is that
+    each is in the frame, [T]."""
+
+    places: Mapping[str, np.ndarray]
+    confidence: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class LearnedOracle:
     """The oracle of a model folder; its weights load when it first reads."""
 
@@ -151,22 +160,32 @@ class LearnedOracle:
             readings.append(reading)
         return readings
 
-    def keypoints(self, frames: np.ndarray, fps: float) -> dict[str, np.ndarray]:
+    def keypoints(self, frames: np.ndarray, fps: float) -> Keypoints:
         """Return where the figure's points stand in a clip uint8 [T, H, W, 3].
 
-        Each is [T', 3]: x and y in pixels of the given frames, and the probability that the point
-        is in the frame, at every `skip`-th frame of the oracle's rate. Raises ValueError when the
-        clip is too short or the oracle finds no points.
+        Between the frames that the oracle reads, and after the last of them, places are
+        interpolated and held. Raises ValueError when the clip is too short or the oracle finds no
+        points.
         """
         config = self.card.config
         if not config.points:
             raise ValueError(f"the oracle of {self.folder} finds no points")
         (scores,) = self._each([frames], fps, 1)
         height, width = frames.shape[1:3]
-        found = np.array(scores[TRACKS])
-        found[..., :2] *= np.array([width * config.height / config.width, height]) / 2
-        found[..., :2] += np.array([width, height]) / 2
-        return {name: found[:, k] for k, name in enumerate(config.points)}
+        at = self._taken(fps)[:: config.skip]
+        # The oracle's frames may have another aspect: its x is in half heights of its own frames.
+        scale = np.array([width * config.height / config.width, height]) / 2
+        found = np.array(scores[TRACKS], np.float64)
+        found[..., :2] = found[..., :2] * scale + np.array([width, height]) / 2
+        every = np.arange(len(frames))
+        rows = {
+            name: np.stack([np.interp(every, at, found[:, k, d]) for d in range(3)], axis=1)
+            for k, name in enumerate(config.points)
+        }
+        return Keypoints(
+            {name: row[:, :2] for name, row in rows.items()},
+            {name: row[:, 2] for name, row in rows.items()},
+        )
 
     def _each(
         self, clips: Sequence[np.ndarray], fps: float, batch: int
@@ -186,13 +205,18 @@ class LearnedOracle:
     def _fitted(self, frames: np.ndarray, fps: float) -> np.ndarray:
         """Return a clip in the oracle's frame count, rate and size."""
         c = self.card.config
-        which = np.round(np.arange(c.frames) * fps / self.card.fps).astype(int)
+        which = self._taken(fps)
         if which[-1] >= len(frames):
             raise ValueError(
                 f"the oracle of {self.folder} reads {c.frames} frames at {self.card.fps:g} fps; "
                 f"a clip has {len(frames)} at {fps:g}"
             )
         return resized(frames[which], c.height, c.width)
+
+    def _taken(self, fps: float) -> np.ndarray:
+        """Return which frames of a clip are the oracle's."""
+        rate = fps / self.card.fps
+        return np.round(np.arange(self.card.config.frames) * rate).astype(int)
 
     @cached_property
     def _params(self) -> Any:

@@ -98,9 +98,9 @@ def test_tags_are_asked_of_sound_clips_and_faults_are_told_from_them() -> None:
         clips.soft, tuple(clips.faults[i] for i in many), clips.deformation[many],
         clips.places[many], clips.inside[many],
     )  # fmt: skip
-    params = jax.jit(OracleNet(CONFIG).init)(
-        jax.random.key(0), **{k: jnp.zeros(v.shape) for k, v in CONFIG.inputs(1).items()}
-    )
+    shapes = jax.eval_shape(OracleNet(CONFIG).init, jax.random.key(0), **CONFIG.inputs(1))
+    random = np.random.default_rng(0)
+    params = jax.tree.map(lambda leaf: 0.2 * random.normal(size=leaf.shape).astype("f4"), shapes)
     card = Exam(CONFIG, clips, 0, bar=1.01).card(params, 8.0, jnp.float32)
     assert card.accuracy["VFX"].clips == 4, "two clips are torn"
     assert set(card.accuracy) == {"VFX"} and set(card.unmeasured["VFX"]) == {NOTHING, "Rain"}
