@@ -69,7 +69,7 @@ def write(phase: Track, gain: float) -> Moves:
     }
 
 
-@motion("point", BIG_GESTURE, prop="finger")
+@motion("point", GESTURE, prop="finger")
 def point(phase: Track, gain: float) -> Moves:
     """A hand on the hip, the other arm straight out, its finger jabbing."""
     jab = pulse(phase)
