@@ -155,11 +155,15 @@ def leaves(setting: Setting) -> Effect:
     return Effect(front=front)
 
 
+AIRY = 1.25
+"""How far to either side things float: a camera that pans finds more of them."""
+
+
 @effect("Dream Bubbles", "frame")
 def bubbles(setting: Setting) -> Effect:
     """Iridescent bubbles with highlights that rise, swaying, behind and before the figure."""
-    xs, ys = setting.scattered(11)
-    sizes = setting.rng.uniform(0.06, 0.125, 11).tolist()
+    xs, ys = setting.scattered(26)
+    sizes = setting.rng.uniform(0.06, 0.125, 26).tolist()
     film = glow(1.0, (WHITE, rgb("bff4ff"), rgb("c9b0ff"), rgb("ff9fe0")), (0.05, 0.1, 0.3, 0.75))
     sweep = skia.GradientShader.MakeSweep(
         0, 0, [skia.Color4f(*rgb(c), 1).toColor()
@@ -174,9 +178,7 @@ def bubbles(setting: Setting) -> Effect:
         for k in range(parity, len(sizes), 2):
             risen = ((ys[k] - 0.022 * (1 + k % 3) * time) % 1.0) * 1.3 - 0.65
             canvas.save()
-            canvas.translate(
-                xs[k] * 0.5 * setting.aspect + 0.03 * math.sin(0.5 * time + k), float(risen)
-            )
+            canvas.translate(xs[k] * AIRY + 0.03 * math.sin(0.5 * time + k), float(risen))
             canvas.scale(sizes[k], sizes[k] * (1 + 0.05 * math.sin(1.1 * time + k)))
             canvas.drawCircle(0, 0, 1, film)
             canvas.drawCircle(0, 0, 1.02, edge)
@@ -186,10 +188,13 @@ def bubbles(setting: Setting) -> Effect:
             canvas.restore()
 
     def behind(canvas: skia.Canvas, frame: int) -> None:
-        setting.veil(canvas, rgb("ffd6f4"), 0.25)
-        float_up(canvas, frame, 0)
+        setting.veil(canvas, rgb("ffd6f4"), 0.22)
 
-    return Effect(behind=behind, front=lambda canvas, frame: float_up(canvas, frame, 1))
+    return Effect(
+        behind=behind,
+        backdrop=lambda canvas, frame: float_up(canvas, frame, 0),
+        air=lambda canvas, frame: float_up(canvas, frame, 1),
+    )
 
 
 @effect("God Rays", "frame")
@@ -233,23 +238,25 @@ def god_rays(setting: Setting) -> Effect:
 @effect("Particles", "frame")
 def particles(setting: Setting) -> Effect:
     """Soft green motes of light that drift upwards, fading in and out one by one."""
-    xs, ys = setting.scattered(22)
-    phases = setting.rng.uniform(0, 6.28, 22).tolist()
+    xs, ys = setting.scattered(48)
+    phases = setting.rng.uniform(0, 6.28, 48).tolist()
     green, pale = rgb("9dff5a"), rgb("fbffd8")
     mote = glow(1.0, (pale, pale, green, green), (1.0, 0.95, 0.5, 0.0))
 
-    def front(canvas: skia.Canvas, frame: int) -> None:
+    def behind(canvas: skia.Canvas, frame: int) -> None:
+        setting.veil(canvas, rgb("04240f"), 0.3)
+
+    def air(canvas: skia.Canvas, frame: int) -> None:
         time = setting.time(frame)
-        setting.veil(canvas, rgb("04240f"), 0.34)
         for k, (x, y, phase) in enumerate(zip(xs.tolist(), ys.tolist(), phases, strict=True)):
             size = (0.04 + 0.025 * (k % 3)) * max(0.0, 0.55 + 0.55 * math.sin(0.5 * time + phase))
             if size < 0.008:
                 continue
             canvas.save()
-            canvas.translate(x * 0.52 * setting.aspect + 0.05 * math.sin(0.35 * time + phase),
+            canvas.translate(x * AIRY + 0.05 * math.sin(0.35 * time + phase),
                              (y - 0.018 * time) % 1.0 * 1.1 - 0.55)  # fmt: skip
             canvas.scale(size, size)
             canvas.drawCircle(0, 0, 1, mote)
             canvas.restore()
 
-    return Effect(front=front)
+    return Effect(behind=behind, air=air)

@@ -104,7 +104,7 @@ def bubble_background(setting: Setting) -> Effect:
     def backdrop(canvas: skia.Canvas, frame: int) -> None:
         time = setting.time(frame)
         for k, ((x, y), full) in enumerate(zip(places, sizes, strict=True)):
-            size = full * (1 + 0.12 * math.sin(0.8 * time + 1.9 * k))
+            size = full * (1 + 0.05 * math.sin(0.8 * time + 1.9 * k))
             if not canvas.quickReject(skia.Rect(x - size, y - size, x + size, y + size)):
                 canvas.drawCircle(x, y, size, paints[k % 4])
                 canvas.drawCircle(x, y, size, rim)

@@ -97,7 +97,7 @@ def barrier(setting: Setting) -> Effect:
     green, pale = rgb("19e6a0"), rgb("e8fff4")
     comb = _honeycomb(0.105, 0.52)
     shell = glow(0.5, (green, green, green, green, pale), (0.1, 0.14, 0.2, 0.36, 0.8))
-    lines, bright = stroke(green, 0.014, 0.8), stroke(pale, 0.02)
+    lines, bright = stroke(green, 0.014, 0.6), stroke(pale, 0.02)
     rim = stroke(pale, 0.03)
     hits = rng.uniform(-0.28, 0.28, (5, 2)).tolist()
     flare = glow(0.17, (WHITE, green, green), (0.8, 0.45, 0))

@@ -124,17 +124,17 @@ def sandstorm(setting: Setting) -> Effect:
 @effect("Fog", "frame")
 def fog(setting: Setting) -> Effect:
     """Pale banks of mist that drift sideways behind the figure and about its feet."""
-    rng, wide = setting.rng, setting.aspect + 1.2
+    rng, wide = setting.rng, 3.0
     banks = []
-    for k in range(7):
-        x, y = float(rng.uniform(-0.5, 0.5)) * wide, -0.22 + 0.115 * k
+    for k in range(14):
+        x, y = wide * (0.618 * k + float(rng.uniform(0, 0.1))), -0.22 + 0.115 * (k // 2)
         banks.append((x, y, 0.42 + 0.1 * float(rng.uniform()), 0.03 * (1 if k % 2 else -0.8)))
     pale = rgb("eef3f6")
     mist = glow(1.0, (pale, pale, pale), (0.95, 0.7, 0))
     low = across((pale, pale), (0.0, 0.85), (0, 0.05), (0, 0.5))
 
     def drift(canvas: skia.Canvas, frame: int, first: int) -> None:
-        for x, y, size, pace in banks[first : first + 4 if first == 0 else None]:
+        for x, y, size, pace in banks[first : first + 8 if first == 0 else None]:
             canvas.save()
             at = (x + pace * setting.time(frame) + wide / 2) % wide - wide / 2
             canvas.translate(at, y)
@@ -143,14 +143,17 @@ def fog(setting: Setting) -> Effect:
             canvas.restore()
 
     def behind(canvas: skia.Canvas, frame: int) -> None:
-        setting.veil(canvas, rgb("dfe6ea"), 0.42)
-        drift(canvas, frame, 0)
+        setting.veil(canvas, rgb("dfe6ea"), 0.4)
 
     def front(canvas: skia.Canvas, frame: int) -> None:
         canvas.drawRect(skia.Rect(-setting.aspect, 0.05, setting.aspect, 0.5), low)
-        drift(canvas, frame, 4)
 
-    return Effect(behind=behind, front=front)
+    return Effect(
+        behind=behind,
+        backdrop=lambda canvas, frame: drift(canvas, frame, 0),
+        air=lambda canvas, frame: drift(canvas, frame, 8),
+        front=front,
+    )
 
 
 def _night(setting: Setting, top: Rgb, bottom: Rgb, share: float) -> skia.Paint:
