@@ -46,9 +46,10 @@ class Effect:
 
     behind: before the background, behind the figures. backdrop, air: on a plane that the camera
     moves as it does the background, behind and before the figures. figure, over: on the figure's
-    plane, in figure heights, behind and before the first actor. symbol: before everything but
-    `air` and `front`, in frame heights, told where the first actor is (so that a mark can be large
-    enough to be seen).
+    plane, in figure heights, behind and before the first actor; `figure` may leave the canvas moved
+    or on a layer, which then holds for the figure (`over` closes the layer). symbol: before
+    everything but `air` and `front`, in frame heights, told where the first actor is (so that a
+    mark can be large enough to be seen).
     front: before everything. poses: changes the first actor's drawings (timing, anticipation).
     build: its proportions. look: its face, outline and smear at a frame. pixels: changes the
     finished frame uint8 [H, W, 3] in place.

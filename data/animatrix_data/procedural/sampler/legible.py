@@ -44,7 +44,7 @@ FAULTY = 0.5
 """The share of clips of `faulty` with a fault."""
 SEVERITIES = (0.3, 1.0)
 FACELESS_ANGLE = "Overhead"
-COVERING = ("block", "drink", "shout", "sob")
+COVERING = ("block", "drink", "shoot", "shout", "sob", "strike")
 """Motions that hold something before the face: no effect on it is drawn with them."""
 ROUNDS = 60
 SURVEYED = 600
