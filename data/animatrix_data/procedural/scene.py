@@ -131,11 +131,12 @@ class Scene:
 
     @property
     def deformation(self) -> float:
-        """The intensity of squash, stretch and smears that is seen, in [0, 1]."""
+        """The intensity of squash, stretch, lean and smears that is asked of the first actor, in
+        [0, 1): what each adds never saturates."""
         actor = self.actors[0]
         stretch = max(abs(pose.stretch) + abs(pose.shear) / 3 for pose in actor.poses)
         smear = max(look.smear for look in actor.looks)
-        return round(min(1.0, 3.0 * stretch + 0.5 * smear), 3)
+        return round(1.0 - math.exp(-3.0 * stretch - 0.5 * smear), 3)
 
     def render(self) -> tuple[NDArray[np.uint8], dict[str, Any]]:
         """Return the frames uint8 [T, H, W, 3] and their truth (keypoints and camera path)."""

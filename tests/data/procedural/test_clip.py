@@ -40,17 +40,20 @@ def test_any_size_is_drawn_by_the_same_code(size: Size) -> None:
 
 
 def test_a_larger_frame_shows_the_same_picture() -> None:
-    small = frames_of(BASE)[0].astype(float)
-    large = frames_of(BASE, size=Size(128, 128, 17, 8))[0].astype(float)
-    halved = large.reshape(64, 2, 64, 2, 3).mean((1, 3))
+    small = frames_of(BASE, size=Size(48, 48, 17, 8))[0].astype(float)
+    large = frames_of(BASE, size=Size(96, 96, 17, 8))[0].astype(float)
+    halved = large.reshape(48, 2, 48, 2, 3).mean((1, 3))
     assert np.abs(halved - small).mean() < 6
 
 
-@pytest.mark.parametrize("field", [f for f in DRAWABLE if f not in ("ShotAngle", "CameraMotion")])
+@pytest.mark.parametrize("field", [f for f in DRAWABLE if f not in ("CameraMotion", "VFX")])
 def test_every_tag_value_changes_the_pixels(field: str) -> None:
-    clips = [BASE.replace(field, [])] if field == "VFX" else []
-    clips += [BASE.replace(field, [Tag(field, name)]) for name in DRAWABLE[field]]
-    drawn = [frames_of(spec).astype(float) for spec in clips]
+    base = BASE
+    if field == "Emotion":
+        base = base.replace("ShotScale", [Tag("ShotScale", "Close-Up")])
+    drawn = [
+        frames_of(base.replace(field, [Tag(field, name)])).astype(float) for name in DRAWABLE[field]
+    ]
     for i, one in enumerate(drawn):
         for other in drawn[:i]:
             assert np.abs(one - other).mean() > 0.5
@@ -102,10 +105,10 @@ def test_the_head_is_where_the_truth_says() -> None:
 @pytest.mark.parametrize(
     ("tags", "sentence"),
     [
-        ("MotionType: swim", "cannot draw MotionType: swim; it can draw stand"),
-        ("camera_motion: orbit cw", "cannot draw CameraMotion: Orbit; it can draw Static"),
-        ("shot_angle: dutch angle", "it can draw Eye Level"),
-        ("Emotion: anger", "cannot draw Emotion"),
+        ("MotionType: dress", "cannot draw MotionType: dress"),
+        ("MotionStyle: Hybrid", "there are 2D Combat, 2D Daily"),
+        ("VideoStyle: Live Action", "cannot draw VideoStyle: Live Action"),
+        ("VFX: Building Collapse", "cannot draw VFX"),
     ],
 )
 def test_tags_that_cannot_be_drawn_are_refused(tags: str, sentence: str) -> None:
