@@ -44,29 +44,37 @@ def lightning(setting: Setting) -> Effect:
     burnt = glow(0.2, (WHITE, pale, violet), (1, 0.6, 0))
     power = (1.0, 0.8, 0.15, 1.0, 0.35)
 
-    def behind(canvas: skia.Canvas, frame: int) -> None:
-        setting.veil(canvas, rgb("140f3c"), 0.5)
+    def strength_at(frame: int) -> float:
         age = int(setting.time(frame)) - start
-        if age < 0 or age % period >= len(power):
+        return power[age % period] if age >= 0 and age % period < len(power) else 0.0
+
+    def behind(canvas: skia.Canvas, frame: int) -> None:
+        setting.veil(canvas, rgb("140f3c"), 0.42)
+        setting.veil(canvas, pale, 0.25 * strength_at(frame))
+
+    def backdrop(canvas: skia.Canvas, frame: int) -> None:
+        strength = strength_at(frame)
+        if not strength:
             return
-        strength = power[age % period]
-        path, foot = bolts[age // period % len(bolts)]
-        setting.veil(canvas, pale, 0.3 * strength)
-        canvas.save()
-        canvas.translate(*foot)
-        canvas.scale(1, 0.35)
-        canvas.drawCircle(0, 0, 0.2, burnt)
-        canvas.restore()
-        for paint, share in shells:
-            paint.setAlphaf(share * strength)
-            canvas.drawPath(path, paint)
+        path, foot = bolts[(int(setting.time(frame)) - start) // period % len(bolts)]
+        # One to each frame's width: wherever the camera pans, a strike is in the picture.
+        for aside in (-setting.aspect, 0.0, setting.aspect):
+            canvas.save()
+            canvas.translate(aside, 0)
+            for paint, share in shells:
+                paint.setAlphaf(share * strength)
+                canvas.drawPath(path, paint)
+            canvas.translate(*foot)
+            canvas.scale(1, 0.35)
+            canvas.drawCircle(0, 0, 0.2, burnt)
+            canvas.restore()
 
     def front(canvas: skia.Canvas, frame: int) -> None:
         age = int(setting.time(frame)) - start
         if age >= 0 and age % period in (0, 3):
             setting.veil(canvas, pale, 0.22)
 
-    return Effect(behind=behind, front=front)
+    return Effect(behind=behind, backdrop=backdrop, front=front)
 
 
 def _bones(j: Joints) -> list[tuple[Point, Point]]:

@@ -167,7 +167,7 @@ def starry_night(setting: Setting) -> Effect:
     rng = setting.rng
     sky = _night(setting, rgb("060a3a"), rgb("3a1f7a"), 0.76)
     stars = [(x, y, *rng.uniform((0.007, 0.0), (0.017, 6.28)).tolist())
-             for x, y in spread(rng, 0.15)]  # fmt: skip
+             for x, y in spread(rng, 0.15) if abs(x) < 1.9 and -1.4 < y < 0.26]  # fmt: skip
     white, gold = fill(WHITE), fill(rgb("fff0a8"))
     cross = stroke(WHITE, 0.009, 0.9)
     band = glow(1.0, (rgb("d8ccff"), rgb("8f7ae8"), rgb("6a5ad0")), (0.75, 0.4, 0))
@@ -185,7 +185,7 @@ def starry_night(setting: Setting) -> Effect:
         canvas.drawCircle(0, 0, 1, band)
         canvas.restore()
         for k, (x, y, size, phase) in enumerate(stars):
-            if y > 0.26 or canvas.quickReject(skia.Rect(x - 0.05, y - 0.05, x + 0.05, y + 0.05)):
+            if canvas.quickReject(skia.Rect(x - 0.05, y - 0.05, x + 0.05, y + 0.05)):
                 continue
             shine = 0.65 + 0.5 * math.sin(0.9 * time + phase)
             canvas.drawCircle(x, y, size * shine, gold if k % 5 == 0 else white)
