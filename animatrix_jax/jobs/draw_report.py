@@ -15,7 +15,7 @@ from animatrix_data.procedural.report import (
     corpus_report,
     describe_row,
 )
-from animatrix_data.procedural.scores import Scores, measured_scores
+from animatrix_data.procedural.scores import Scores, read_flow, scores_from
 from animatrix_data.progress import track
 from animatrix_jax.evaluation.report import AXIS_NAMES, percent, show, write_report
 
@@ -76,9 +76,10 @@ def _measure(catalogue: Catalogue, row: ClipRow) -> tuple[Scores, Scores]:
     assert row.truth is not None
     video = decode_video(catalogue.clip_path(row))
     keypoints = json.loads(row.truth)["keypoints"]
+    flow, height = read_flow(video.frames, video.fps), video.frames.shape[1]
     return (
-        measured_scores(video.frames, video.fps),
-        measured_scores(video.frames, video.fps, keypoints),
+        scores_from(flow, height, video.fps),
+        scores_from(flow, height, video.fps, keypoints),
     )
 
 

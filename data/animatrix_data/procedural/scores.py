@@ -1,9 +1,8 @@
 """Curriculum scores of a clip: how much its figure moves, and how far it leaves its shape.
 
 The paper's curriculum (section 5) orders clips by motion amplitude (the energy of optical flow) and
-by deformation. Here both are known of a drawn clip from its exact keypoints, and measured of any
-clip from pixels: by flow once the camera's motion is taken away, and by keypoints where a reader
-gives them.
+by deformation. Here both are known of a drawn clip, and measured of any clip: by flow once the
+camera's motion is taken away, and by a figure's keypoints where a reader gives them.
 """
 
 from __future__ import annotations
@@ -25,23 +24,21 @@ Floats = NDArray[np.float64]
 Keypoints = Mapping[str, Sequence[Sequence[float]]]
 """A figure's named points: [T] of (x, y) in pixels each."""
 
-LIMBS = (
-    ("hip", "knee_l", "foot_l"),
-    ("hip", "knee_r", "foot_r"),
-    ("neck", "elbow_l", "hand_l"),
-    ("neck", "elbow_r", "hand_r"),
-)
-TORSO = ("neck", "hip")
+SPINE = ("head", "neck", "hip")
+LEGS = (("hip", "knee_l", "foot_l"), ("hip", "knee_r", "foot_r"))
+ARMS = (("neck", "elbow_l", "hand_l"), ("neck", "elbow_r", "hand_r"))
+BONES = tuple(bone for chain in (SPINE, *LEGS, *ARMS) for bone in pairwise(chain))
+LIVELY = 0.5
+"""The speed (figure heights a second) that scores 1/2."""
+STREAMING = 0.8
+"""The speed (widths of what moves a second) that scores 1/2 where no figure is known."""
+STRAINED, SHEARED = 0.2, 0.25
+"""The strain of a figure (logarithm of a length's change), and that of flow (a pixel's change a
+pixel in an eighth of a second), that score 1/2."""
+STILL = 0.5
+"""Flow below so many pixels between two frames an eighth of a second apart is noise."""
 EDGE = 128
 """Frames are brought to this many pixels on their shorter edge before flow is read."""
-LIVELY = 1.2
-"""The speed (figure heights a second) of the joints that scores 1/2."""
-STREAMING = 0.25
-"""The speed (frame heights a second) of the flow that scores 1/2."""
-STRAINED = 0.12
-"""The strain (logarithm of a length's change) that scores 1/2."""
-MOVING_SHARE = 0.15
-"""The share of the frame, the fastest part, whose flow counts."""
 
 
 @dataclass(frozen=True)
@@ -52,103 +49,142 @@ class Scores:
     deformation: float
 
 
+@dataclass(frozen=True)
+class Stirring:
+    """What flow says of a clip once the camera's motion is taken away.
+
+    speed: of what moves, in frame heights a second; width: of what moves, in frame heights;
+    strain: how flow differs from pixel to pixel there.
+    """
+
+    speed: float
+    width: float
+    strain: float
+
+
 def measured_scores(frames: Frames, fps: float, keypoints: Keypoints | None = None) -> Scores:
     """Return the scores of frames uint8 [T, H, W, 3], with keypoints in pixels where known.
 
-    Without keypoints both come from flow alone, which sees less of small figures. Raises
+    Flow alone takes everything that moves by itself for the figure, effects included. Raises
     ValueError for fewer than two frames.
     """
-    speed, strain = _flow_scores(frames, fps)
+    return scores_from(read_flow(frames, fps), len(frames[0]), fps, keypoints)
+
+
+def scores_from(
+    seen: Stirring, height: int, fps: float, keypoints: Keypoints | None = None
+) -> Scores:
+    """Return the scores of a clip whose flow is read, `height` pixels high."""
     if keypoints is None:
-        return Scores(_score(speed, STREAMING), _score(strain, STRAINED))
-    tracks = _tracks(keypoints)
-    return Scores(
-        (_score(speed, STREAMING) + _score(_joint_speed(tracks, fps), LIVELY)) / 2,
-        _score(_track_strain(tracks), STRAINED),
-    )
+        amplitude = _score(seen.speed / max(seen.width, 1e-6), STREAMING)
+        return Scores(amplitude, _score(seen.strain, SHEARED))
+    points = _arrays(keypoints)
+    stature = float(np.median(_stature(points))) / height
+    by_flow = _score(seen.speed / max(stature, 1e-6), LIVELY)
+    return Scores((by_flow + _amplitude(points, fps)) / 2, _score(_figure_strain(points), STRAINED))
 
 
 def true_amplitude(truth: Mapping[str, Any], fps: float) -> float:
     """Return the motion amplitude in [0, 1) that a drawn clip's exact keypoints show."""
-    return round(_score(_joint_speed(_tracks(truth["keypoints"]), fps), LIVELY), 4)
+    return round(_amplitude(_arrays(truth["keypoints"]), fps), 4)
 
 
 def _score(value: float, half: float) -> float:
     return float(value / (value + half))
 
 
-def _tracks(keypoints: Keypoints) -> dict[str, Floats]:
-    """Return keypoints as arrays [T, 2] in which one is the height of the figure at the time.
+def _arrays(keypoints: Keypoints) -> dict[str, Floats]:
+    return {name: np.asarray(track, float) for name, track in keypoints.items()}
 
-    The height is that of torso and legs; what grows or shrinks steadily is the camera's doing.
+
+def _stature(points: Mapping[str, Floats]) -> Floats:
+    """Return the height [T] of the figure drawn out straight, in pixels."""
+    chains = [_length(points, chain) for chain in (SPINE, *LEGS)]
+    return np.maximum(chains[0] + (chains[1] + chains[2]) / 2, 1e-6)
+
+
+def _length(points: Mapping[str, Floats], chain: tuple[str, ...]) -> Floats:
+    steps = [points[end] - points[start] for start, end in pairwise(chain)]
+    return np.asarray(np.linalg.norm(steps, axis=-1).sum(axis=0))
+
+
+def _amplitude(points: Mapping[str, Floats], fps: float) -> float:
+    """Return the score of the mean speed of the joints, in figure heights, the camera's removed.
+
+    What grows or shrinks steadily is the camera's doing, and so is the hip's smooth path.
     """
-    points = {name: np.asarray(track, float) for name, track in keypoints.items()}
-    size = sum(_length(points, pair) for pair in (("head", "neck"), TORSO)) + 0.5 * sum(
-        _length(points, pair) for limb in LIMBS[:2] for pair in pairwise(limb)
-    )
-    steady = np.exp(_trend(np.log(np.maximum(size, 1e-6)), 1))
-    return {name: track / steady[:, None] for name, track in points.items()}
-
-
-def _length(points: Mapping[str, Floats], pair: tuple[str, ...]) -> Floats:
-    return np.asarray(np.linalg.norm(points[pair[0]] - points[pair[1]], axis=1))
+    if len(points["hip"]) < 2:
+        return 0.0
+    steady = np.exp(_trend(np.log(_stature(points)), 1))[:, None]
+    tracks = {name: track / steady for name, track in points.items()}
+    path = _trend(tracks["hip"], 3)
+    moved = [np.diff(track - path, axis=0) for name, track in tracks.items() if name != "hip"]
+    return _score(float(np.linalg.norm(moved, axis=-1).mean() * fps), LIVELY)
 
 
 def _trend(values: Floats, degree: int) -> Floats:
     """Return the polynomial in time [T, …] that lies nearest to values [T, …]."""
-    time = np.linspace(-1, 1, len(values))
-    basis = np.vander(time, min(degree, len(values) - 1) + 1)
+    basis = np.vander(np.linspace(-1, 1, len(values)), min(degree, len(values) - 1) + 1)
     fit, *_ = np.linalg.lstsq(basis, values, rcond=None)
     return np.asarray(basis @ fit)
 
 
-def _joint_speed(tracks: Mapping[str, Floats], fps: float) -> float:
-    """Return the mean speed of the joints in figure heights a second, the camera's part removed.
+def _figure_strain(points: Mapping[str, Floats]) -> float:
+    """Return how far a figure is stretched and sheared from its median shape (90th percentile).
 
-    Joints move against the hip, and the hip against its smooth path, which is the camera's.
+    A small strain E changes the logarithm of a bone's length by uᵀEu, u being its direction. E
+    without its isotropic part, which is the camera's, is fitted to all bones of each frame.
     """
-    hip = tracks["hip"]
-    own = hip - _trend(hip, 3)
-    speeds = [
-        np.linalg.norm(np.diff(track - hip + own, axis=0), axis=1)
-        for name, track in tracks.items()
-        if name != "hip"
-    ]
-    return float(np.mean(speeds) * fps) if len(hip) > 1 else 0.0
+    bones = np.stack([points[end] - points[start] for start, end in BONES], axis=1)
+    lengths = np.maximum(np.linalg.norm(bones, axis=-1), 1e-6)
+    x, y = np.moveaxis(bones / lengths[..., None], -1, 0)
+    logs = np.log(lengths) - np.log(np.median(lengths, axis=0))
+    strains = []
+    for t, weight in enumerate(lengths):
+        design = np.stack([np.ones_like(x[t]), y[t] ** 2 - x[t] ** 2, 2 * x[t] * y[t]], axis=1)
+        fit, *_ = np.linalg.lstsq(design * weight[:, None], logs[t] * weight, rcond=None)
+        strains.append(fit[1:])
+    off = np.array(strains) - np.median(strains, axis=0)
+    return float(np.percentile(np.linalg.norm(off, axis=-1), 90))
 
 
-def _track_strain(tracks: Mapping[str, Floats]) -> float:
-    """Return how far torso and limbs leave their steady lengths, as a logarithm (90th percentile)."""
-    parts = [[TORSO], *([*pairwise(limb)] for limb in LIMBS)]
-    lengths = [np.sum([_length(tracks, pair) for pair in part], axis=0) for part in parts]
-    logs = [np.log(np.maximum(length, 1e-6)) for length in lengths]
-    strains = np.stack([np.abs(log - np.median(log)) for log in logs])
-    return float(np.percentile(strains, 90))
-
-
-def _flow_scores(frames: Frames, fps: float) -> tuple[float, float]:
-    """Return the speed (frame heights a second) and the strain of what moves by itself."""
+def read_flow(frames: Frames, fps: float) -> Stirring:
+    """Return what moves by itself in frames uint8 [T, H, W, 3]; ValueError for fewer than two."""
     path = camera_path(frames)
-    step = max(1, round(fps / PAIRS_PER_SECOND))
+    step = min(max(1, round(fps / PAIRS_PER_SECOND)), len(frames) - 1)
     keys = greys(frames, EDGE)
-    engine, speeds, strains = flow_engine(), [], []
+    height, width = keys[0].shape
+    y, x = np.mgrid[:height, :width]
+    # The figure stands about the middle; what moves at the rim is seldom it.
+    middle = np.exp(-((x / width - 0.5) ** 2) / 0.09 - ((y / height - 0.54) / 0.45) ** 4)
+    engine, found = flow_engine(), []
     for first in range(0, len(frames) - step, step):
         second = first + step
-        blank = np.zeros((*keys[first].shape, 2), np.float32)
+        blank = np.zeros((height, width, 2), np.float32)
         flow = engine.calc(keys[first], keys[second], blank)
-        left = flow - _camera_flow(path, first, second, keys[first].shape)
-        worth = texture(keys[first])
-        speed = np.linalg.norm(left, axis=-1) * worth
-        fast = speed >= np.quantile(speed, 1 - MOVING_SHARE)
-        speeds.append(float(speed[fast].mean()) / len(left) * fps / step)
-        smooth = cv2.GaussianBlur(left, (0, 0), 2.0)
-        du, dv = np.gradient(smooth[..., 0]), np.gradient(smooth[..., 1])
-        spread = np.abs(dv[0] - du[1]) + np.abs(du[0] + dv[1])
-        strains.append(float((spread * worth)[fast].mean()))
-    return float(np.mean(speeds)), float(np.mean(strains))
+        left = flow - _camera_flow(path, first, second, (height, width))
+        worth = texture(keys[first]) * middle
+        energy = np.maximum(np.linalg.norm(left, axis=-1) - STILL, 0) * worth
+        total, square = float(energy.sum()), float(np.square(energy).sum())
+        if total > 0:
+            # Of some energy: its mean where it is, and the root of the area that it fills.
+            extent = total**2 / square / height**2
+            strain = float((_gradient(left) * energy).sum() / total)
+            found.append((square / total / height * fps / step, np.sqrt(extent), strain))
+        else:
+            found.append((0.0, 0.0, 0.0))
+    speed, wide, strain = np.mean(found, axis=0).tolist()
+    return Stirring(speed, wide, strain)
 
 
-def _camera_flow(path: CameraPath, first: int, second: int, shape: tuple[int, ...]) -> Floats:
+def _gradient(flow: Floats) -> Floats:
+    """Return how far flow [H, W, 2] stretches and shears a pixel, whatever it turns or grows."""
+    smooth = cv2.GaussianBlur(flow, (0, 0), 2.0)
+    (u_y, u_x), (v_y, v_x) = np.gradient(smooth[..., 0]), np.gradient(smooth[..., 1])
+    return np.hypot(u_x - v_y, u_y + v_x)
+
+
+def _camera_flow(path: CameraPath, first: int, second: int, shape: tuple[int, int]) -> Floats:
     """Return the flow [H, W, 2] in pixels that the camera alone would cause between two frames."""
     height, width = shape
     scale = np.exp(path.log_scale[second] - path.log_scale[first])

@@ -48,6 +48,8 @@ SAKUGA_SHARE, EXTREME_SHARE = 0.025, 0.015
 """Sakuga, and extreme deformation elsewhere (paper: together less than 5 %)."""
 EXTREME_DEFORMATION = 0.75
 """The deformation intensity from which a clip counts as extremely deformed."""
+ORDINARY, LIVELY, EXTREME = (0.0, 0.15), (0.3, EXTREME_DEFORMATION), (0.9, 1.0)
+"""The deformation asked for, beyond the tags', in most clips, in sakuga, and in the extreme."""
 
 CAMERA: Weights = {"Static": 0.42, "Pan": 0.18, "complex": 0.024, "other": 0.376}
 """Static shots and simple pans (paper: about 60 %), complex cinematography (under 3 %)."""
@@ -175,8 +177,8 @@ def stage(rng: Rng, spec: ProductionSpec) -> Staging:
     places = LANDSCAPES if rng.uniform() < scenic else elsewhere
     extreme = rng.uniform() < EXTREME_SHARE / (1 - SAKUGA_SHARE)
     if SAKUGA in styles:
-        return Staging(places, deformation=(0.3, EXTREME_DEFORMATION))
-    return Staging(places, deformation=(EXTREME_DEFORMATION, 1.0) if extreme else (0.0, 0.3))
+        return Staging(places, deformation=LIVELY)
+    return Staging(places, deformation=EXTREME if extreme else ORDINARY)
 
 
 SAMPLERS.add("long_tail")(Sampler(long_tail, staged=stage))

@@ -7,6 +7,7 @@ import pytest
 from animatrix_data.procedural import check_drawable, sample_spec, sample_staging
 from animatrix_data.procedural.content import Staging, content_class, sample_content
 from animatrix_data.procedural.report import corpus_report, describe_plan
+from animatrix_data.procedural.sampler.long_tail import EXTREME, LIVELY, ORDINARY
 from animatrix_data.taxonomy import ProductionSpec, Tag
 
 COUNT = 4000
@@ -43,7 +44,7 @@ def test_a_style_goes_with_landscapes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("style", "expected"), [("2D Sakuga", {(0.3, 0.75)}), ("2D Daily", {(0.0, 0.3), (0.75, 1.0)})]
+    ("style", "expected"), [("2D Sakuga", {LIVELY}), ("2D Daily", {ORDINARY, EXTREME})]
 )
 def test_extreme_deformation_is_rare_and_not_sakugas(
     style: str, expected: set[tuple[float, float]]
