@@ -46,9 +46,9 @@ MOTION_CATEGORIES: Weights = {
 SAKUGA = "2D Sakuga"
 SAKUGA_SHARE, EXTREME_SHARE = 0.025, 0.015
 """Sakuga, and extreme deformation elsewhere (paper: together less than 5 %)."""
-EXTREME_DEFORMATION = 0.75
+EXTREME_DEFORMATION = 0.53
 """The deformation intensity from which a clip counts as extremely deformed."""
-ORDINARY, LIVELY, EXTREME = (0.0, 0.15), (0.3, EXTREME_DEFORMATION), (0.9, 1.0)
+ORDINARY, LIVELY, EXTREME = (0.0, 0.15), (0.3, 0.75), (0.9, 1.0)
 """The deformation asked for, beyond the tags', in most clips, in sakuga, and in the extreme."""
 
 CAMERA: Weights = {"Static": 0.42, "Pan": 0.18, "complex": 0.024, "other": 0.376}
