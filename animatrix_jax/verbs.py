@@ -107,6 +107,7 @@ VERBS = (
                 "switch",
                 False,
             ),
+            Flag("gallery", "a page with a clip for every tag and fault", "switch", False),
         ),
     ),
     Verb(

@@ -1,13 +1,11 @@
 """`animatrix draw`: a corpus drawn by the procedural studio, whose every tag is known."""
 
 import json
-import multiprocessing
 import os
 import re
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from animatrix_data.corpus.catalogue import (
@@ -35,9 +33,11 @@ from animatrix_data.procedural.content import Staging
 from animatrix_data.procedural.faults import Fault, conflict
 from animatrix_data.procedural.report import describe_plan
 from animatrix_data.procedural.scores import true_amplitude
-from animatrix_data.progress import Ticker, ticking
+from animatrix_data.progress import ticking
 from animatrix_data.taxonomy import ProductionSpec, parse_tags, print_directive, print_tags
 from animatrix_jax.jobs import draw_report
+from animatrix_jax.jobs.gallery import draw_gallery
+from animatrix_jax.jobs.workers import spread
 
 SETTINGS_NAME = "draw.json"
 ROWS_FOLDER = ".rows"
@@ -76,6 +76,7 @@ def run(
     crf: int = 16,
     pixel_format: str = "yuv444p",
     report: bool = False,
+    gallery: bool = False,
 ) -> Catalogue | None:
     """Draw `clips` clips with the seeds `seed`, `seed` + 1, … into the corpus at `out`.
 
@@ -86,7 +87,8 @@ def run(
     needs its `__main__` guard). Finished clips of an interrupted run with the same settings are
     kept. `report` prints how the corpus is distributed and writes report.json into it; a corpus
     that `out` already holds is reported as it is, and without `out` nothing is drawn and the specs
-    alone are counted (None is returned).
+    alone are counted (None is returned). `gallery` draws the picture book of the taxonomy into
+    `out` in place of a corpus: a looping clip for every tag, and pairs for every fault.
     Raises ValueError for unknown tags and faults, tags that the studio cannot draw, a size below
     the minimum, a folder that cannot be written or that holds another corpus.
     """
@@ -108,6 +110,11 @@ def run(
         draw_report.report_specs([describe_plan(**vars(plan)) for plan in plans])
         return None
     folder = Path(out)
+    if gallery:
+        if tags or faults or report:
+            raise ValueError("the gallery shows every tag and fault: give it --out and --size only")
+        print(draw_gallery(folder, fixed.size, seed, processes))
+        return None
     if not (report and (folder / CATALOGUE_NAME).is_file()):
         _draw(folder, seeds, fixed, processes)
     catalogue = read_catalogue(folder)
@@ -151,10 +158,12 @@ def _draw(folder: Path, seeds: range, settings: DrawSettings, processes: int) ->
     _claim(folder, settings)
     rows = _finished(folder, seeds)
     missing = [s for s in seeds if s not in rows]
+    chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
     with ticking("Drawing", len(seeds)) as ticker:
         ticker.advance(len(rows))
-        for row in _draw_all(folder, missing, settings, processes, ticker):
-            rows[_seed_of(row)] = row
+        for drawn in spread(partial(draw_chunk, folder, settings=settings), chunks, processes):
+            ticker.advance(len(drawn))
+            rows |= {_seed_of(row): row for row in drawn}
     write_catalogue(folder, [rows[s] for s in sorted(rows)])
     _forget_rows(folder)
 
@@ -221,37 +230,6 @@ def _finished(folder: Path, seeds: range) -> dict[int, ClipRow]:
 def _seed_of(row: ClipRow) -> int:
     assert row.seed is not None
     return row.seed
-
-
-def _draw_all(
-    folder: Path, seeds: Sequence[int], settings: DrawSettings, processes: int, ticker: Ticker
-) -> Iterator[ClipRow]:
-    """Yield the rows of newly drawn clips, in the order in which they are finished."""
-    chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
-    workers = min(processes or os.cpu_count() or 1, len(chunks))
-    if workers <= 1:
-        for seed in seeds:
-            yield from draw_chunk(folder, [seed], settings)
-            ticker.advance()
-        return
-    with _pool(workers) as pool:
-        pending = {pool.submit(draw_chunk, folder, chunk, settings) for chunk in chunks}
-        while pending:
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                rows = future.result()
-                ticker.advance(len(rows))
-                yield from rows
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of spawned processes that gives up its queue when the caller fails."""
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def draw_chunk(folder: Path, seeds: Sequence[int], settings: DrawSettings) -> list[ClipRow]:

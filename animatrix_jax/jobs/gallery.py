@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -20,6 +21,7 @@ from animatrix_data.progress import track
 from animatrix_data.taxonomy import FIELDS, ProductionSpec, Tag, load_vocabulary, parse_tags
 from animatrix_jax.evaluation.report import AXIS_NAMES
 from animatrix_jax.jobs.demo_page import field_name
+from animatrix_jax.jobs.workers import spread
 
 TEMPLATE = "gallery.html.jinja"
 CLIPS = "clips"
@@ -59,8 +61,10 @@ class Plate:
         return "-".join("".join(c if c.isalnum() else " " for c in words).split())
 
 
-def run(out: str | os.PathLike[str], size: Size, seed: int = 0) -> Path:
-    """Draw the gallery into the folder `out` and return its page.
+def draw_gallery(
+    out: str | os.PathLike[str], size: Size, seed: int = 0, processes: int = 1
+) -> Path:
+    """Draw the gallery into the folder `out`, over some processes, and return its page.
 
     Every tag that the studio draws has one clip, in the setting that shows it best; every fault a
     pair, without and with it. Raises ValueError when the folder cannot be written.
@@ -68,8 +72,9 @@ def run(out: str | os.PathLike[str], size: Size, seed: int = 0) -> Path:
     folder = Path(out)
     plates = [plate for plates in chapters(seed).values() for plate in plates]
     try:
-        for plate in track(plates, label="Drawing the gallery"):
-            _draw(folder, plate, size)
+        done = spread(partial(_draw, folder, size), plates, processes)
+        for _ in track(done, total=len(plates), label="Drawing the gallery"):
+            pass
         page = folder / "index.html"
         with whole_file(page) as temporary:
             temporary.write_text(_html(seed, size), encoding="utf-8")
@@ -143,7 +148,7 @@ def _fault_spec(kind: str) -> ProductionSpec:
     return spec.replace("ShotScale", [Tag("ShotScale", shot)])
 
 
-def _draw(folder: Path, plate: Plate, size: Size) -> None:
+def _draw(folder: Path, size: Size, plate: Plate) -> None:
     """Draw a plate's clip and its still, each whole or not at all."""
     faults = [Fault(plate.fault, SEVERITY)] if plate.fault else []
     frames = draw_clip(plate.spec, plate.seed, size, STAGING, faults).frames
