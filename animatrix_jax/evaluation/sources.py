@@ -12,7 +12,6 @@ from animatrix_data.corpus.video import decode_video
 from animatrix_data.procedural import (
     Size,
     draw_clip,
-    find_sampler,
     sample_faults,
     sample_spec,
     sample_staging,
@@ -109,7 +108,7 @@ def held_out_seed(seed: int) -> int:
 def content_text(spec: ProductionSpec, number: int, sampler: str, mention: bool = True) -> str:
     """Return the text channel's words for a studio seed; without `mention` they name no tag."""
     rates = {} if mention else {"mention": 0.0}
-    content = sample_content(number, find_sampler(sampler).staging)
+    content = sample_content(number, sample_staging(number, sampler, spec))
     return write_directive(spec, content, number, **rates).text
 
 

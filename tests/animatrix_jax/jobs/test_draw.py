@@ -9,8 +9,9 @@ import pytest
 from animatrix_data.corpus.catalogue import read_catalogue
 from animatrix_data.corpus.video import decode_video
 from animatrix_data.procedural import Size, draw_clip, sample_staging
+from animatrix_data.procedural.sampler import SAMPLERS
 from animatrix_data.taxonomy import parse_directive, parse_tags
-from animatrix_jax import cli
+from animatrix_jax import cli, verbs
 from animatrix_jax.jobs import draw
 
 SMALL = Size(32, 32, 3, 8)
@@ -149,3 +150,7 @@ def test_the_command_line_says_what_is_wrong(
     said = capsys.readouterr().err
     assert sentence in said and said.count("\n") == 1
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_the_command_offers_every_sampler() -> None:
+    assert set(verbs.SAMPLERS) == set(SAMPLERS)
