@@ -44,7 +44,7 @@ MOTION_CATEGORIES: Weights = {
 }
 """The first two are dialogue and daily acting (paper: about 45 %)."""
 SAKUGA = "2D Sakuga"
-SAKUGA_SHARE, EXTREME_SHARE = 0.022, 0.012
+SAKUGA_SHARE, EXTREME_SHARE = 0.024, 0.014
 """Sakuga, and extreme deformation asked for elsewhere (paper: together less than 5 %); effects that
 deform add one part in a hundred."""
 EXTREME_DEFORMATION = 0.53
