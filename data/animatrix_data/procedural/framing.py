@@ -115,7 +115,7 @@ class Angle:
     `upright` maps what stands in the background, `lying` the ground; `figure` maps the visible
     part of the figure, whose middle is its axis and whose height its unit; all None at eye level.
     `shadow` is the half width and height, in figure heights, of the figure's shadow on the ground;
-    `roll` the slant of the frame in degrees; `plan` tells that the ground fills the frame.
+    `roll` the slant of the frame in degrees; `plan` tells that nothing but the ground is seen.
     """
 
     upright: Projective | None = None

@@ -1,7 +1,7 @@
 """The view: where camera, framing and angle put a background layer and the figure's plane.
 
 The background whose path is a clip's truth is the far layer (with the sky behind it, which keeps
-its pace but in a pan); seen from overhead, where there is no distance, the ground takes its part.
+its pace but in a pan); seen from above, where the ground fills the frame, the ground moves with it.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class View:
         if self.angle.plan and not floor:
             return
         near = layer.depth < 1
-        plane = FAR if self.angle.plan else (layer.depth, layer.share)
+        plane = FAR if floor and self.angle.shadow else (layer.depth, layer.share)
         offsets, scales = self._path(*plane)
         count = canvas.save()
         self._focus(canvas, 1 if near else 0, t)
@@ -231,7 +231,7 @@ class View:
         """Turn the ground under an orbit: its far side one way, its near side the other."""
         if self.spin[t]:
             canvas.rotate(math.degrees(self.spin[t]))
-        elif self.camera.orbit[t]:
+        elif self.camera.orbit[t] and not self.angle.shadow:
             shear = -ORBIT_SHEAR * float(self.camera.orbit[t])
             canvas.translate(-shear * GROUND_TOP, 0)
             canvas.skew(shear, 0)
