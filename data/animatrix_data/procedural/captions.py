@@ -18,7 +18,7 @@ from animatrix_data.caption.schema import (
 )
 from animatrix_data.procedural.content import Content
 from animatrix_data.procedural.effects import EFFECTS
-from animatrix_data.procedural.interactions import Company
+from animatrix_data.procedural.interactions import COMPANIES, Company
 from animatrix_data.procedural.motion import MOTIONS
 from animatrix_data.procedural.registry import generator
 from animatrix_data.procedural.sampler import shipped
@@ -70,9 +70,11 @@ def phrasebook(spec: ProductionSpec, content: Content) -> Phrasebook:
 def partner(spec: ProductionSpec, content: Content, seed: int) -> Content | None:
     """Return who else is in the clip, the first of others, or None where the figure is alone."""
     actions = [MOTIONS[tag.name] for tag in spec.get("MotionType")]
-    if not any(action.company for action in actions):
+    names = [action.company for action in actions if action.company]
+    if not names:
         return None
-    return Company(content, Build(), actions, generator(seed, "partner")).others(1)[0]
+    company = Company(content, Build(), actions, generator(seed, "partner"))
+    return next(member.content for member in COMPANIES[names[0]](company) if member.content)
 
 
 def _looks(content: Content, book: Phrasebook, rng: np.random.Generator) -> dict[str, str]:

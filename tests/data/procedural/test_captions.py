@@ -1,5 +1,6 @@
 """Directives of drawn clips parse, stay short, and say what is in the picture."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,16 +13,23 @@ from animatrix_data.procedural.captions import (
     write_directive,
 )
 from animatrix_data.procedural.content import Content, sample_content
+from animatrix_data.procedural.motion import MOTIONS
 from animatrix_data.procedural.sampler import SAMPLERS
 from animatrix_data.procedural.scene import Scene, Size
 from animatrix_data.procedural.wording import ACTIONS, FACES, FIRST, FULL, HAIR
-from animatrix_data.taxonomy import Tag, parse_directive, print_directive
+from animatrix_data.taxonomy import (
+    ProductionSpec,
+    Tag,
+    parse_directive,
+    parse_tags,
+    print_directive,
+)
 
 SEEDS = range(150)
 SAMPLED = st.tuples(st.integers(0, 2**31), st.sampled_from(SAMPLERS.names()))
 
 
-def drawn(seed: int, sampler: str) -> tuple:
+def drawn(seed: int, sampler: str) -> tuple[ProductionSpec, Content]:
     spec = sample_spec(seed, sampler)
     return spec, sample_content(seed, sample_staging(seed, sampler, spec))
 
@@ -66,13 +74,19 @@ def test_the_text_describes_the_content() -> None:
             assert _said(content, write_directive(spec, content, seed, 0.0).text.lower())
 
 
-def test_two_figures_are_two_in_the_words() -> None:
-    spec, content = drawn(3, "balanced")
-    spec = spec.replace("MotionType", [Tag("MotionType", "hug")])
-    spec = spec.replace("ShotScale", [Tag("ShotScale", "Full Shot")])
+@pytest.mark.parametrize("motion", [name for name in MOTIONS if MOTIONS[name].company])
+def test_who_else_is_told_of_is_in_the_scene(motion: str) -> None:
+    spec, content = parse_tags(f"MotionType: {motion}"), sample_content(3)
     other = partner(spec, content, 3)
-    clip = Scene(spec, content, 3, Size(64, 64, 2, 8))
-    assert other is not None and [actor.content for actor in clip.actors] == [content, other]
+    seen = [actor.content for actor in Scene(spec, content, 3, Size(32, 32, 2, 8)).actors]
+    assert seen[0] == content and other in seen[1:]
+    assert partner(parse_tags("MotionType: walk"), content, 3) is None
+
+
+def test_two_figures_are_two_in_the_words() -> None:
+    spec, content = parse_tags("MotionType: hug"), sample_content(3)
+    other = partner(spec, content, 3)
+    assert other is not None
     caption = structured_caption(spec, content, 3)
     assert [subject.idx for subject in caption.subjects] == [0, 1]
     assert caption.motion[0].action in {
