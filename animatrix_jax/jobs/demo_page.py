@@ -74,15 +74,20 @@ class Page:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_page(path: Path, page: Page) -> Path:
-    """Write the page, whole or not at all, and return its path."""
-    environment = Environment(
+def templates() -> Environment:
+    """Return the pages' templates, which lie beside the jobs; a name that is missing raises."""
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def write_page(path: Path, page: Page) -> Path:
+    """Write the page, whole or not at all, and return its path."""
+    environment = templates()
     environment.filters |= {"percent": percent, "field_name": field_name, "minutes": minutes}
     steps, losses = training_losses(page.records)
     html = environment.get_template(TEMPLATE).render(

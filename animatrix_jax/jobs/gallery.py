@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from animatrix_data.corpus.video import encode_video
@@ -17,10 +16,11 @@ from animatrix_data.procedural.content import Staging
 from animatrix_data.procedural.effects import EFFECTS
 from animatrix_data.procedural.faults import FAULTS, Fault
 from animatrix_data.procedural.motion import MOTIONS
+from animatrix_data.procedural.sampler.base import effect_tag
 from animatrix_data.progress import track
 from animatrix_data.taxonomy import FIELDS, ProductionSpec, Tag, load_vocabulary, parse_tags
 from animatrix_jax.evaluation.report import AXIS_NAMES
-from animatrix_jax.jobs.demo_page import field_name
+from animatrix_jax.jobs.demo_page import field_name, templates
 from animatrix_jax.jobs.workers import spread
 
 TEMPLATE = "gallery.html.jinja"
@@ -105,8 +105,7 @@ def _entries(field: str) -> Iterator[tuple[str, str, str, ProductionSpec]]:
     """Yield (title, words, group, spec) for everything drawn of a sub-field."""
     vocabulary = load_vocabulary()
     for name in DRAWABLE.get(field, ()):
-        tags = [tag for tag in _all_tags(field, name)]
-        for tag in tags:
+        for tag in _all_tags(field, name):
             term = vocabulary.lookup(field, name, tag.category)
             title = f"{name} {tag.direction}" if tag.direction else name
             group = term.category if field == "VFX" and term.category else field_name(field)
@@ -120,8 +119,7 @@ def _entries(field: str) -> Iterator[tuple[str, str, str, ProductionSpec]]:
 def _all_tags(field: str, name: str) -> Sequence[Tag]:
     if field == "CameraMotion":
         return [Tag(field, name, direction=way) for way in MOVEMENTS[name].directions]
-    terms = [term for term in load_vocabulary().of_field(field) if term.name == name]
-    return [Tag(field, name, category=terms[0].category if field == "VFX" else None)]
+    return [effect_tag(name) if field == "VFX" else Tag(field, name)]
 
 
 def _shown(field: str, tag: Tag) -> ProductionSpec:
@@ -159,13 +157,6 @@ def _draw(folder: Path, size: Size, plate: Plate) -> None:
 
 
 def _html(seed: int, size: Size) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     book = chapters(seed)
     titles = {**AXIS_NAMES, "faults": "Faults"}
     groups = {
@@ -174,6 +165,5 @@ def _html(seed: int, size: Size) -> str:
         for axis, plates in book.items()
     }  # fmt: skip
     count = sum(len(plates) for axis, plates in book.items() if axis != "faults")
-    return environment.get_template(TEMPLATE).render(
-        groups=groups, titles=titles, count=count, clips=CLIPS, size=size
-    )
+    template = templates().get_template(TEMPLATE)
+    return template.render(groups=groups, titles=titles, count=count, clips=CLIPS, size=size)

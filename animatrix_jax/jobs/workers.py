@@ -11,8 +11,8 @@ def spread[Item, Result](
 ) -> Iterator[Result]:
     """Yield the task's results in the order in which they are finished.
 
-    `processes` 0 is one per core; one of them is this process itself, more are spawned (so the
-    task and its items must be picklable). What is queued is given up when the caller fails.
+    `processes` 0 is one per core. A single one is this process itself; more are spawned, so the
+    task and its items must be picklable. What is queued is given up when the caller fails.
     """
     workers = min(processes or os.cpu_count() or 1, len(items))
     if workers <= 1:
