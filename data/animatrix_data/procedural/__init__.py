@@ -1,8 +1,11 @@
 """A small animation studio in code: scenes, renderer and oracles whose truth is known."""
 
 from animatrix_data.procedural.clip import STUDIO_VERSION, DrawnClip, draw_clip
+from animatrix_data.procedural.content import FREE, Staging
+from animatrix_data.procedural.faults import FAULTS, Fault
 from animatrix_data.procedural.sampler import (
     DRAWABLE,
+    SAMPLERS,
     check_drawable,
     find_sampler,
     sample_faults,
@@ -14,9 +17,14 @@ from animatrix_data.procedural.scene import Size
 
 __all__ = [
     "DRAWABLE",
+    "FAULTS",
+    "FREE",
+    "SAMPLERS",
     "STUDIO_VERSION",
     "DrawnClip",
+    "Fault",
     "Size",
+    "Staging",
     "check_drawable",
     "draw_clip",
     "find_sampler",
