@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +12,7 @@ from animatrix_data.procedural.expressions import Look, expression_of
 from animatrix_data.procedural.framing import Framing
 from animatrix_data.procedural.interactions import COMPANIES, Company, Member
 from animatrix_data.procedural.motion import JOINTS, MOTIONS, Action, Pose, Track, whole
-from animatrix_data.procedural.registry import generator
+from animatrix_data.procedural.registry import first_name, generator
 from animatrix_data.procedural.timing import (
     AMPLITUDES,
     CYCLES_PER_SECOND,
@@ -114,11 +113,6 @@ def _actor(
     )
 
 
-def _value(spec: ProductionSpec, field: str, default: str) -> str:
-    tags = spec.get(field)
-    return tags[0].name if tags else default
-
-
 def _which(count: int, frames: int) -> list[int]:
     """Return which of some motions, one after the other, each frame shows."""
     return [t * count // frames for t in range(frames)]
@@ -129,8 +123,8 @@ def _poses(
 ) -> list[Pose]:
     """Return the drawing shown at each frame."""
     frames, height = shooting.frames, shooting.framing.height
-    amplitude = AMPLITUDES[_value(spec, "MotionAmplitude", "medium")]
-    rate = CYCLES_PER_SECOND[_value(spec, "MotionSpeed", "medium")] * kinetics.rate
+    amplitude = AMPLITUDES[first_name(spec, "MotionAmplitude", "medium")]
+    rate = CYCLES_PER_SECOND[first_name(spec, "MotionSpeed", "medium")] * kinetics.rate
     start = generator(shooting.seed, "phase").uniform(0, 2 * np.pi) + member.lag
     time = drawing_times(kinetics, frames, shooting.fps)
     phase = start + 2 * np.pi * rate * time

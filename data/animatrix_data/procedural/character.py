@@ -12,8 +12,9 @@ from animatrix_data.procedural.colour import fill, mix, rgb, stroke
 from animatrix_data.procedural.content import HAIR_COLOURS, OUTFIT_COLOURS, SKIN, Content
 from animatrix_data.procedural.expressions import Look
 from animatrix_data.procedural.head import Head
-from animatrix_data.procedural.limbs import Limb, Limbs, Point
+from animatrix_data.procedural.limbs import Limb, Limbs
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.paths import Point
 from animatrix_data.procedural.styles import Style
 from animatrix_data.procedural.timing import Build
 from animatrix_data.procedural.volumes import column, flipped, soft, tones

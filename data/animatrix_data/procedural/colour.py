@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import skia
+
+from animatrix_data.procedural.paths import Point
 
 Rgb = tuple[float, float, float]
 
@@ -44,18 +47,48 @@ def stroke(colour: Rgb, width: float, alpha: float = 1.0) -> skia.Paint:
     )
 
 
+def linear(
+    colours: Sequence[Rgb],
+    alphas: Sequence[float],
+    start: Point,
+    end: Point,
+    stops: Sequence[float] = (),
+) -> skia.Paint:
+    """Return a fill paint that goes along a line through colours of given opacities.
+
+    `stops` in [0, 1] are where they lie on it; evenly spaced where it is empty.
+    """
+    ends = [skia.Point(*start), skia.Point(*end)]
+    shader = skia.GradientShader.MakeLinear(ends, _codes(colours, alphas), list(stops))
+    return skia.Paint(AntiAlias=True, Shader=shader)
+
+
+def radial(
+    radius: float,
+    colours: Sequence[Rgb],
+    alphas: Sequence[float],
+    centre: Point = (0.0, 0.0),
+    stops: Sequence[float] = (),
+) -> skia.Paint:
+    """Return a fill paint that goes from a centre to a radius through colours; as `linear`."""
+    shader = skia.GradientShader.MakeRadial(
+        skia.Point(*centre), radius, _codes(colours, alphas), list(stops)
+    )
+    return skia.Paint(AntiAlias=True, Shader=shader)
+
+
+def _codes(colours: Sequence[Rgb], alphas: Sequence[float]) -> list[int]:
+    return [skia.Color4f(*c, a).toColor() for c, a in zip(colours, alphas, strict=True)]
+
+
 def vertical(top: Rgb, bottom: Rgb, y0: float, y1: float, alpha: float = 1.0) -> skia.Paint:
     """Return a fill paint of a vertical gradient between two heights."""
-    colours = [skia.Color4f(*c, alpha).toColor() for c in (top, bottom)]
-    shader = skia.GradientShader.MakeLinear([skia.Point(0, y0), skia.Point(0, y1)], colours)
-    return skia.Paint(AntiAlias=True, Shader=shader)
+    return linear((top, bottom), (alpha, alpha), (0, y0), (0, y1))
 
 
 def glow(colour: Rgb, x: float, y: float, radius: float, alpha: float = 1.0) -> skia.Paint:
     """Return a fill paint that fades from a centre to nothing at a radius."""
-    colours = [skia.Color4f(*colour, a).toColor() for a in (alpha, alpha * 0.55, 0.0)]
-    shader = skia.GradientShader.MakeRadial(skia.Point(x, y), radius, colours)
-    return skia.Paint(AntiAlias=True, Shader=shader)
+    return radial(radius, (colour,) * 3, (alpha, alpha * 0.55, 0.0), (x, y))
 
 
 @dataclass(frozen=True)

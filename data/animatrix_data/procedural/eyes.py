@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import skia
 
-from animatrix_data.procedural.colour import WHITE, Rgb, mix, rgb
+from animatrix_data.procedural.colour import WHITE, Rgb, linear, mix, rgb
 from animatrix_data.procedural.expressions import Offset
 from animatrix_data.procedural.face import EYES, Spot, fill, stroke
 
@@ -42,11 +42,7 @@ def _opening(spot: Spot) -> skia.Path:
 @lru_cache(maxsize=64)
 def _gradient(dark: Rgb, colour: Rgb, light: Rgb) -> skia.Paint:
     """Return the paint of an iris of radius 1, dark above and light below; do not change it."""
-    colours = [skia.Color4f(*c, 1.0).toColor() for c in (dark, colour, light)]
-    shader = skia.GradientShader.MakeLinear(
-        [skia.Point(0, -1), skia.Point(0, 1)], colours, [0.1, 0.5, 1.0]
-    )
-    return skia.Paint(AntiAlias=True, Shader=shader)
+    return linear((dark, colour, light), (1.0,) * 3, (0, -1), (0, 1), (0.1, 0.5, 1.0))
 
 
 def _iris(canvas: skia.Canvas, spot: Spot, shining: bool = False, dull: bool = False) -> None:

@@ -6,7 +6,6 @@ deformation and effects (art) stay apart from failure in every clip's truth.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,13 +16,16 @@ import numpy as np
 import skia
 from numpy.typing import NDArray
 
-from animatrix_data.procedural.character import Figure, Joints, Limb, Point
+from animatrix_data.procedural.character import Figure, Joints
 from animatrix_data.procedural.content import HAIR_COLOURS, OUTFIT_COLOURS, Content
 from animatrix_data.procedural.effects.effect import FigureFrame, Placed
 from animatrix_data.procedural.expressions import FACE_SHOTS, Look, Offset
+from animatrix_data.procedural.limbs import Limb
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.paths import Point
 from animatrix_data.procedural.registry import Registry
 from animatrix_data.procedural.styles import STYLES
+from animatrix_data.settings import near
 from animatrix_data.taxonomy.tags import ProductionSpec
 
 RATINGS = ("r_face", "r_limb", "r_line", "r_motion")
@@ -42,11 +44,7 @@ class Fault:
     def __post_init__(self) -> None:
         """Refuse an unknown kind or a severity out of range with one sentence."""
         if self.kind not in FAULTS:
-            near = difflib.get_close_matches(self.kind, FAULTS, n=1, cutoff=0.5)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise ValueError(
-                f"there is no fault {self.kind!r}{hint}: choose from {', '.join(FAULTS)}"
-            )
+            raise ValueError(f"there is no fault {self.kind!r}{near(self.kind, FAULTS)}")
         if not 0 < self.severity <= 1:
             raise ValueError(
                 f"the severity of fault {self.kind} must be above 0 and at most 1, "

@@ -15,6 +15,7 @@ from animatrix_data.procedural.eyes import draw_brief_eye, draw_brow
 from animatrix_data.procedural.face import EYES, FACES, MOUTHS, Palette, Spot, fill, stroke
 from animatrix_data.procedural.motion import Pose
 from animatrix_data.procedural.mouths import draw_brief_mouth
+from animatrix_data.procedural.volumes import flipped
 
 SPACING, LEVEL = 0.4, 0.25
 """How far the eyes are from the middle of the face, across and down."""
@@ -58,8 +59,6 @@ def survey(
         x = shift + sign * spacing * (0.35 + 0.65 * front)
         hidden = abs(x) > EDGE or (large and front < PROFILE and sign * side > 0)
         places.append(None if hidden else (x, LEVEL + rise))
-    matrix = canvas.getTotalMatrix()
-    flip = matrix.getScaleX() * matrix.getScaleY() - matrix.getSkewX() * matrix.getSkewY()
     return Spot(
         side=0,
         size=WIDTH * scale,
@@ -68,7 +67,7 @@ def survey(
         expression=look.expression,
         palette=palette,
         fine=fine,
-        mirrored=flip < 0,
+        mirrored=flipped(canvas) < 0,
         eyes=(places[0], places[1]),
         mouth=(shift * 1.05, LIPS + 0.9 * rise),
     )

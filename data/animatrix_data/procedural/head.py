@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import skia
 
-from animatrix_data.procedural.colour import WHITE, Rgb, fill, mix, rgb, stroke
+from animatrix_data.procedural.colour import WHITE, Rgb, fill, linear, mix, rgb, stroke
 from animatrix_data.procedural.content import Content
 from animatrix_data.procedural.expressions import Look, Offset
 from animatrix_data.procedural.face import Palette, Spot
@@ -227,7 +227,4 @@ def _cast(side: float) -> skia.Path:
 
 def _hung(top: Rgb, middle: Rgb, bottom: Rgb) -> skia.Paint:
     """Return the paint of fine hair, from the crown to the tips of the fringe."""
-    colours = [skia.Color4f(*c, 1.0).toColor() for c in (top, middle, bottom)]
-    ends = [skia.Point(0, -1.2), skia.Point(0, 0.3)]
-    shader = skia.GradientShader.MakeLinear(ends, colours)
-    return skia.Paint(AntiAlias=True, Shader=shader)
+    return linear((top, middle, bottom), (1.0,) * 3, (0, -1.2), (0, 0.3))

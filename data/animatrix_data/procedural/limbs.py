@@ -8,10 +8,10 @@ from itertools import pairwise
 import skia
 
 from animatrix_data.procedural.colour import WHITE, Rgb, fill, mix, rgb, stroke
+from animatrix_data.procedural.paths import Point
 from animatrix_data.procedural.styles import Style
 from animatrix_data.procedural.volumes import Tones, rod, tones
 
-Point = tuple[float, float]
 Limb = tuple[Point, Point, Point]
 SHOE = rgb("5a3b3b")
 

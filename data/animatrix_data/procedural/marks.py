@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import skia
 
-from animatrix_data.procedural.colour import WHITE, Rgb, mix, rgb
+from animatrix_data.procedural.colour import WHITE, Rgb, linear, mix, rgb
 from animatrix_data.procedural.face import FACES, Mark, Paint, Spot, fill, stroke
 
 WATER, EDGE = rgb("a6e0ff"), rgb("3f93dc")
@@ -45,9 +45,7 @@ def _drop(canvas: skia.Canvas, x: float, y: float, size: float, lean: float = 0.
 @lru_cache(maxsize=64)
 def _fade(colour: Rgb, top: float, bottom: float, strong: float, weak: float = 0.0) -> skia.Paint:
     """Return a paint that fades from one height to another; do not change it."""
-    colours = [skia.Color4f(*colour, a).toColor() for a in (strong, weak)]
-    shader = skia.GradientShader.MakeLinear([skia.Point(0, top), skia.Point(0, bottom)], colours)
-    return skia.Paint(AntiAlias=True, Shader=shader)
+    return linear((colour, colour), (strong, weak), (0, top), (0, bottom))
 
 
 def _veil(canvas: skia.Canvas, paint: skia.Paint) -> None:
@@ -174,10 +172,8 @@ def dusk(canvas: skia.Canvas, spot: Spot) -> None:
 @lru_cache(maxsize=1)
 def _slant(colour: Rgb) -> skia.Paint:
     """Return a paint that fades from one side of a face to the other; do not change it."""
-    colours = [skia.Color4f(*colour, a).toColor() for a in (0.75, 0.65, 0.0)]
-    ends = [skia.Point(-0.7, -0.3), skia.Point(0.4, 0.15)]
-    shader = skia.GradientShader.MakeLinear(ends, colours, [0.0, 0.75, 1.0])
-    return skia.Paint(AntiAlias=True, Shader=shader)
+    ends = (-0.7, -0.3), (0.4, 0.15)
+    return linear((colour,) * 3, (0.75, 0.65, 0.0), *ends, (0.0, 0.75, 1.0))
 
 
 @_mark("shade", "face")

@@ -7,9 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import skia
 
-from animatrix_data.procedural.colour import WHITE, Rgb, fill, glow, mix, stroke, vertical
+from animatrix_data.procedural.colour import (
+    WHITE,
+    Rgb,
+    fill,
+    glow,
+    linear,
+    mix,
+    radial,
+    stroke,
+    vertical,
+)
 from animatrix_data.procedural.content import LIGHTS
 from animatrix_data.procedural.grain import grain_shader
+from animatrix_data.procedural.paths import polygon
 from animatrix_data.procedural.styles import Style
 
 EXTENT = 2.4
@@ -142,18 +153,12 @@ class Painter:
         dark = mix(colour, mix(self.style.shadow, colour, 0.25), 0.75 * strength)
         if box.width() > WIDE:
             return vertical(dark, light, box.top(), box.top() + 0.3)
-        colours = [skia.Color4f(*c, 1.0).toColor() for c in (light, colour, dark)]
+        shades, opaque = (light, colour, dark), (1.0,) * 3
         if ball:
-            centre = skia.Point(box.left() + 0.3 * box.width(), box.top() + 0.22 * box.height())
-            radius = 0.8 * max(box.width(), box.height())
-            shader = skia.GradientShader.MakeRadial(centre, radius, colours)
-        else:
-            ends = [
-                skia.Point(box.left(), box.top()),
-                skia.Point(box.right(), box.top() + 0.4 * box.height()),
-            ]
-            shader = skia.GradientShader.MakeLinear(ends, colours)
-        return skia.Paint(AntiAlias=True, Shader=shader)
+            centre = box.left() + 0.3 * box.width(), box.top() + 0.22 * box.height()
+            return radial(0.8 * max(box.width(), box.height()), shades, opaque, centre)
+        end = box.right(), box.top() + 0.4 * box.height()
+        return linear(shades, opaque, (box.left(), box.top()), end)
 
     def _cast_shadow(self, path: skia.Path, box: skia.Rect) -> None:
         """Darken what lies behind a volume, to its lower right, where it keeps the light off."""
@@ -167,7 +172,7 @@ class Painter:
 
     def polygon(self, points: Sequence[tuple[float, float]], base: Rgb) -> None:
         """Paint a closed polygon."""
-        self.shape(skia.Path.Polygon([skia.Point(*p) for p in points], True), base)
+        self.shape(polygon(*points), base)
 
     def box(self, x0: float, y0: float, x1: float, y1: float, base: Rgb) -> None:
         """Paint a rectangle."""

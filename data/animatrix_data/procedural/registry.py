@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 
 import numpy as np
+
+from animatrix_data.settings import near
+from animatrix_data.taxonomy.tags import ProductionSpec
 
 
 class Registry[T]:
@@ -26,13 +28,10 @@ class Registry[T]:
         return file
 
     def __getitem__(self, name: str) -> T:
-        """Return the entry of a tag; ValueError names what the studio can draw instead."""
+        """Return the entry of a name; ValueError says what is close to one that is unknown."""
         if name not in self._entries:
-            near = difflib.get_close_matches(name, self._entries, n=1, cutoff=0.6)
-            hint = f" (did you mean {near[0]}?)" if near else ""
             raise ValueError(
-                f"the procedural studio cannot draw {self.field}: {name}{hint}; "
-                f"it can draw {', '.join(self._entries)}"
+                f"the studio cannot draw {self.field}: {name}{near(name, self._entries)}"
             )
         return self._entries[name]
 
@@ -48,6 +47,12 @@ class Registry[T]:
     def names(self) -> tuple[str, ...]:
         """Return the canonical names in the order of registration."""
         return tuple(self._entries)
+
+
+def first_name(spec: ProductionSpec, field: str, default: str) -> str:
+    """Return the name of a spec's first tag of a field, or what stands for it where it has none."""
+    tags = spec.get(field)
+    return tags[0].name if tags else default
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:

@@ -21,7 +21,7 @@ from animatrix_data.procedural.framing import ANGLES, SHOTS
 from animatrix_data.procedural.painter import Painter
 from animatrix_data.procedural.places import INDOORS, PLACES, Stage
 from animatrix_data.procedural.props import NO_PROP, PROPS, Brush, Prop
-from animatrix_data.procedural.registry import generator
+from animatrix_data.procedural.registry import first_name, generator
 from animatrix_data.procedural.sky import paint_sky
 from animatrix_data.procedural.styles import STYLES, Style
 from animatrix_data.procedural.timing import KINETICS
@@ -47,11 +47,6 @@ class Size:
                     f"a clip's {name} is {getattr(self, name)}, below the minimum of {least}"
                 )
         object.__setattr__(self, "fps", float(self.fps))
-
-
-def _value(spec: ProductionSpec, field: str, default: str) -> str:
-    tags = spec.get(field)
-    return tags[0].name if tags else default
 
 
 def _background(
@@ -81,7 +76,7 @@ class Scene:
         faults: Sequence[Fault] = (),
     ) -> None:
         self.size = size
-        self.style = STYLES[_value(spec, "VideoStyle", "2D Japanese Anime")]
+        self.style = STYLES[first_name(spec, "VideoStyle", "2D Japanese Anime")]
         self.faults = [
             FAULTS[fault.kind].make(
                 Scope(fault.severity, size.frames, size.fps, content,
@@ -90,15 +85,15 @@ class Scene:
             for fault in faults
         ]  # fmt: skip
         self.effects = self._effects(spec, seed)
-        kinetics = KINETICS[_value(spec, "MotionStyle", "2D Daily")]
+        kinetics = KINETICS[first_name(spec, "MotionStyle", "2D Daily")]
         for effect in self.effects:
             if effect.build:
                 kinetics = replace(kinetics, build=effect.build(kinetics.build))
         head = kinetics.build.head * self.style.head_scale
         self.build = replace(kinetics.build, head=head)
-        framing = SHOTS[_value(spec, "ShotScale", "Full Shot")](self.build)
+        framing = SHOTS[first_name(spec, "ShotScale", "Full Shot")](self.build)
         camera = camera_path(spec.get("CameraMotion"), size.frames, size.fps, seed)
-        angle = ANGLES[_value(spec, "ShotAngle", "Eye Level")]
+        angle = ANGLES[first_name(spec, "ShotAngle", "Eye Level")]
         self.view = View(camera, framing, angle, (size.frames, size.height, size.width), seed)
         shooting = Shooting(framing, size.frames, size.fps, seed, deformation, size.height)
         actors = cast(spec, content, kinetics, shooting)

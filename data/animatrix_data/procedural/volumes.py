@@ -9,10 +9,10 @@ import math
 
 import skia
 
-from animatrix_data.procedural.colour import WHITE, Rgb, mix
+from animatrix_data.procedural.colour import WHITE, Rgb, mix, radial
+from animatrix_data.procedural.paths import Point
 from animatrix_data.procedural.styles import Style
 
-Point = tuple[float, float]
 Tones = list[int]
 """The light, middle, border of the shadow and dark of a lit colour."""
 STOPS = [0.0, 0.35, 0.7, 1.0]
@@ -73,6 +73,5 @@ def rod(shades: Tones, start: Point, end: Point, width: float, flip: int) -> ski
 
 def soft(colour: Rgb, strength: float) -> skia.Paint:
     """Return the paint of a disc of radius 1 that fades to its border."""
-    colours = [skia.Color4f(*colour, strength * a).toColor() for a in (1.0, 0.75, 0.0)]
-    shader = skia.GradientShader.MakeRadial(skia.Point(0, 0), 1.0, colours, [0.0, 0.45, 1.0])
-    return skia.Paint(AntiAlias=True, Shader=shader)
+    alphas = strength, strength * 0.75, 0.0
+    return radial(1.0, (colour,) * 3, alphas, stops=(0.0, 0.45, 1.0))

@@ -7,9 +7,8 @@ import math
 import numpy as np
 import skia
 
-from animatrix_data.procedural.colour import WHITE, fill, rgb, stroke
+from animatrix_data.procedural.colour import WHITE, fill, linear, radial, rgb, stroke
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
-from animatrix_data.procedural.effects.shapes import across, glow
 
 
 @effect("Rain", "frame")
@@ -164,7 +163,7 @@ def bubbles(setting: Setting) -> Effect:
     """Iridescent bubbles with highlights that rise, swaying, behind and before the figure."""
     xs, ys = setting.scattered(26)
     sizes = setting.rng.uniform(0.06, 0.125, 26).tolist()
-    film = glow(1.0, (WHITE, rgb("bff4ff"), rgb("c9b0ff"), rgb("ff9fe0")), (0.05, 0.1, 0.3, 0.75))
+    film = radial(1.0, (WHITE, rgb("bff4ff"), rgb("c9b0ff"), rgb("ff9fe0")), (0.05, 0.1, 0.3, 0.75))
     sweep = skia.GradientShader.MakeSweep(
         0, 0, [skia.Color4f(*rgb(c), 1).toColor()
                for c in ("7df0ff", "fff9b0", "ff9ae6", "a98bff", "7df0ff")]
@@ -205,9 +204,9 @@ def god_rays(setting: Setting) -> Effect:
     spread = np.linspace(98, 152, count) + rng.uniform(-3, 3, count)
     rates = rng.uniform(0.25, 0.45, count).tolist()
     beam = skia.Path().moveTo(0, -0.012).lineTo(1.9, -0.15).lineTo(1.9, 0.15).lineTo(0, 0.012)
-    paint = across((WHITE, gold, gold), (0.9, 0.62, 0.0), (0, 0), (1.6, 0))
+    paint = linear((WHITE, gold, gold), (0.9, 0.62, 0.0), (0, 0), (1.6, 0))
     paint.setBlendMode(skia.BlendMode.kScreen)
-    sun = glow(0.5, (WHITE, gold, gold), (1.0, 0.6, 0))
+    sun = radial(0.5, (WHITE, gold, gold), (1.0, 0.6, 0))
     motes = rng.uniform(0, 1, (14, 3)).tolist()
     mote = fill(rgb("fff6c8"), 0.95)
 
@@ -241,7 +240,7 @@ def particles(setting: Setting) -> Effect:
     xs, ys = setting.scattered(48)
     phases = setting.rng.uniform(0, 6.28, 48).tolist()
     green, pale = rgb("9dff5a"), rgb("fbffd8")
-    mote = glow(1.0, (pale, pale, green, green), (1.0, 0.95, 0.5, 0.0))
+    mote = radial(1.0, (pale, pale, green, green), (1.0, 0.95, 0.5, 0.0))
 
     def behind(canvas: skia.Canvas, frame: int) -> None:
         setting.veil(canvas, rgb("04240f"), 0.3)

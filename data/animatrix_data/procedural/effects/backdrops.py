@@ -11,19 +11,17 @@ import numpy as np
 import skia
 
 from animatrix_data.procedural.character import Figure, Joints
-from animatrix_data.procedural.colour import WHITE, fill, rgb, stroke, vertical
+from animatrix_data.procedural.colour import WHITE, fill, linear, rgb, stroke, vertical
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
 from animatrix_data.procedural.effects.shapes import (
     BODIES,
-    Point,
-    across,
     clamp,
     frame_height,
     frame_heights,
-    polygon,
 )
 from animatrix_data.procedural.motion import Pose
 from animatrix_data.procedural.painter import EXTENT
+from animatrix_data.procedural.paths import Point, polygon
 
 
 def spread(rng: np.random.Generator, step: float) -> list[Point]:
@@ -117,7 +115,7 @@ def light_pillar(setting: Setting) -> Effect:
     """A column of pale gold light that widens up from the ground behind the figure, with motes."""
     rng, start = setting.rng, float(setting.rng.uniform(-2.0, -0.5))
     gold, pale = rgb("ffc93a"), rgb("fff8d0")
-    column = across((gold, gold, pale, WHITE, pale, gold, gold), (0, 0.6, 0.9, 1, 0.9, 0.6, 0),
+    column = linear((gold, gold, pale, WHITE, pale, gold, gold), (0, 0.6, 0.9, 1, 0.9, 0.6, 0),
                     (-0.27, 0), (0.27, 0))  # fmt: skip
     streaks = rng.uniform(-0.2, 0.2, 5).tolist()
     motes = rng.uniform(0, 1, (12, 2)).tolist()
@@ -161,7 +159,7 @@ def abstract_pattern(setting: Setting) -> Effect:
         for y in np.arange(-EXTENT, EXTENT, step):
             top = list(zip(xs.tolist(), (y + wave).tolist(), strict=True))
             low = list(zip(xs[::-1].tolist(), (y + step / 2 + wave[::-1]).tolist(), strict=True))
-            bands.addPath(polygon(top + low))
+            bands.addPath(polygon(*top, *low))
         drawings.append(bands)
     black, red = fill(rgb("16060e"), 0.66), rgb("d8123c")
     edge = stroke(rgb("ffd0d8"), 0.012, 0.7)

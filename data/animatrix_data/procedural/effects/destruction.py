@@ -8,7 +8,7 @@ import numpy as np
 import skia
 
 from animatrix_data.procedural.character import Figure, Joints
-from animatrix_data.procedural.colour import WHITE, Rgb, fill, mix, rgb, stroke
+from animatrix_data.procedural.colour import WHITE, Rgb, fill, mix, radial, rgb, stroke
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
 from animatrix_data.procedural.effects.shapes import (
     BODIES,
@@ -16,13 +16,12 @@ from animatrix_data.procedural.effects.shapes import (
     PuffPaints,
     clamp,
     frame_heights,
-    glow,
-    polygon,
     puff_paints,
     shard,
     spikes,
 )
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.paths import polygon
 
 FIRE = tuple(
     (rgb(body), rgb(light))
@@ -56,7 +55,7 @@ def explosion(setting: Setting) -> Effect:
     puffs = [Puff(rng) for _ in range(4)]
     places = rng.uniform(-1, 1, (count, 3)).tolist()
     cooling = _cooling(8)
-    core = glow(1.0, (WHITE, rgb("fff2a0"), rgb("ffb01f")), (1, 0.95, 0))
+    core = radial(1.0, (WHITE, rgb("fff2a0"), rgb("ffb01f")), (1, 0.95, 0))
     star = spikes(np.linspace(0, 6, 11).tolist(), 0.12, rng.uniform(0.3, 0.5, 11).tolist(), 0.2)
     flash = fill(rgb("fffbe0"))
     pieces = [(shard(rng), *rng.uniform(-1, 1, 2).tolist()) for _ in range(9)]
@@ -181,9 +180,9 @@ def shatter(setting: Setting) -> Effect:
     cracks = skia.Path()
     shards = []
     for cell in cells:
-        cracks.addPath(polygon(cell))
+        cracks.addPath(polygon(*cell))
         middle = np.mean(cell, axis=0)
-        path = polygon([(x - middle[0], y - middle[1]) for x, y in cell])
+        path = polygon(*((x - middle[0], y - middle[1]) for x, y in cell))
         gleam = skia.Path().moveTo(*(0.8 * (np.array(cell[1]) - middle)))
         gleam.lineTo(*(0.55 * (np.array(cell[0]) - middle)))
         turn, lean = rng.uniform(-1, 1, 2).tolist()
@@ -230,7 +229,7 @@ def _rock(rng: np.random.Generator) -> tuple[skia.Path, skia.Path]:
     xs, ys = radii * np.cos(turns), radii * np.sin(turns)
     whole = list(zip(xs.tolist(), ys.tolist(), strict=True))
     half = [p for p in whole if p[0] - p[1] > -0.5]
-    return polygon(whole), polygon([*half, (-0.15, 0.12)])
+    return polygon(*whole), polygon(*half, (-0.15, 0.12))
 
 
 @effect("Debris Scatter", "frame")
@@ -238,7 +237,7 @@ def debris(setting: Setting) -> Effect:
     """Stones and splinters thrown up on arcs from below, tumbling and bouncing."""
     rng, count = setting.rng, 15
     rocks = [_rock(rng) for _ in range(6)]
-    splinter = polygon([(-1.4, -0.1), (1.3, -0.3), (1.5, 0.05), (-1.2, 0.25)])
+    splinter = polygon((-1.4, -0.1), (1.3, -0.3), (1.5, 0.05), (-1.2, 0.25))
     throws = rng.uniform(0, 1, (count, 4)).tolist()
     ink = stroke(rgb("221a1e"), 0.3)
     bodies: list[tuple[Rgb, Rgb]] = [(rgb("5f5660"), rgb("a89fa8")), (rgb("6b4a34"), rgb("b98a62"))]

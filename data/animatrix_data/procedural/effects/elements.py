@@ -8,20 +8,18 @@ import numpy as np
 import skia
 
 from animatrix_data.procedural.character import Figure, Joints
-from animatrix_data.procedural.colour import WHITE, fill, mix, rgb, stroke
+from animatrix_data.procedural.colour import WHITE, fill, mix, radial, rgb, stroke
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
 from animatrix_data.procedural.effects.shapes import (
     BODIES,
     FEET,
-    Point,
     bolt,
     clamp,
     frame_height,
     frame_heights,
-    glow,
-    polygon,
 )
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.paths import Point, polygon
 
 
 @effect("Lightning Strike", "background", BODIES)
@@ -41,7 +39,7 @@ def lightning(setting: Setting) -> Effect:
             path.addPath(bolt(rng, (fork.x(), fork.y()), end, 4, 0.03))
         bolts.append((path, foot))
     shells = [(stroke(violet, 0.12), 0.35), (stroke(pale, 0.06), 0.7), (stroke(WHITE, 0.028), 1.0)]
-    burnt = glow(0.2, (WHITE, pale, violet), (1, 0.6, 0))
+    burnt = radial(0.2, (WHITE, pale, violet), (1, 0.6, 0))
     power = (1.0, 0.8, 0.15, 1.0, 0.35)
 
     def strength_at(frame: int) -> float:
@@ -94,7 +92,7 @@ def electric_shock(setting: Setting) -> Effect:
     skull.addRoundRect(skia.Rect(-0.36, 0.2, 0.4, 0.85), 0.12, 0.12)
     for x in (-0.16, 0.36):
         sockets.addOval(skia.Rect(x - 0.17, -0.2, x + 0.17, 0.22))
-    sockets.addPath(polygon([(0.1, 0.28), (0.03, 0.44), (0.17, 0.44)]))
+    sockets.addPath(polygon((0.1, 0.28), (0.03, 0.44), (0.17, 0.44)))
     shells = [(stroke(rgb("1a9bff"), 1.0, 0.55), 0.06), (stroke(rgb("ffe81a"), 1.0), 0.03),
               (stroke(WHITE, 1.0), 0.012)]  # fmt: skip
     arcs: list[list[tuple[float, skia.Path]]] = []
@@ -158,7 +156,7 @@ def flame_trail(setting: Setting) -> Effect:
         [_tongues(rng, 1.0 * s, 0.46 * s, 6) for s in (1.0, 0.84, 0.62, 0.4)] for _ in range(4)
     ]
     paints = [fill(colour) for colour in FIRE]
-    light = glow(0.9, (FIRE[1], FIRE[1]), (0.5, 0))
+    light = radial(0.9, (FIRE[1], FIRE[1]), (0.5, 0))
 
     def figure(canvas: skia.Canvas, frame: int, body: Figure, j: Joints, pose: Pose) -> None:
         time = setting.time(frame)
@@ -226,7 +224,7 @@ def energy_explosion(setting: Setting) -> Effect:
     """A dome of white and violet light that swells behind the body, ringed, and falls to sparks."""
     rng, start = setting.rng, float(setting.rng.uniform(-1.5, 0.5))
     hot, deep = rgb("ff5cf4"), rgb("5a1fff")
-    dome = glow(1.0, (WHITE, WHITE, mix(hot, WHITE, 0.6), hot, deep), (0.95, 0.9, 0.85, 0.8, 0.7))
+    dome = radial(1.0, (WHITE, WHITE, mix(hot, WHITE, 0.6), hot, deep), (0.95, 0.9, 0.85, 0.8, 0.7))
     rim, ring = stroke(WHITE, 0.05), stroke(rgb("ffd0ff"), 0.045, 0.9)
     sparks = rng.uniform(0, 1, (16, 2)).tolist()
     piece = fill(rgb("fff0ff"))

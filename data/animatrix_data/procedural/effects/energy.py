@@ -7,15 +7,13 @@ import math
 import skia
 
 from animatrix_data.procedural.character import Figure, Joints
-from animatrix_data.procedural.colour import WHITE, fill, rgb, stroke
+from animatrix_data.procedural.colour import WHITE, fill, linear, radial, rgb, stroke
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
 from animatrix_data.procedural.effects.shapes import (
     BODIES,
-    across,
     clamp,
     crescent,
     frame_heights,
-    glow,
 )
 from animatrix_data.procedural.motion import Pose
 
@@ -43,9 +41,9 @@ def light_beam(setting: Setting) -> Effect:
     """A cyan beam with a white core that charges before the chest and shoots out of the frame."""
     start = float(setting.rng.uniform(-2.0, -0.5))
     cyan, pale = rgb("12c8ff"), rgb("b8f4ff")
-    beam = across((cyan, cyan, WHITE, WHITE, cyan, cyan), (0, 0.95, 1, 1, 0.95, 0),
+    beam = linear((cyan, cyan, WHITE, WHITE, cyan, cyan), (0, 0.95, 1, 1, 0.95, 0),
                   (0, -0.13), (0, 0.13))  # fmt: skip
-    ball = glow(0.2, (WHITE, pale, cyan, cyan), (1, 1, 0.7, 0))
+    ball = radial(0.2, (WHITE, pale, cyan, cyan), (1, 1, 0.7, 0))
     dash = stroke(WHITE, 0.018)
     flecks = setting.rng.uniform(0, 1, (9, 2)).tolist()
 
@@ -108,8 +106,8 @@ def energy_sphere(setting: Setting) -> Effect:
     """A blue ball that grows over the leading hand while particles are drawn in."""
     rng, start = setting.rng, float(setting.rng.uniform(-2.0, 0.0))
     blue, pale = rgb("1e4bff"), rgb("9fd0ff")
-    halo = glow(2.3, (blue, blue, blue), (0.75, 0.35, 0))
-    ball = glow(1.0, (WHITE, WHITE, pale, blue, rgb("2a1fd0")), (1, 1, 1, 1, 1))
+    halo = radial(2.3, (blue, blue, blue), (0.75, 0.35, 0))
+    ball = radial(1.0, (WHITE, WHITE, pale, blue, rgb("2a1fd0")), (1, 1, 1, 1, 1))
     swirl = [(crescent(r, 0.16, float(rng.uniform(0, 6)), 2.2), fill(WHITE, 0.85))
              for r in (0.66, 0.92, 1.2)]  # fmt: skip
     motes = rng.uniform(0, 1, (12, 2)).tolist()

@@ -10,10 +10,15 @@ import skia
 from animatrix_data.procedural.colour import WHITE, rgb
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
 from animatrix_data.procedural.effects.looks import faced, shown
-from animatrix_data.procedural.effects.stickers import INK, heart, polygon, star
+from animatrix_data.procedural.effects.stickers import (
+    INK,
+    heart,
+    star,
+)
 from animatrix_data.procedural.expressions import FACE_SHOTS
 from animatrix_data.procedural.face import EYES, FACES, Mark, Spot, fill, stroke
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.paths import polygon
 
 LARGE = 1.6
 """How much larger than a plain eye a symbol is that takes its place."""

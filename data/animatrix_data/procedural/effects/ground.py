@@ -12,14 +12,13 @@ from animatrix_data.procedural.colour import WHITE, fill, rgb, stroke
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
 from animatrix_data.procedural.effects.shapes import (
     FEET,
-    Point,
     Puff,
     clamp,
-    polygon,
     puff_paints,
     shard,
 )
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.paths import Point, polygon
 
 
 @effect("Dust Cloud", "ground", FEET)
@@ -136,10 +135,10 @@ def ground_crack(setting: Setting) -> Effect:
     cracks = skia.Path()
     for k in range(8):
         turn = 2 * math.pi * (k + 0.5 + float(rng.uniform(-0.2, 0.2))) / 8
-        cracks.addPath(polygon(_fissure(rng, turn, float(rng.uniform(0.75, 1.05)), 0.085)))
+        cracks.addPath(polygon(*_fissure(rng, turn, float(rng.uniform(0.75, 1.05)), 0.085)))
         fork = skia.Matrix.Translate(0.42 * math.cos(turn), 0.42 * math.sin(turn))
         bend = turn + float(rng.choice([-0.8, 0.8]))
-        cracks.addPath(polygon(_fissure(rng, bend, 0.45, 0.045)), fork)
+        cracks.addPath(polygon(*_fissure(rng, bend, 0.45, 0.045)), fork)
     cracks.addCircle(0, 0, 0.13)
     light, dark = stroke(rgb("f2e4c8"), 0.075), fill(rgb("140c12"))
     stones = [(shard(rng), *rng.uniform(-1, 1, 2).tolist()) for _ in range(8)]
@@ -184,7 +183,7 @@ def _spiral(turn: float, width: float) -> skia.Path:
     half = 0.5 * width * np.sin(np.pi * (0.12 + 0.8 * share))
     rim = np.concatenate([radius + half, (radius - half)[::-1]])
     angle = np.concatenate([angle, angle[::-1]])
-    return polygon(list(zip(rim * np.cos(angle), rim * np.sin(angle), strict=True)))
+    return polygon(*zip(rim * np.cos(angle), rim * np.sin(angle), strict=True))
 
 
 @effect("Whirlpool", "ground", FEET)

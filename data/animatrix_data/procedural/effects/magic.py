@@ -8,24 +8,22 @@ import numpy as np
 import skia
 
 from animatrix_data.procedural.character import Figure, Joints
-from animatrix_data.procedural.colour import WHITE, fill, rgb, stroke
+from animatrix_data.procedural.colour import WHITE, fill, linear, radial, rgb, stroke
 from animatrix_data.procedural.effects.effect import Effect, Placed, Setting, effect
 from animatrix_data.procedural.effects.shapes import (
     BODIES,
     FEET,
-    across,
     clamp,
     frame_heights,
-    glow,
-    polygon,
 )
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.paths import polygon
 
 
 def _ring(radius: float, corners: int, turn: float = 0.0) -> skia.Path:
     """Return a regular polygon about the origin."""
     turns = turn + 2 * np.pi * np.arange(corners) / corners
-    return polygon(list(zip(radius * np.cos(turns), radius * np.sin(turns), strict=True)))
+    return polygon(*zip(radius * np.cos(turns), radius * np.sin(turns), strict=True))
 
 
 def _glyphs(rng: np.random.Generator, radius: float, count: int, size: float) -> skia.Path:
@@ -53,9 +51,9 @@ def magic_circle(setting: Setting) -> Effect:
     inner.addPath(_ring(0.48, 3))
     inner.addPath(_ring(0.48, 3, math.pi))
     inner.addCircle(0, 0, 0.24)
-    disc = glow(0.72, (rose, rose, rose), (0.75, 0.45, 0.1))
+    disc = radial(0.72, (rose, rose, rose), (0.75, 0.45, 0.1))
     halo, core = stroke(rose, 0.085, 0.75), stroke(pale, 0.036)
-    light = across((rose, rose), (0.0, 0.55), (0, -0.5), (0, 0))
+    light = linear((rose, rose), (0.0, 0.55), (0, -0.5), (0, 0))
 
     def figure(canvas: skia.Canvas, frame: int, body: Figure, j: Joints, pose: Pose) -> None:
         time = (setting.time(frame) - start) % 24
@@ -96,11 +94,11 @@ def barrier(setting: Setting) -> Effect:
     rng, start = setting.rng, float(setting.rng.uniform(-2.0, -0.5))
     green, pale = rgb("19e6a0"), rgb("e8fff4")
     comb = _honeycomb(0.105, 0.52)
-    shell = glow(0.5, (green, green, green, green, pale), (0.1, 0.14, 0.2, 0.36, 0.8))
+    shell = radial(0.5, (green, green, green, green, pale), (0.1, 0.14, 0.2, 0.36, 0.8))
     lines, bright = stroke(green, 0.014, 0.6), stroke(pale, 0.02)
     rim = stroke(pale, 0.03)
     hits = rng.uniform(-0.28, 0.28, (5, 2)).tolist()
-    flare = glow(0.17, (WHITE, green, green), (0.8, 0.45, 0))
+    flare = radial(0.17, (WHITE, green, green), (0.8, 0.45, 0))
 
     def symbol(canvas: skia.Canvas, frame: int, placed: Placed) -> None:
         time = setting.time(frame) - start
@@ -132,8 +130,8 @@ def barrier(setting: Setting) -> Effect:
 def _blade(length: float) -> skia.Path:
     """Return a sword of light that points right, its guard at the origin."""
     half = 0.11 * length
-    path = polygon([(-0.02, -half), (0.75 * length, -half), (length, 0), (0.75 * length, half),
-                    (-0.02, half)])  # fmt: skip
+    path = polygon((-0.02, -half), (0.75 * length, -half), (length, 0), (0.75 * length, half),
+                   (-0.02, half))  # fmt: skip
     path.addRect(skia.Rect(-0.03, -2.6 * half, 0.02, 2.6 * half))
     path.addRect(skia.Rect(-0.11, -0.7 * half, -0.03, 0.7 * half))
     return path

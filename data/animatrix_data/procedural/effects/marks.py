@@ -15,11 +15,11 @@ from animatrix_data.procedural.effects.stickers import (
     drop,
     inside,
     mark_size,
-    polygon,
     pop,
     puff,
     put,
 )
+from animatrix_data.procedural.paths import polygon
 
 Draw = Callable[[skia.Canvas, float], None]
 """Draws a mark about 1 high round the origin at a time since it popped in (eighths of a second)."""

@@ -1,4 +1,4 @@
-"""Shapes that effects share: where they stand on the frame, glows, bolts, puffs, shards, wedges."""
+"""Shapes that effects share: where they stand on the frame, bolts, puffs, shards, wedges."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import numpy as np
 import skia
 
 from animatrix_data.procedural.colour import Rgb, fill
+from animatrix_data.procedural.paths import Point, polygon
 
 BODIES = ("Close-Up", "Medium Shot", "Full Shot", "Long Shot")
 FEET = ("Full Shot", "Long Shot")
 """The shots that show the body beside its head, and the ground about its feet."""
-
-Point = tuple[float, float]
 
 
 @contextmanager
@@ -48,20 +47,6 @@ def clamp(value: float, low: float = 0.0, high: float = 1.0) -> float:
     return min(high, max(low, value))
 
 
-def glow(radius: float, colours: Sequence[Rgb], alphas: Sequence[float]) -> skia.Paint:
-    """Return a paint that fades from the origin to a radius through colours of given opacities."""
-    stops = [skia.Color4f(*c, a).toColor() for c, a in zip(colours, alphas, strict=True)]
-    shader = skia.GradientShader.MakeRadial(skia.Point(0, 0), radius, stops)
-    return skia.Paint(AntiAlias=True, Shader=shader)
-
-
-def across(colours: Sequence[Rgb], alphas: Sequence[float], start: Point, end: Point) -> skia.Paint:
-    """Return a paint that fades along a line through colours of given opacities."""
-    stops = [skia.Color4f(*c, a).toColor() for c, a in zip(colours, alphas, strict=True)]
-    shader = skia.GradientShader.MakeLinear([skia.Point(*start), skia.Point(*end)], stops)
-    return skia.Paint(AntiAlias=True, Shader=shader)
-
-
 def bolt(rng: np.random.Generator, start: Point, end: Point, steps: int, sway: float) -> skia.Path:
     """Return a jagged line between two points that strays by up to `sway` on either side."""
     path = skia.Path().moveTo(*start)
@@ -75,11 +60,6 @@ def bolt(rng: np.random.Generator, start: Point, end: Point, steps: int, sway: f
             start[1] + share * (end[1] - start[1]) + aside * normal[1],
         )
     return path.lineTo(*end)
-
-
-def polygon(points: Sequence[Point]) -> skia.Path:
-    """Return a closed path through points."""
-    return skia.Path.Polygon([skia.Point(float(x), float(y)) for x, y in points], True)
 
 
 def spikes(turns: Sequence[float], inner: float, outer: Sequence[float], half: float) -> skia.Path:
@@ -98,7 +78,7 @@ def shard(rng: np.random.Generator, corners: int = 5, rough: float = 0.45) -> sk
     """Return an irregular convex-looking polygon of radius about 1."""
     turns = 2 * math.pi * (np.arange(corners) + rng.uniform(-0.3, 0.3, corners)) / corners
     radii = rng.uniform(1 - rough, 1.0, corners)
-    return polygon(list(zip(radii * np.cos(turns), radii * np.sin(turns), strict=True)))
+    return polygon(*zip(radii * np.cos(turns), radii * np.sin(turns), strict=True))
 
 
 def crescent(radius: float, width: float, start: float, span: float) -> skia.Path:
@@ -108,7 +88,7 @@ def crescent(radius: float, width: float, start: float, span: float) -> skia.Pat
     swell = 0.5 * width * np.sin(np.pi * share**1.7)
     rim = np.concatenate([radius + swell, (radius - swell)[::-1]])
     turn = np.concatenate([turn, turn[::-1]])
-    return polygon(list(zip(rim * np.cos(turn), rim * np.sin(turn), strict=True)))
+    return polygon(*zip(rim * np.cos(turn), rim * np.sin(turn), strict=True))
 
 
 class Puff:

@@ -12,6 +12,7 @@ import skia
 
 from animatrix_data.procedural.colour import WHITE, Rgb, fill, rgb, stroke
 from animatrix_data.procedural.effects.effect import Placed, Setting
+from animatrix_data.procedural.paths import Point, polygon
 
 INK = rgb("1d1830")
 """A mark's outline is as dark in every style: marks stand before the picture, not in it."""
@@ -56,18 +57,14 @@ def mark_size(placed: Placed, least: float = 0.17, most: float = 0.3) -> float:
     return min(max(1.15 * placed.radius, least), most)
 
 
-def inside(
-    setting: Setting, at: tuple[float, float], half: tuple[float, float]
-) -> tuple[float, float]:
+def inside(setting: Setting, at: Point, half: Point) -> Point:
     """Return a place, moved so that what extends `half` (across, down) from it is in the frame."""
     across, down = max(setting.aspect / 2 - half[0], 0.0), max(0.5 - half[1], 0.0)
     return min(max(at[0], -across), across), min(max(at[1], -down), down)
 
 
 @contextmanager
-def put(
-    canvas: skia.Canvas, at: tuple[float, float], size: float, degrees: float = 0.0
-) -> Iterator[None]:
+def put(canvas: skia.Canvas, at: Point, size: float, degrees: float = 0.0) -> Iterator[None]:
     """Put the canvas at a place, in units of a size, turned; for a while."""
     canvas.save()
     canvas.translate(*at)
@@ -75,11 +72,6 @@ def put(
     canvas.scale(size, size)
     yield
     canvas.restore()
-
-
-def polygon(*points: tuple[float, float]) -> skia.Path:
-    """Return a closed polygon."""
-    return skia.Path.Polygon([skia.Point(*p) for p in points], True)
 
 
 def drop() -> skia.Path:

@@ -13,9 +13,15 @@ import skia
 from animatrix_data.procedural.character import Figure, Joints
 from animatrix_data.procedural.colour import WHITE, fill, rgb, stroke
 from animatrix_data.procedural.effects.effect import Effect, Placed, Setting, effect
-from animatrix_data.procedural.effects.stickers import INK, Sticker, polygon, pop, put
+from animatrix_data.procedural.effects.stickers import (
+    INK,
+    Sticker,
+    pop,
+    put,
+)
 from animatrix_data.procedural.expressions import Look
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.paths import polygon
 
 BODY_SHOTS = ("Full Shot", "Long Shot")
 """Where the whole body is seen and has room to leap and stretch."""

@@ -10,15 +10,14 @@ from animatrix_data.procedural.colour import WHITE, fill, rgb, stroke
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
 from animatrix_data.procedural.effects.shapes import (
     BODIES,
-    Point,
     clamp,
     crescent,
     frame_height,
     frame_heights,
-    polygon,
 )
 from animatrix_data.procedural.expressions import Look
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.paths import Point, polygon
 
 
 @effect("Afterimage", "figure", BODIES[1:])
@@ -93,7 +92,7 @@ def _ribbon(track: list[Point], tail: float, head: float, width: float) -> skia.
     swell = 0.5 * width * np.sin(np.pi * np.linspace(0, 1, len(points))) ** 0.6
     rim = np.concatenate([points + normal * swell[:, None],
                           (points - normal * swell[:, None])[::-1]])  # fmt: skip
-    return polygon(list(map(tuple, rim)))
+    return polygon(*map(tuple, rim))
 
 
 @effect("Zip Ribbons", "frame", BODIES)

@@ -6,10 +6,12 @@ import math
 
 import skia
 
-from animatrix_data.procedural.colour import WHITE, Rgb, fill, rgb, stroke
+from animatrix_data.procedural.colour import WHITE, Rgb, fill, linear, radial, rgb, stroke
 from animatrix_data.procedural.effects.backdrops import spread
 from animatrix_data.procedural.effects.effect import Effect, Setting, effect
-from animatrix_data.procedural.effects.shapes import BODIES, across, glow
+from animatrix_data.procedural.effects.shapes import (
+    BODIES,
+)
 
 
 def _streaks(setting: Setting, count: int, length: float, run: float, fall: float) -> skia.Path:
@@ -130,8 +132,8 @@ def fog(setting: Setting) -> Effect:
         x, y = wide * (0.618 * k + float(rng.uniform(0, 0.1))), -0.22 + 0.115 * (k // 2)
         banks.append((x, y, 0.42 + 0.1 * float(rng.uniform()), 0.03 * (1 if k % 2 else -0.8)))
     pale = rgb("eef3f6")
-    mist = glow(1.0, (pale, pale, pale), (0.95, 0.7, 0))
-    low = across((pale, pale), (0.0, 0.85), (0, 0.05), (0, 0.5))
+    mist = radial(1.0, (pale, pale, pale), (0.95, 0.7, 0))
+    low = linear((pale, pale), (0.0, 0.85), (0, 0.05), (0, 0.5))
 
     def drift(canvas: skia.Canvas, frame: int, first: int) -> None:
         for x, y, size, pace in banks[first : first + 8 if first == 0 else None]:
@@ -158,7 +160,7 @@ def fog(setting: Setting) -> Effect:
 
 def _night(setting: Setting, top: Rgb, bottom: Rgb, share: float) -> skia.Paint:
     """Return a paint that turns the background to night, darkest above."""
-    return across((top, top, bottom), (share, share, 0.6 * share), (0, -0.5), (0, 0.45))
+    return linear((top, top, bottom), (share, share, 0.6 * share), (0, -0.5), (0, 0.45))
 
 
 @effect("Starry Night", "background", BODIES)
@@ -170,7 +172,7 @@ def starry_night(setting: Setting) -> Effect:
              for x, y in spread(rng, 0.15) if abs(x) < 1.9 and -1.4 < y < 0.26]  # fmt: skip
     white, gold = fill(WHITE), fill(rgb("fff0a8"))
     cross = stroke(WHITE, 0.009, 0.9)
-    band = glow(1.0, (rgb("d8ccff"), rgb("8f7ae8"), rgb("6a5ad0")), (0.75, 0.4, 0))
+    band = radial(1.0, (rgb("d8ccff"), rgb("8f7ae8"), rgb("6a5ad0")), (0.75, 0.4, 0))
     tilt = float(rng.uniform(-42, -28))
 
     def behind(canvas: skia.Canvas, frame: int) -> None:
@@ -203,9 +205,9 @@ def meteor_shower(setting: Setting) -> Effect:
     rng, count = setting.rng, 9
     sky = _night(setting, rgb("04122e"), rgb("123a5e"), 0.72)
     flights = rng.uniform(0, 1, (count, 3)).tolist()
-    tail = across((rgb("3ab8ff"), rgb("bdf0ff"), WHITE), (0, 0.8, 1), (-0.5, 0), (0, 0))
+    tail = linear((rgb("3ab8ff"), rgb("bdf0ff"), WHITE), (0, 0.8, 1), (-0.5, 0), (0, 0))
     trail = skia.Path().moveTo(-0.5, 0).lineTo(0, -0.017).lineTo(0, 0.017).close()
-    head = glow(0.06, (WHITE, WHITE, rgb("8fe0ff"), rgb("3ab8ff")), (1, 1, 0.5, 0))
+    head = radial(0.06, (WHITE, WHITE, rgb("8fe0ff"), rgb("3ab8ff")), (1, 1, 0.5, 0))
 
     def behind(canvas: skia.Canvas, frame: int) -> None:
         time = setting.time(frame)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import skia
 
-from animatrix_data.procedural.character import Joints, Point
+from animatrix_data.procedural.character import Joints
 from animatrix_data.procedural.colour import WHITE, fill, mix, rgb, stroke
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.paths import Point
 from animatrix_data.procedural.registry import Registry
 from animatrix_data.procedural.styles import Style
 from animatrix_data.procedural.volumes import Tones, ball, flipped, rod, tones
@@ -113,11 +114,6 @@ def oval(x: float, y: float, wide: float, tall: float) -> skia.Path:
 def box(left: float, top: float, right: float, bottom: float, round_: float = 0.0) -> skia.Path:
     """Return a rectangle with rounded corners."""
     return skia.Path().addRoundRect(skia.Rect(left, top, right, bottom), round_, round_)
-
-
-def polygon(*points: Point) -> skia.Path:
-    """Return a closed polygon."""
-    return skia.Path.Polygon([skia.Point(*p) for p in points], True)
 
 
 @contextmanager

@@ -6,9 +6,10 @@ import math
 
 import skia
 
-from animatrix_data.procedural.character import Joints, Point
+from animatrix_data.procedural.character import Joints
 from animatrix_data.procedural.motion import Pose
-from animatrix_data.procedural.props.brush import PROPS, Brush, Prop, box, held, oval, polygon
+from animatrix_data.procedural.paths import Point, polygon
+from animatrix_data.procedural.props.brush import PROPS, Brush, Prop, box, held, oval
 
 
 def beyond(start: Point, angle: float, length: float) -> Point:
@@ -42,13 +43,14 @@ def bowl(brush: Brush) -> Prop:
     """A bowl of rice on the one hand, chopsticks with a bite in the other."""
     cup = skia.Path().moveTo(-0.115, -0.03).lineTo(0.115, -0.03)
     cup.cubicTo(0.1, 0.09, 0.05, 0.1, 0.0, 0.1).cubicTo(-0.05, 0.1, -0.1, 0.09, -0.115, -0.03)
+    cup.close()
     rice = skia.Path().moveTo(-0.1, -0.03).cubicTo(-0.08, -0.12, 0.08, -0.12, 0.1, -0.03).close()
 
     def before(canvas: skia.Canvas, joints: Joints, pose: Pose) -> None:
         canvas.save()
         canvas.translate(joints.arm_l[2][0], joints.arm_l[2][1] - 0.03)
         brush.shape(canvas, rice, "ffffff")
-        brush.shape(canvas, cup.close(), "c8342c")
+        brush.shape(canvas, cup, "c8342c")
         canvas.drawLine(-0.09, 0.02, 0.09, 0.02, brush.paint("ffd66b", 0.02))
         canvas.restore()
         hand = joints.arm_r[2]

@@ -8,6 +8,7 @@ import skia
 
 from animatrix_data.procedural.character import Joints
 from animatrix_data.procedural.motion import Pose
+from animatrix_data.procedural.paths import polygon
 from animatrix_data.procedural.props.brush import (
     PROPS,
     Brush,
@@ -16,7 +17,6 @@ from animatrix_data.procedural.props.brush import (
     held,
     level,
     oval,
-    polygon,
 )
 
 

@@ -8,7 +8,8 @@ import skia
 
 from animatrix_data.procedural.character import Joints
 from animatrix_data.procedural.motion import Pose
-from animatrix_data.procedural.props.brush import PROPS, Brush, Prop, box, oval, polygon
+from animatrix_data.procedural.paths import polygon
+from animatrix_data.procedural.props.brush import PROPS, Brush, Prop, box, oval
 
 
 @PROPS.add("arrows")

@@ -12,7 +12,6 @@ from animatrix_data.procedural.effects.shapes import (
     crescent,
     frame_height,
     frame_heights,
-    polygon,
 )
 
 PLACES = st.floats(-1, 1)
@@ -53,6 +52,5 @@ def test_a_crescent_swells_between_pointed_ends() -> None:
     assert ends == pytest.approx(1.0, abs=1e-5)
 
 
-def test_small_things() -> None:
+def test_a_value_is_held_between_two_others() -> None:
     assert (clamp(-1), clamp(0.3), clamp(7, 2, 5)) == (0, 0.3, 5)
-    assert polygon([(0, 0), (1, 0), (0, 1)]).isLastContourClosed()
