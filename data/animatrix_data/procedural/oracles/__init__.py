@@ -14,7 +14,13 @@ from animatrix_data.procedural.oracles.answers import (
     sampler_labels,
     top,
 )
-from animatrix_data.procedural.oracles.camera import CameraPath, camera_path, classify_camera
+from animatrix_data.procedural.oracles.camera import (
+    CameraPath,
+    PathError,
+    camera_path,
+    classify_camera,
+    path_error,
+)
 from animatrix_data.procedural.oracles.flow import GRID, PAIRS_PER_SECOND, flow_field
 from animatrix_data.procedural.oracles.statistics import STATISTICS, frame_statistics
 
@@ -26,6 +32,7 @@ __all__ = [
     "PARTS",
     "STATISTICS",
     "CameraPath",
+    "PathError",
     "Reading",
     "answer",
     "answers",
@@ -37,6 +44,7 @@ __all__ = [
     "label_lists",
     "mirror",
     "movement",
+    "path_error",
     "sampler_labels",
     "top",
 ]

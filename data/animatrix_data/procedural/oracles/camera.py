@@ -1,36 +1,36 @@
-"""The classical camera oracle: background registration, from pixels alone.
+"""The classical camera oracle: the background's path, and which movement it is, from pixels alone.
 
-Dense flow between frames one, two and four apart is fitted by a similarity (shift, scale, roll)
-with weights that fall for outliers and for the middle of the frame, where the figure stands. The
-path is what agrees best with all of these fits: an overlay such as rain deceives one frame apart,
-seldom four.
+The path is registered over the whole clip (see `registration`). Beside it, the ways of figure and
+ground, and where the picture is sharp, tell movements apart whose background moves alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Path1 = NDArray[np.float64]
-Frames = NDArray[np.uint8]
+from animatrix_data.procedural.oracles.flow import Frames, Grey, greys
+from animatrix_data.procedural.oracles.registration import (
+    WORK_EDGE,
+    Pair,
+    Tracker,
+    fit,
+    inlying,
+    register,
+)
 
-WORK_EDGE = 128
-"""Frames are enlarged (or reduced) to this many pixels on their shorter edge."""
-STEP = 4
-"""Flow is read every so many pixels of the enlarged frames."""
-GAPS = (1, 2, 4)
-ROUNDS = 12
-AGREEMENT = 0.03
-"""How far (in frame heights) a fit may lie from the path before it loses weight."""
-SHIFT, GROWTH, JOLT = 0.14, 0.07, 0.07
-"""Evidence of 1: a shift (frame heights) and growth (log) over the clip, a jolt (heights/frame)."""
-SHARPNESS = 3.0
-PARALLAX = 0.2
-"""How much faster (relative to the growth) the lower half grows where a push equals a zoom."""
+Path1 = NDArray[np.float64]
+Way = NDArray[np.float64]
+
+LINK = 2
+"""Frames between the ends of the pairs in which the ways of figure and ground are read."""
+BEND = 3
+"""Frames at either end over which sharpness is averaged."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,63 @@ class CameraPath:
 
     dx, dy: shift of the picture's centre in pixels (a camera that pans left moves the picture to
     the right, dx > 0; one that tilts up moves it down, dy > 0); log_scale: logarithm of its
-    growth; roll: radians; parallax: how much more the lower half (near) has grown than the upper
-    (far); height: of the frames, in pixels.
+    growth; roll: radians. figure, ground: how far each has moved over the clip (x and y in frame
+    heights, logarithm of its growth); focus: how much sharper the middle has become, beside the
+    sides (logarithm); height: of the frames, in pixels.
     """
 
     dx: Path1
     dy: Path1
     log_scale: Path1
     roll: Path1
-    parallax: Path1
+    figure: Way
+    ground: Way
+    focus: float
     height: int
+
+
+@dataclass(frozen=True)
+class PathError:
+    """How a path agrees with the truth, in pixels; see `path_error`."""
+
+    travel: float
+    error: float
+    drift: float
+
+    @property
+    def relative(self) -> float:
+        """The error as a share of the travel."""
+        return self.error / self.travel
+
+
+def path_error(
+    path: CameraPath, truth: Mapping[str, Sequence[float]], height: int, width: int
+) -> PathError:
+    """Compare a path with a clip's camera truth (dx, dy, scale, roll) on frames [height, width].
+
+    Both say where five points of the first frame are seen later: its centre, and the four points
+    halfway from there to the corners. The travel is the greatest distance over frames (root mean
+    square over the points) that the truth moves them; the error is the distance between path and
+    truth (root mean square over points and frames); the drift is the greatest distance over frames
+    that the path moves them.
+    """
+    points = np.array([0, *(x * width / 4 + 1j * y * height / 4
+                            for x in (-1, 1) for y in (-1, 1))])  # fmt: skip
+
+    def seen(dx: Path1, dy: Path1, scale: Path1, roll: Path1) -> NDArray[np.complex128]:
+        return (scale * np.exp(1j * roll))[:, None] * points + (dx + 1j * dy)[:, None]
+
+    told = seen(*(np.asarray(truth[name], float) for name in ("dx", "dy", "scale", "roll")))
+    read = seen(path.dx, path.dy, np.exp(path.log_scale), path.roll)
+
+    def distance(a: NDArray[np.complex128], b: NDArray[np.complex128]) -> Path1:
+        return np.sqrt((np.abs(a - b) ** 2).mean(axis=1))
+
+    return PathError(
+        travel=float(distance(told, points).max()),
+        error=float(np.sqrt((distance(told, read) ** 2).mean())),
+        drift=float(distance(read, points).max()),
+    )
 
 
 def camera_path(frames: Frames) -> CameraPath:
@@ -58,145 +105,146 @@ def camera_path(frames: Frames) -> CameraPath:
     """
     if len(frames) < 2:
         raise ValueError("a camera path needs at least two frames")
-    greys = _greys(frames)
-    places = _Places.of(*greys[0].shape)
-    seen = [places.weights(grey) for grey in greys]
-    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    blank = np.zeros((*greys[0].shape, 2), np.float32)
-    pairs, fits, trust = [], [], []
-    for gap in (gap for gap in GAPS if gap < len(greys)):
-        for first in range(len(greys) - gap):
-            flow = engine.calc(greys[first], greys[first + gap], blank)
-            fit, share = places.fit(flow.astype(np.float64), seen[first])
-            pairs.append((first, first + gap))
-            fits.append(fit)
-            trust.append(share**2)
-    dx, dy, log_scale, roll, parallax = _joined(
-        len(greys), pairs, np.array(fits), np.array(trust)
-    ).T
+    tracker = Tracker(frames)
+    turn, shift = register(tracker)
     height = frames.shape[1]
-    return CameraPath(dx * height, dy * height, log_scale, roll, parallax, height)
+    figure, ground = _ways(tracker, turn, shift)
+    return CameraPath(
+        dx=shift.real * height,
+        dy=shift.imag * height,
+        log_scale=np.log(np.abs(turn)),
+        roll=np.unwrap(np.angle(turn)),
+        figure=figure,
+        ground=ground,
+        focus=_focus(greys(frames, WORK_EDGE)),
+        height=height,
+    )
 
 
-def classify_camera(path: CameraPath) -> dict[str, float]:
-    """Return the score of each camera movement (with its direction); the scores sum to 1.
-
-    A push is told from a zoom by parallax.
-    """
-    x, y = path.dx[-1] / path.height / SHIFT, path.dy[-1] / path.height / SHIFT
-    growth = path.log_scale[-1] / GROWTH
-    jolts = np.hypot(np.diff(path.dx, 2), np.diff(path.dy, 2)) / path.height
-    jolt = float(jolts.mean()) / JOLT if len(jolts) else 0.0
-    push = 0.0
-    if abs(growth) > 0.5:
-        push = float(np.clip(path.parallax[-1] / path.log_scale[-1] / PARALLAX - 1, -2, 2))
-    evidence = {
-        "Static": 1.0,
-        "Pan left": x,
-        "Pan right": -x,
-        "Tilt up": y,
-        "Tilt down": -y,
-        "Push in": growth + 0.1 * push,
-        "Push out": -growth + 0.1 * push,
-        "Zoom in": growth - 0.1 * push,
-        "Zoom out": -growth - 0.1 * push,
-        "Shake": jolt,
-    }
-    strength = np.exp(SHARPNESS * np.clip(list(evidence.values()), 0, 8))
-    return dict(zip(evidence, map(float, strength / strength.sum()), strict=True))
+def _ways(
+    tracker: Tracker, turn: NDArray[np.complex128], shift: NDArray[np.complex128]
+) -> tuple[Way, Way]:
+    """Return how far figure and ground have moved: x, y in frame heights, logarithm of growth."""
+    ways = np.zeros((2, 3))
+    edge = tracker.height
+    last = len(turn) - 1
+    stops = [*range(0, last, min(LINK, last)), last]
+    for first, second in pairwise(stops):
+        pair = tracker.pair(first, second)
+        if pair is None:
+            continue
+        by = turn[second] / turn[first]
+        to = (shift[second] - by * shift[first]) * edge
+        own = 1 - inlying(pair, np.array([by]), np.array([to]), 1.0)[0]
+        place = pair.here / edge
+        body = np.exp(-(np.abs(place.real / 0.25) ** 4) - np.abs((place.imag + 0.05) / 0.4) ** 6)
+        floor = np.clip((place.imag - 0.22) / 0.06, 0, 1) * (1 - body)
+        for way, prior in zip(ways, (body, floor), strict=True):
+            step = _step(pair, prior * (own + 0.1))
+            found = step if step is not None else (by, to)
+            way += (found[1].real / edge, found[1].imag / edge, np.log(np.abs(found[0])))
+    return ways[0], ways[1]
 
 
-def _greys(frames: Frames) -> list[NDArray[np.uint8]]:
-    factor = WORK_EDGE / min(frames.shape[1:3])
-    size = (round(frames.shape[2] * factor), round(frames.shape[1] * factor))
-    method = cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA
-    resized = (cv2.resize(frame, size, interpolation=method) for frame in frames)
-    return [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in resized]
+def _step(pair: Pair, prior: Path1) -> tuple[complex, complex] | None:
+    """Return the similarity of the corners that a prior points to; None where there are few."""
+    if prior.sum() < 1.5:
+        return None
+    moved = pair.there - pair.here
+    order = np.argsort(moved.real), np.argsort(moved.imag)
+    middles = [float(part[o][np.searchsorted(np.cumsum(prior[o]), prior.sum() / 2)])
+               for part, o in zip((moved.real, moved.imag), order, strict=True)]  # fmt: skip
+    start = np.ones(1, np.complex128), np.array([complex(*middles)])
+    model = fit(Pair(pair.here, pair.there, prior), *start, (4.0, 2.5, 1.5, 1.0))
+    return complex(model.turn[0]), complex(model.shift[0])
+
+
+def _focus(frames: Sequence[Grey]) -> float:
+    """Return how much sharper the middle has become, beside the sides (logarithm)."""
+    width = frames[0].shape[1]
+    middle = slice(int(0.35 * width), int(0.65 * width))
+    balance = []
+    for grey in (*frames[:BEND], *frames[-BEND:]):
+        fine = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
+        sides = np.concatenate([fine[:, : width // 6], fine[:, -(width // 6) :]], axis=1)
+        balance.append(np.log((fine[:, middle].mean() + 1) / (sides.mean() + 1)))
+    return float(np.mean(balance[-BEND:]) - np.mean(balance[:BEND]))
+
+
+MEASURES = ("x", "y", "growth", "figure x", "figure y", "figure growth",
+            "ground x", "ground y", "ground growth", "jolt", "focus")  # fmt: skip
+TOLERANCE = np.array([0.05, 0.05, 0.05, 0.12, 0.12, 0.14, 0.3, 0.3, 0.4, 0.012, 0.25])
+"""How far each measure of a clip may lie from a movement's for a loss of evidence of a half."""
 
 
 @dataclass(frozen=True)
-class _Places:
-    """Where flow is read: rows and columns, points from the centre [N, 2], prior weights [N]."""
+class Signature:
+    """What a movement does to the measures, for each unit of its extent, and its extents drawn."""
 
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    points: NDArray[np.float64]
-    prior: NDArray[np.float64]
-    height: int
+    measures: Mapping[str, float]
+    least: float
+    most: float
 
-    @staticmethod
-    def of(height: int, width: int) -> _Places:
-        """Return the grid of a frame; the figure's place and the rim weigh little."""
-        rows, columns = (g.ravel() for g in np.mgrid[STEP // 2 : height : STEP,
-                                                     STEP // 2 : width : STEP])  # fmt: skip
-        points = np.stack([columns - width / 2, rows - height / 2], axis=1)
-        x, y = (points / (width, height)).T
-        figure = np.exp(-((x / 0.2) ** 2) - ((y - 0.1) / 0.4) ** 4)
-        rim = np.clip((0.5 - np.maximum(np.abs(x), np.abs(y))) / 0.06, 0, 1)
-        return _Places(rows, columns, points, (1 - 0.85 * figure) * rim, height)
-
-    def weights(self, grey: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return how much the flow at each point of a frame is worth: the more texture the more."""
-        smooth = cv2.GaussianBlur(grey, (0, 0), 1.5).astype(np.float32)
-        gx, gy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-        strength = cv2.GaussianBlur(gx * gx + gy * gy, (0, 0), 2.0)[self.rows, self.columns]
-        return self.prior * (strength / (strength + 400.0)) + 1e-4
-
-    def fit(
-        self, flow: NDArray[np.float64], weights: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], float]:
-        """Fit flow [H, W, 2]; return (dx, dy in frame heights, log scale, roll, parallax) and the
-        share of the weights that the fit explains."""
-        read = flow[self.rows, self.columns]
-        (a, b, tx, ty), robust = _similarity(self.points, read, weights)
-        upper = self.points[:, 1] < 0
-        halves = [_similarity(self.points[h], read[h], weights[h])[0][0] for h in (~upper, upper)]
-        growth = np.log1p(np.clip([a, *halves], -0.9, 9.0))
-        row = [tx / self.height, ty / self.height, growth[0], b, growth[1] - growth[2]]
-        return np.array(row), float(robust.sum() / weights.sum())
+    def misfit(self, seen: Path1) -> float:
+        """Return how badly measures fit the movement at its best extent."""
+        line = np.array([self.measures.get(name, 0.0) for name in MEASURES]) / TOLERANCE
+        at = seen / TOLERANCE
+        length = float(line @ line)
+        extent = np.clip(line @ at / length, self.least, self.most) if length else 0.0
+        # Beyond some misfit a measure was misread, and says no more.
+        return float(np.minimum((at - extent * line) ** 2, 25.0).sum())
 
 
-def _similarity(
-    points: NDArray[np.float64], flow: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fit flow [N, 2] at points [N, 2] by a similarity; return (a, b, tx, ty) and final weights.
+def _along(axis: str, sign: int, own: float, ground: float) -> dict[str, float]:
+    """Return the measures of a slide: of the background by 1, of the figure and of the ground."""
+    return {axis: sign, f"figure {axis}": own * sign, f"ground {axis}": ground * sign}
 
-    The model is u = a·x − b·y + tx, v = b·x + a·y + ty, by least squares reweighted by how far a
-    point lies off it (Cauchy, squared), with a width that shrinks from round to round.
+
+def _signatures() -> dict[str, Signature]:
+    """Return the movements' signatures: how the studio moves its layers, as far as it is read.
+
+    A ground that streams by is read short, since what passes quickly is lost between frames.
     """
-    x, y = points.T
-    zero, one = np.zeros_like(x), np.ones_like(x)
-    rows_u = np.stack([x, -y, one, zero], axis=1)
-    rows_v = np.stack([y, x, zero, one], axis=1)
-    heavy = weights >= np.median(weights)
-    solution = np.array([0.0, 0.0, *np.median(flow[heavy], axis=0)])
-    robust = weights
-    for step in range(ROUNDS):
-        distance = (flow[:, 0] - rows_u @ solution) ** 2 + (flow[:, 1] - rows_v @ solution) ** 2
-        robust = weights / (1 + distance / max(4.0 * 0.7**step, 0.35) ** 2) ** 2
-        wu, wv = rows_u * robust[:, None], rows_v * robust[:, None]
-        normal = wu.T @ rows_u + wv.T @ rows_v + 1e-6 * np.eye(4)
-        solution = np.linalg.solve(normal, wu.T @ flow[:, 0] + wv.T @ flow[:, 1])
-    return solution, robust
+    table = {"Static": Signature({}, 0, 0), "Shake": Signature({"jolt": 1}, 0.03, 0.6)}
+    for axis, names, slow, far in (
+        ("x", ("Pan", "Truck"), (0.25, 0.8), (0.08, 0.26)),
+        ("y", ("Tilt", "Pedestal"), (0.22, 0.65), (0.07, 0.2)),
+    ):
+        words = ("left", "right") if axis == "x" else ("up", "down")
+        for sign, word in zip((1, -1), words, strict=True):
+            table[f"{names[0]} {word}"] = Signature(_along(axis, sign, own=0.6, ground=1.1), *slow)
+            table[f"{names[1]} {word}"] = Signature(_along(axis, sign, own=3.0, ground=2.0), *far)
+            table[f"Follow {word}"] = Signature(
+                _along(axis, sign, own=0.0, ground=0.7 if axis == "x" else 0.2), 0.3, 0.8
+            )
+            if axis == "x":
+                turned = "ccw" if sign > 0 else "cw"
+                table[f"Orbit {turned}"] = Signature(
+                    _along(axis, sign, own=0.0, ground=0.05), 0.3, 0.75
+                )
+    for sign, word in ((1, "in"), (-1, "out")):
+        for name, back, own, ground, extents in (
+            ("Push", 0.2, 1.0, 0.5, (0.22, 0.9)),
+            ("Zoom", 1.0, 1.0, 1.0, (0.2, 0.85)),
+            ("Follow", 1.0, 0.0, 0.4, (0.15, 0.44)),
+            ("Dolly Zoom", 1.0, 0.0, 0.2, (0.46, 1.05)),
+        ):
+            grown = {"growth": back, "figure growth": own, "ground growth": ground}
+            table[f"{name} {word}"] = Signature({k: sign * v for k, v in grown.items()}, *extents)
+    table["Rack Focus near"] = Signature({"focus": 1}, 0.4, 3.0)
+    table["Rack Focus far"] = Signature({"focus": -1}, 0.4, 3.0)
+    return table
 
 
-def _joined(
-    count: int,
-    pairs: Sequence[tuple[int, int]],
-    fits: NDArray[np.float64],
-    trust: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return the path [T, K], 0 at the first frame, that agrees best with its differences."""
-    rows = np.zeros((len(pairs), count))
-    index = np.arange(len(pairs))
-    rows[index, [first for first, _ in pairs]] = -1
-    rows[index, [second for _, second in pairs]] = 1
-    rows = rows[:, 1:]
-    robust = np.ones(len(pairs))
-    path = np.zeros((count - 1, fits.shape[1]))
-    for _ in range(10):
-        weighted = rows * (trust * robust)[:, None]
-        path = np.linalg.solve(weighted.T @ rows + 1e-6 * np.eye(count - 1), weighted.T @ fits)
-        distance = np.square(fits - rows @ path)[:, :3].sum(axis=1)
-        robust = 1 / (1 + distance / AGREEMENT**2)
-    return np.vstack([np.zeros(fits.shape[1]), path])
+SIGNATURES = _signatures()
+
+
+def classify_camera(path: CameraPath) -> dict[str, float]:
+    """Return the score of each camera movement (with its direction); the scores sum to 1."""
+    jolts = np.hypot(np.diff(path.dx, 2), np.diff(path.dy, 2)) / path.height
+    jolt = float(jolts.mean()) if len(jolts) else 0.0
+    moved = path.dx[-1] / path.height, path.dy[-1] / path.height, path.log_scale[-1]
+    seen = np.array([*moved, *path.figure, *path.ground, jolt, path.focus])
+    misfits = np.array([signature.misfit(seen) for signature in SIGNATURES.values()])
+    strength = np.exp(-0.5 * (misfits - misfits.min()))
+    return dict(zip(SIGNATURES, map(float, strength / strength.sum()), strict=True))

@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from animatrix_data.procedural.oracles import camera_path, classify_camera
+from animatrix_data.procedural import Size, draw_clip
+from animatrix_data.procedural.oracles import camera_path, classify_camera, path_error
+from animatrix_data.taxonomy import parse_tags
 
 SIZE, FRAMES = 64, 9
 
@@ -35,8 +37,8 @@ def test_shift_is_found_in_pixels() -> None:
     path = camera_path(filmed(20 * RAMP, -12 * RAMP, STILL))
     np.testing.assert_allclose(path.dx, 20 * RAMP, atol=1.0)
     np.testing.assert_allclose(path.dy, -12 * RAMP, atol=1.0)
-    np.testing.assert_allclose(path.log_scale, 0, atol=0.02)
-    np.testing.assert_allclose(path.roll, 0, atol=0.02)
+    np.testing.assert_allclose(path.log_scale, 0, atol=0.04)
+    np.testing.assert_allclose(path.roll, 0, atol=0.04)
 
 
 @pytest.mark.parametrize("growth", [0.4, -0.4])
@@ -60,8 +62,8 @@ def test_the_size_of_the_frames_sets_the_unit() -> None:
         (-24 * RAMP, STILL, STILL, {"Pan right"}),
         (STILL, 24 * RAMP, STILL, {"Tilt up"}),
         (STILL, -24 * RAMP, STILL, {"Tilt down"}),
-        (STILL, STILL, 0.5 * RAMP, {"Zoom in", "Push in"}),
-        (STILL, STILL, -0.5 * RAMP, {"Zoom out", "Push out"}),
+        (STILL, STILL, 0.5 * RAMP, {"Zoom in"}),
+        (STILL, STILL, -0.5 * RAMP, {"Zoom out"}),
         (JOLTS, -JOLTS[::-1], STILL, {"Shake"}),
     ],
 )
@@ -76,3 +78,46 @@ def test_movements_are_told_apart(
 def test_a_single_frame_has_no_path() -> None:
     with pytest.raises(ValueError, match="two frames"):
         camera_path(filmed(STILL[:1], STILL[:1], STILL[:1]))
+
+
+def test_the_error_of_a_path_is_told_in_pixels() -> None:
+    """Travel, error and drift are distances of points, and a growth that is missed counts."""
+    path = camera_path(filmed(20 * RAMP, STILL, STILL))
+    still = [0.0] * FRAMES
+    truth = {"dx": path.dx, "dy": path.dy, "scale": np.exp(path.log_scale), "roll": path.roll}
+    exact = path_error(path, truth, SIZE, SIZE)
+    assert exact.error == pytest.approx(0.0, abs=1e-9)
+    assert exact.travel == exact.drift == pytest.approx(20, abs=1.5)
+    stays = path_error(path, {"dx": still, "dy": still, "scale": [1.0] * FRAMES, "roll": still},
+                       SIZE, SIZE)  # fmt: skip
+    assert stays.travel == 0.0
+    assert stays.drift == pytest.approx(exact.drift)
+    larger = {**truth, "scale": [2.0] * FRAMES}
+    assert path_error(path, larger, SIZE, SIZE).error > 10
+
+
+@pytest.mark.parametrize(
+    "move",
+    ["static", "pan left", "tilt up", "zoom in", "follow right", "orbit cw", "dolly zoom in"],
+)
+def test_clips_of_the_studio_are_read(move: str) -> None:
+    """In a long shot of a plain scene the path is right to a tenth, and the movement is named."""
+    words = "VideoStyle: 2D Japanese Anime, MotionType: stand, shot_type: long shot"
+    spec = parse_tags(f"{words}, camera_motion: {move}")
+    clip = draw_clip(spec, 4, Size(128, 128, 17, 8))
+    path = camera_path(clip.frames)
+    error = path_error(path, clip.truth["camera"], 128, 128)
+    scores = classify_camera(path)
+    if error.travel:
+        assert error.relative < 0.1
+    else:
+        assert error.drift < 0.5
+    assert max(scores, key=lambda text: scores[text]).lower() == move
+
+
+@pytest.mark.parametrize("direction", ["near", "far"])
+def test_a_rack_of_focus_is_read(direction: str) -> None:
+    words = "MotionType: stand, shot_type: medium shot, camera_motion: rack focus"
+    clip = draw_clip(parse_tags(f"{words} {direction} (large)"), 4, Size(128, 128, 17, 8))
+    path = camera_path(clip.frames)
+    assert (path.focus > 0.3) if direction == "near" else (path.focus < -0.3)
