@@ -98,13 +98,13 @@ def test_the_error_of_a_path_is_told_in_pixels() -> None:
 
 @pytest.mark.parametrize(
     "move",
-    ["static", "pan left", "tilt up", "zoom in", "follow right", "orbit cw", "dolly zoom in"],
+    ["static", "pan left", "tilt up", "zoom in", "truck right", "orbit cw", "dolly zoom in"],
 )
 def test_clips_of_the_studio_are_read(move: str) -> None:
     """In a long shot of a plain scene the path is right to a tenth, and the movement is named."""
     words = "VideoStyle: 2D Japanese Anime, MotionType: stand, shot_type: long shot"
     spec = parse_tags(f"{words}, camera_motion: {move}")
-    clip = draw_clip(spec, 4, Size(128, 128, 17, 8))
+    clip = draw_clip(spec, 4, Size(128, 128, 33, 16))
     path = camera_path(clip.frames)
     error = path_error(path, clip.truth["camera"], 128, 128)
     scores = classify_camera(path)
