@@ -173,8 +173,10 @@ def _focus(frames: Sequence[Grey]) -> float:
 
 MEASURES = ("x", "y", "growth", "figure x", "figure y", "figure growth",
             "ground x", "ground y", "ground growth", "jolt", "focus")  # fmt: skip
-TOLERANCE = np.array([0.05, 0.05, 0.05, 0.12, 0.12, 0.14, 0.3, 0.3, 0.4, 0.012, 0.25])
+TOLERANCE = np.array([0.03, 0.03, 0.04, 0.12, 0.12, 0.14, 0.3, 0.3, 0.4, 0.012, 0.35])
 """How far each measure of a clip may lie from a movement's for a loss of evidence of a half."""
+MOST = np.array([25, 25, 25, 8, 8, 8, 2, 2, 2, 25, 25])
+"""The most that each may lose: the figure also moves by itself, and the ground is read poorly."""
 
 
 @dataclass(frozen=True)
@@ -191,8 +193,7 @@ class Signature:
         at = seen / TOLERANCE
         length = float(line @ line)
         extent = np.clip(line @ at / length, self.least, self.most) if length else 0.0
-        # Beyond some misfit a measure was misread, and says no more.
-        return float(np.minimum((at - extent * line) ** 2, 25.0).sum())
+        return float(np.minimum((at - extent * line) ** 2, MOST).sum())
 
 
 def _along(axis: str, sign: int, own: float, ground: float) -> dict[str, float]:
@@ -231,8 +232,8 @@ def _signatures() -> dict[str, Signature]:
         ):
             grown = {"growth": back, "figure growth": own, "ground growth": ground}
             table[f"{name} {word}"] = Signature({k: sign * v for k, v in grown.items()}, *extents)
-    table["Rack Focus near"] = Signature({"focus": 1}, 0.4, 3.0)
-    table["Rack Focus far"] = Signature({"focus": -1}, 0.4, 3.0)
+    table["Rack Focus near"] = Signature({"focus": 1}, 0.7, 3.0)
+    table["Rack Focus far"] = Signature({"focus": -1}, 0.7, 3.0)
     return table
 
 
