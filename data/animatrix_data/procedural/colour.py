@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import skia
 
@@ -15,6 +16,7 @@ Rgb = tuple[float, float, float]
 WHITE: Rgb = (1.0, 1.0, 1.0)
 
 
+@cache
 def rgb(code: str) -> Rgb:
     """Return the colour of a hexadecimal code such as 'ffcc00'."""
     r, g, b = (int(code[i : i + 2], 16) / 255 for i in (0, 2, 4))
@@ -23,8 +25,8 @@ def rgb(code: str) -> Rgb:
 
 def mix(first: Rgb, second: Rgb, share: float) -> Rgb:
     """Return the blend of two colours with the given share of the second."""
-    r, g, b = (a + (b - a) * share for a, b in zip(first, second, strict=True))
-    return r, g, b
+    (r, g, b), (x, y, z) = first, second
+    return r + (x - r) * share, g + (y - g) * share, b + (z - b) * share
 
 
 def fill(colour: Rgb, alpha: float = 1.0, blend: skia.BlendMode | None = None) -> skia.Paint:

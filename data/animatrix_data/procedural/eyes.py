@@ -8,8 +8,8 @@ from functools import lru_cache
 import skia
 
 from animatrix_data.procedural.colour import WHITE, Rgb, linear, mix, rgb
-from animatrix_data.procedural.expressions import Offset
-from animatrix_data.procedural.face import EYES, Spot, fill, stroke
+from animatrix_data.procedural.expressions import Expression, Offset
+from animatrix_data.procedural.face import EYES, Palette, Spot, fill, stroke
 
 TALL = 1.28
 """Half the height of an eye beside half its width."""
@@ -122,9 +122,25 @@ def _under(canvas: skia.Canvas, spot: Spot) -> None:
     canvas.drawPath(path, ink)
 
 
+@lru_cache(maxsize=8)
+def _still(expression: Expression) -> Expression:
+    """Return an expression without its time, which does not change an open eye."""
+    return replace(expression, beat=0.0)
+
+
 @lru_cache(maxsize=256)
-def _recorded(spot: Spot, shining: bool, dull: bool) -> skia.Picture:
+def _recorded(
+    side: int,
+    size: float,
+    expression: Expression,
+    palette: Palette,
+    fine: bool,
+    shining: bool,
+    dull: bool,
+) -> skia.Picture:
     """Return the drawing of an open eye, made once for all the frames that show it."""
+    spot = Spot(side, size, narrow=1.0, open=0.0, expression=expression, palette=palette,
+                fine=fine, mirrored=False, eyes=(None, None), mouth=(0.0, 0.0))  # fmt: skip
     recorder = skia.PictureRecorder()
     _paint_open(recorder.beginRecording(skia.Rect(-2, -2, 2, 2)), spot, shining, dull)
     return recorder.finishRecordingAsPicture()
@@ -132,11 +148,10 @@ def _recorded(spot: Spot, shining: bool, dull: bool) -> skia.Picture:
 
 def _open(canvas: skia.Canvas, spot: Spot, shining: bool = False, dull: bool = False) -> None:
     """Draw an open eye, or a closed one where the lid is down."""
-    # What does not change an eye must not tell two recordings of it apart.
-    expression = replace(spot.expression, beat=0.0)
-    still = replace(spot, expression=expression, narrow=1.0, open=0.0, eyes=(None, None),
-                    mouth=(0.0, 0.0), mirrored=False)  # fmt: skip
-    canvas.drawPicture(_recorded(still, shining, dull))
+    still = _still(spot.expression)
+    canvas.drawPicture(
+        _recorded(spot.side, spot.size, still, spot.palette, spot.fine, shining, dull)
+    )
 
 
 def _paint_open(canvas: skia.Canvas, spot: Spot, shining: bool, dull: bool) -> None:
