@@ -1,13 +1,23 @@
 """A drawn clip is a pure function of spec, seed and size, and every tag shows in its pixels."""
 
 import json
+import math
+import subprocess
+import sys
+import zlib
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from animatrix_data.procedural import DRAWABLE, Size, draw_clip, sample_spec
+from animatrix_data.procedural import DRAWABLE, FAULTS, Fault, Size, Staging, draw_clip, sample_spec
+from animatrix_data.procedural.faults import conflict
+from animatrix_data.procedural.sampler import MOVES, clash
+from animatrix_data.procedural.sampler.base import effect_tag, emotions_of, move_tag
 from animatrix_data.taxonomy import ProductionSpec, Tag, parse_tags
+from animatrix_data.taxonomy.vocabulary import LEVELS
 
 SIZE = Size(64, 64, 17, 8)
 BASE = parse_tags(
@@ -29,6 +39,58 @@ def test_the_same_spec_seed_and_size_give_the_same_clip() -> None:
         assert first.truth == second.truth
         assert first.directive == second.directive
         assert not np.array_equal(first.frames, draw_clip(spec, seed + 1, SIZE).frames)
+
+
+def digests(seed: int) -> str:
+    clip = draw_clip(sample_spec(seed), seed, Size(32, 32, 3, 8))
+    words = f"{clip.truth} {clip.caption} {clip.directive}"
+    return f"{zlib.crc32(clip.frames.tobytes())} {zlib.crc32(words.encode())}"
+
+
+def test_another_process_draws_the_same_clip() -> None:
+    script = f"from {__name__} import digests; print(digests(7))"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert told.stdout.strip() == digests(7), told.stderr
+
+
+def some(field: str, most: int) -> st.SearchStrategy[list[Tag]]:
+    names = st.lists(st.sampled_from(DRAWABLE[field]), unique=True, max_size=most)
+    return names.map(lambda chosen: [Tag(field, name) for name in chosen])
+
+
+PLAIN = ("VideoStyle", "MotionStyle", "MotionAmplitude", "MotionSpeed", "ShotScale", "ShotAngle")
+TAGS = st.tuples(
+    *(some(field, 1) for field in PLAIN),
+    some("MotionType", 3),
+    st.lists(st.sampled_from(emotions_of("basic")).map(lambda e: Tag("Emotion", e)), max_size=1),
+    st.lists(st.sampled_from(emotions_of("complex")).map(lambda e: Tag("Emotion", e)), max_size=1),
+    st.lists(
+        st.builds(lambda move, *levels: move_tag(*move, *levels), st.sampled_from(MOVES),
+                  st.sampled_from(LEVELS), st.sampled_from(LEVELS)),
+        max_size=3,
+    ),
+    st.lists(st.sampled_from(DRAWABLE["VFX"]).map(effect_tag), unique=True, max_size=5),
+)  # fmt: skip
+SIZES = st.builds(
+    Size, st.integers(32, 70), st.integers(32, 70), st.integers(1, 5), st.floats(1, 60)
+)
+BROKEN = st.lists(st.builds(Fault, st.sampled_from(FAULTS.names()), st.floats(0.01, 1)), max_size=2)
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(TAGS, SIZES, BROKEN, st.integers(0, 2**40))
+def test_whatever_goes_together_is_drawn_at_any_size(
+    tags: tuple[list[Tag], ...], size: Size, broken: list[Fault], seed: int
+) -> None:
+    spec = ProductionSpec(tuple(tag for chosen in tags for tag in chosen))
+    assume(clash(spec) is None)
+    faults = [fault for fault in broken if conflict(fault, spec) is None]
+    clip = draw_clip(spec, seed, size, Staging(deformation=(0.0, 1.0)), faults)
+    assert clip.frames.shape == (size.frames, size.height, size.width, 3)
+    told = [n for path in clip.truth["keypoints"].values() for point in path for n in point]
+    told += [n for path in clip.truth["camera"].values() for n in path]
+    assert all(math.isfinite(number) for number in told)
+    assert len(told) == (2 * 11 + 5) * size.frames
 
 
 @pytest.mark.parametrize("size", [Size(48, 80, 5, 12), Size(96, 64, 1, 8), Size(128, 128, 9, 16)])
