@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from animatrix_data.procedural import Size, draw_clip
+from animatrix_data.procedural import Size
 from animatrix_data.procedural.clip import DrawnClip
 from animatrix_data.procedural.effects import EFFECTS
-from animatrix_data.taxonomy import ProductionSpec, Tag
-from animatrix_data.taxonomy.vocabulary import load_vocabulary
+from tests.data.procedural.effects.clips import levels, with_and_without
 
 Mask = NDArray[np.bool_]
 
@@ -26,21 +25,12 @@ LIMBS = (("neck", "hip"), ("neck", "elbow_l", "hand_l"), ("neck", "elbow_r", "ha
          ("hip", "knee_l", "foot_l"), ("hip", "knee_r", "foot_r"))  # fmt: skip
 
 
-def with_effect(tag: str, spec: ProductionSpec) -> ProductionSpec:
-    """Return a spec with one effect, and no other."""
-    term = load_vocabulary().lookup("VFX", tag)
-    return spec.replace("VFX", [Tag("VFX", tag, category=term.category)])
-
-
-def difference_in_region(
-    tag: str, spec: ProductionSpec, seed: int, size: Size
-) -> tuple[float, float, float]:
+def difference_in_region(tag: str, shot: str, size: Size) -> tuple[float, float, float]:
     """Return what an effect changes in a clip: levels of 255 inside of its region, levels outside
     of it (means over frames, pixels and channels), and the share of the change that is inside."""
-    plain = draw_clip(spec.replace("VFX", []), seed, size)
-    changed = draw_clip(with_effect(tag, spec), seed, size)
-    change = np.abs(changed.frames.astype(float) - plain.frames).mean(-1)
-    inside = region_of(EFFECTS[tag].region, (plain, changed), size)
+    clips = with_and_without(tag, shot, size=size)
+    change = levels(*clips)
+    inside = region_of(EFFECTS[tag].region, clips, size)
     within, without = change[inside], change[~inside]
     share = within.sum() / max(change.sum(), 1e-9)
     return float(within.mean()), float(without.mean()) if without.size else 0.0, float(share)

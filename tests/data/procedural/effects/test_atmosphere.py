@@ -7,8 +7,7 @@ from animatrix_data.procedural import Size, draw_clip
 from animatrix_data.procedural.effects.backdrops import spread
 from animatrix_data.procedural.oracles.camera import camera_path
 from animatrix_data.procedural.painter import EXTENT
-from tests.data.procedural.effects.clips import shot_of, with_and_without
-from tests.data.procedural.effects.regions import with_effect
+from tests.data.procedural.effects.clips import shot_of, with_and_without, with_effect
 
 PANNED = ("Abstract Pattern Background", "Emotional Background", "Bubble Background",
           "Starry Night", "God Rays", "Dream Bubbles", "Fog", "Particles")  # fmt: skip
