@@ -112,8 +112,7 @@ class Kind:
 
 
 FAULTS: Registry[Kind] = Registry("fault")
-OUTLINED = tuple(name for name in STYLES if STYLES[name].outline > 0)
-UNLINED = tuple(name for name in STYLES if name not in OUTLINED)
+UNLINED = tuple(name for name in STYLES if not STYLES[name].outline)
 
 
 def conflict(fault: Fault, spec: ProductionSpec) -> str | None:

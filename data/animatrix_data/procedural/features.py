@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import skia
@@ -12,9 +12,10 @@ from animatrix_data.procedural import eyes, marks, mouths
 from animatrix_data.procedural.colour import mix, rgb
 from animatrix_data.procedural.expressions import Look, Offset
 from animatrix_data.procedural.eyes import draw_brief_eye, draw_brow
-from animatrix_data.procedural.face import EYES, FACES, MOUTHS, Palette, Spot, fill, stroke
+from animatrix_data.procedural.face import EYES, FACES, MOUTHS, Paint, Palette, Spot, fill, stroke
 from animatrix_data.procedural.motion import Pose
 from animatrix_data.procedural.mouths import draw_brief_mouth
+from animatrix_data.procedural.registry import Registry
 from animatrix_data.procedural.volumes import flipped
 
 SPACING, LEVEL = 0.4, 0.25
@@ -84,34 +85,33 @@ def draw_features(
         narrow = max(0.35, 1 - 0.55 * max(0.0, sign * side))
         if not brief(face) and abs(side) > ASKANCE:
             narrow *= 1 - 1.2 * (abs(side) - ASKANCE)
-        _draw_eye(canvas, replace(face, side=sign, narrow=narrow), (eye[0] + dx, eye[1] + dy))
+        one, at = replace(face, side=sign, narrow=narrow), (eye[0] + dx, eye[1] + dy)
+        _draw_part(canvas, one, at, face.expression.eyes, EYES, draw_brief_eye)
         _draw_cheek(canvas, face, eye[0] + sign * 0.1)
     if face.fine:
         _draw_nose(canvas, face, side)
     dx, dy = parts.get("mouth", NOWHERE)
-    _draw_mouth(canvas, replace(face, size=0.3), (face.mouth[0] + dx, face.mouth[1] + dy))
+    mouth, at = replace(face, size=0.3), (face.mouth[0] + dx, face.mouth[1] + dy)
+    _draw_part(canvas, mouth, at, face.expression.mouth, MOUTHS, draw_brief_mouth)
 
 
-def _draw_eye(canvas: skia.Canvas, spot: Spot, at: Offset) -> None:
-    if brief(spot) and spot.expression.eyes == "plain":
+def _draw_part(
+    canvas: skia.Canvas,
+    spot: Spot,
+    at: Offset,
+    name: str,
+    painters: Registry[Paint],
+    draw_brief: Callable[[skia.Canvas, Spot, Offset], None],
+) -> None:
+    """Draw an eye or the mouth at a place, by the name of its painter."""
+    if brief(spot) and name == "plain":
         # On a canvas that is moved or narrowed, its ovals would be rounded another way.
-        draw_brief_eye(canvas, spot, at)
+        draw_brief(canvas, spot, at)
         return
     canvas.save()
     canvas.translate(*at)
     canvas.scale(spot.narrow, 1)
-    EYES[spot.expression.eyes](canvas, spot)
-    canvas.restore()
-
-
-def _draw_mouth(canvas: skia.Canvas, spot: Spot, at: Offset) -> None:
-    if brief(spot) and spot.expression.mouth == "plain":
-        draw_brief_mouth(canvas, spot, at)
-        return
-    canvas.save()
-    canvas.translate(*at)
-    canvas.scale(spot.narrow, 1)
-    MOUTHS[spot.expression.mouth](canvas, spot)
+    painters[name](canvas, spot)
     canvas.restore()
 
 
