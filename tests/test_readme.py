@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from animatrix_data.procedural import DRAWABLE
+from animatrix_data.procedural.sampler.shipped import MOVES, VOCABULARY
 from animatrix_data.taxonomy import parse_directive, parse_tags
 from animatrix_jax import cli
 from animatrix_jax.flag_parsing import parse
@@ -65,9 +66,19 @@ def test_targets_and_paths_that_are_named_exist(readme: str, repository: Path) -
             assert (repository / path).exists(), path
 
 
-def test_what_the_studio_is_said_to_draw_is_what_it_draws(readme: str) -> None:
+def test_what_the_pocket_model_is_said_to_know_is_its_vocabulary(readme: str) -> None:
     text = " ".join(readme.lower().split()).replace(" lines", "").replace(" speed", "")
-    for field in ("VideoStyle", "MotionStyle", "MotionType", "CameraMotion", "VFX"):
-        for name in DRAWABLE[field]:
-            wanted = name.lower().replace(" lines", "").replace(" speed", "")
-            assert wanted in text, f"{field}: {name}"
+    names = [name for field in ("VideoStyle", "MotionStyle", "MotionType", "VFX")
+             for name in VOCABULARY[field]]  # fmt: skip
+    for name in [*names, *(movement for movement, _ in MOVES)]:
+        assert name.lower().replace(" lines", "").replace(" speed", "") in text, name
+
+
+def test_what_the_studio_is_said_to_draw_is_what_it_draws(repository: Path) -> None:
+    text = (repository / "docs" / "studio.md").read_text(encoding="utf-8")
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
+    for field in set(DRAWABLE) - {"MotionAmplitude", "MotionSpeed"}:
+        lists = [row[1:3] for row in rows if row[0].split(",")[0].strip() == field]
+        told = [name.strip() for _, names in lists for name in names.split(",")]
+        assert sorted(told) == sorted(DRAWABLE[field])
+        assert sum(int(count) for count, _ in lists) == len(DRAWABLE[field])
