@@ -29,6 +29,9 @@ from animatrix_data.procedural.veils import VEILS
 from animatrix_data.procedural.view import PLANES, Layer, View
 from animatrix_data.taxonomy.tags import ProductionSpec
 
+UNSEEN = 8.0
+"""How many frame heights away a keypoint that is not seen is recorded at most."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -61,6 +64,18 @@ def _background(
     PLACES[content.place](Stage(far=far, mid=mid, ground=ground, near=near))
     layers = [Layer(p.finish(), *plane) for p, plane in zip(painters, PLANES, strict=True)]
     return layers[:4], layers[4]
+
+
+def _projected(matrix: skia.Matrix, at: tuple[float, float], limit: float) -> tuple[float, float]:
+    """Return where a point is seen, in pixels, at most `limit` from the frame's corner.
+
+    A point behind the camera, which the division would turn over, is as far down as can be.
+    """
+    depth = matrix.getPerspX() * at[0] + matrix.getPerspY() * at[1] + matrix.get(8)
+    seen = matrix.mapPoints([skia.Point(*at)])[0]
+    if depth <= 0:
+        return 0.0, limit
+    return min(max(seen.x(), -limit), limit), min(max(seen.y(), -limit), limit)
 
 
 class Scene:
@@ -223,9 +238,8 @@ class Scene:
                 if over:
                     over(canvas, t, figure, now, pose)
             matrix = canvas.getTotalMatrix()
-        named = now.keypoints()
-        moved = matrix.mapPoints([skia.Point(*p) for p in named.values()])
-        return {name: (p.x(), p.y()) for name, p in zip(named, moved, strict=True)}
+        limit = UNSEEN * self.size.height
+        return {name: _projected(matrix, at, limit) for name, at in now.keypoints().items()}
 
     def _prop(self, actor: Actor, t: int) -> Prop:
         """Return what an actor uses at a frame, made once per thing."""

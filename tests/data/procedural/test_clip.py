@@ -181,3 +181,12 @@ def test_tags_that_cannot_be_drawn_are_refused(tags: str, sentence: str) -> None
 def test_a_size_below_the_minimum_is_refused() -> None:
     with pytest.raises(ValueError, match="height is 16, below the minimum of 32"):
         Size(16, 64, 17, 8)
+
+
+def test_a_point_behind_the_camera_is_recorded_as_out_of_sight() -> None:
+    near = BASE.replace("ShotScale", [Tag("ShotScale", "Close-Up")])
+    near = near.replace("ShotAngle", [Tag("ShotAngle", "Low Angle")])
+    points = draw_clip(near, 3, SIZE).truth["keypoints"]
+    assert all(y > 64 for _, y in points["foot_l"] + points["knee_r"])
+    assert all(0 < x < 64 and 0 < y < 64 for x, y in points["head"])
+    assert np.abs(np.array(list(points.values()))).max() <= 8 * 64
