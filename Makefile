@@ -62,9 +62,10 @@ DESK := runs/desk
 SHIPPED_DESK := animatrix_jax/weights/desk
 
 desk: setup  ## train the shipped desk oracle again from nothing
-	$(ANIMATRIX) draw --out $(DESK)/oracle_corpus --clips 10000 --size desk --sampler faulty
-	$(ANIMATRIX) draw --out $(DESK)/oracle_exam --clips 2000 --size desk --sampler legible --seed 1000000
-	$(ANIMATRIX) train --config configs/desk/oracle.py --workdir $(DESK)/oracle
+	$(ANIMATRIX) draw --out $(DESK)/oracle_corpus --clips 8100 --size desk --sampler faulty
+	$(ANIMATRIX) draw --out $(DESK)/oracle_exam --clips 1480 --size desk --sampler legible --seed 1000000
+	$(ANIMATRIX) train --config configs/desk/oracle.py --workdir $(DESK)/oracle_looking
+	$(ANIMATRIX) train --config configs/desk/oracle.py:judging --workdir $(DESK)/oracle
 	mkdir -p $(SHIPPED_DESK)
 	cp -r $(DESK)/oracle/model/. $(SHIPPED_DESK)
 	cp $(DESK)/oracle/run.json $(SHIPPED_DESK)/run.oracle.json

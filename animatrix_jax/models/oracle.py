@@ -31,8 +31,10 @@ from animatrix_jax.models.oracle_streams import (
 from animatrix_jax.models.vae import fold_pixels
 
 STREAMS = ("seen", "moved", "posed", "closer", "field", "statistics")
-HEAT, PRESENCE, TRACKS = "heat", "presence", "tracks"
-"""What `OracleNet` returns beside logits where it finds points."""
+HEAT, PRESENCE, TRACKS, LOOKED = "heat", "presence", "tracks", "looked"
+"""What `OracleNet` returns beside logits: what it has looked at, and where it finds points."""
+LOOKING = ("seen", "moved", "posed", "closer")
+"""Beginnings of the names of the parameters that pixels pass; the others judge what came of it."""
 FAULT = "Fault:"
 """What the names of answers about faults begin with."""
 
@@ -45,7 +47,8 @@ class OracleConfig:
     at every `skip`-th frame. `stride` is how many of these lie between those whose appearance is
     looked at; a patch is looked for up to `reach` half-pixels away (in frames of half the size)
     `gaps` frames later. `points` are what `posed` finds; `pairs` is how many pairs of frames
-    `field` has. Answers named 'Fault:…' are joined apart from the tags' (`fault_hidden`).
+    `field` has. `join` is the width before the tags' answers (0: `hidden`), `fault_hidden` that
+    before those named 'Fault:…'.
     """
 
     labels: Mapping[str, tuple[str, ...]]
@@ -66,6 +69,7 @@ class OracleConfig:
     close_dim: int = 32
     course: int = 96
     pairs: int = 0
+    join: int = 0
     fault_hidden: int = 96
 
     def __post_init__(self) -> None:
@@ -159,37 +163,37 @@ class OracleNet(nn.Module):
     @nn.compact
     def __call__(
         self,
-        frames: Float[Array, "B T H W 3"],
+        frames: Float[Array, "B T H W 3"] | None,
         field: jax.Array | None = None,
         statistics: jax.Array | None = None,
+        looked: Mapping[str, jax.Array] | None = None,
         train: bool = False,
     ) -> dict[str, jax.Array]:
         """Map frames in [−1, 1] to logits [B, n] per sub-field; `train` needs an rng 'dropout'.
 
         `field` is the clip's `flow_field`, `statistics` its `frame_statistics`, where the streams
-        read them. Where points are found, `HEAT` [B, T, N, K] and `PRESENCE` [B, T, K] are logits
-        of their place and of their being in the frame, `TRACKS` is `tracks_of` these.
+        read them. `LOOKED` [B, D] is what came of the pixels. Where points are found, `HEAT`
+        [B, T, N, K] and `PRESENCE` [B, T, K] are logits of their place and of their being in the
+        frame, `TRACKS` is `tracks_of` these. `looked` holds `LOOKED` and `TRACKS` of an earlier
+        call: no frames are needed then.
         """
         c = self.config
-        features, found = self._features(frames, field, statistics)
-        features = nn.Dropout(c.dropout, deterministic=not train)(features)
-        joined = {}
-        for name, size in (("join", c.hidden), ("join_faults", c.fault_hidden)):
-            if name == "join" or any(label.startswith(FAULT) for label in c.labels):
-                wide = nn.silu(nn.Dense(size, name=name)(features))
-                joined[name] = nn.Dropout(c.dropout, deterministic=not train)(wide)
-        logits = {}
-        for name, answers in sorted(c.labels.items()):
-            wide = joined["join_faults" if name.startswith(FAULT) else "join"]
-            head = "head_" + name.replace(":", "_")
-            logits[name] = nn.Dense(len(answers), name=head)(wide)
-        return logits | found
+        found = dict(looked) if looked is not None else self._look(frames)
+        parts = [found[LOOKED]]
+        if "posed" in c.streams:
+            parts.append(Course(c.course, name="course")(found[TRACKS]))
+        if "field" in c.streams:
+            assert field is not None, "this oracle reads a clip's flow field"
+            parts.append(Field(c.course, name="field")(field))
+        if "statistics" in c.streams:
+            assert statistics is not None, "this oracle reads a clip's statistics"
+            parts.append(Numbers(c.course, name="statistics")(statistics))
+        return self._answer(jnp.concatenate(parts, axis=-1), train) | found
 
-    def _features(
-        self, frames: jax.Array, field: jax.Array | None, statistics: jax.Array | None
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Return what the streams say, side by side, and the points found; part of `__call__`."""
+    def _look(self, frames: jax.Array | None) -> dict[str, jax.Array]:
+        """Return what the streams that look at pixels say, and the points found."""
         c, parts, found = self.config, [], {}
+        assert frames is not None, "an oracle that has not looked yet needs frames"
         if "seen" in c.streams:
             parts.append(_Seen(c, name="seen")(frames))
         if "moved" in c.streams:
@@ -201,18 +205,27 @@ class OracleNet(nn.Module):
             tracks = lax.stop_gradient(tracks_of(heat, presence, c.width / c.height))
             found = {HEAT: heat, PRESENCE: presence, TRACKS: tracks}
             parts.append(Summary(c.hidden // 3, name="posed_summary")(deep))
-            parts.append(Course(c.course, name="course")(tracks))
             if "closer" in c.streams:
                 head = tracks[:, :: c.stride, c.points.index(HEAD), :2]
                 closer = Closer(c.close_dim, c.hidden // 4, name="closer")
                 parts.append(closer(frames[:, :: c.stride], head))
-        if "field" in c.streams:
-            assert field is not None, "this oracle reads a clip's flow field"
-            parts.append(Field(c.course, name="field")(field))
-        if "statistics" in c.streams:
-            assert statistics is not None, "this oracle reads a clip's statistics"
-            parts.append(Numbers(c.course, name="statistics")(statistics))
-        return jnp.concatenate(parts, axis=-1), found
+        blank = jnp.zeros((len(frames), 0))
+        return {LOOKED: jnp.concatenate([blank, *parts], axis=-1), **found}
+
+    def _answer(self, features: jax.Array, train: bool) -> dict[str, jax.Array]:
+        """Return the logits of every sub-field; faults are joined apart from tags."""
+        c, joined = self.config, {}
+        features = nn.Dropout(c.dropout, deterministic=not train)(features)
+        for name, size in (("join", c.join or c.hidden), ("join_faults", c.fault_hidden)):
+            if name == "join" or any(label.startswith(FAULT) for label in c.labels):
+                wide = nn.silu(nn.Dense(size, name=name)(features))
+                joined[name] = nn.Dropout(c.dropout, deterministic=not train)(wide)
+        logits = {}
+        for name, answers in sorted(c.labels.items()):
+            wide = joined["join_faults" if name.startswith(FAULT) else "join"]
+            head = "head_" + name.replace(":", "_")
+            logits[name] = nn.Dense(len(answers), name=head)(wide)
+        return logits
 
 
 class _Seen(nn.Module):

@@ -18,7 +18,7 @@ from animatrix_data.files import whole_file
 from animatrix_data.procedural.oracles import Reading, flow_field, frame_statistics
 from animatrix_data.settings import build
 from animatrix_jax.checkpoint.folder import copy_part, load_part, save_part
-from animatrix_jax.models.oracle import HEAT, PRESENCE, TRACKS, OracleConfig, OracleNet
+from animatrix_jax.models.oracle import HEAT, LOOKED, PRESENCE, TRACKS, OracleConfig, OracleNet
 
 PART = "oracle"
 CARD = "oracle.json"
@@ -117,7 +117,7 @@ def oracle_scores(net: OracleNet) -> Callable[[Any, Mapping[str, np.ndarray]], d
     def scores(params: Any, views: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         inputs: Any = {**views, "frames": views["frames"].astype(jnp.float32) / 127.5 - 1.0}
         out: Any = net.apply(params, **inputs)
-        kept = {name: value for name, value in out.items() if name not in (HEAT, PRESENCE)}
+        kept = {name: value for name, value in out.items() if name not in (HEAT, PRESENCE, LOOKED)}
         return {
             name: value if name == TRACKS else jax.nn.softmax(value) for name, value in kept.items()
         }
@@ -198,7 +198,7 @@ class LearnedOracle:
             ]
             padded = [*views, *[views[0]] * (batch - len(views))]
             stacked = {name: np.stack([view[name] for view in padded]) for name in views[0]}
-            scores = jax.device_get(self._scores(self._params, stacked))
+            scores = jax.device_get(self._scores(self.params, stacked))
             for i in range(len(views)):
                 yield {name: values[i] for name, values in scores.items()}
 
@@ -219,7 +219,8 @@ class LearnedOracle:
         return np.round(np.arange(self.card.config.frames) * rate).astype(int)
 
     @cached_property
-    def _params(self) -> Any:
+    def params(self) -> Any:
+        """The network's parameters."""
         c = self.card.config
         shapes = jax.eval_shape(partial(OracleNet(c).init, jax.random.key(0)), **c.inputs(1))
         return {"params": load_part(self.folder, PART, shapes["params"])}

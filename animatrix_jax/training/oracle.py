@@ -8,15 +8,18 @@ import optax
 from jaxtyping import Array, Float
 
 from animatrix_jax.diffusion.schedule import fold_sample
-from animatrix_jax.models.oracle import HEAT, PRESENCE, OracleNet
+from animatrix_jax.models.oracle import HEAT, LOOKED, PRESENCE, TRACKS, OracleNet
 from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 from animatrix_jax.training.vae import to_unit
 
-AUGMENTATION, DROPOUT = 1, 2
+AUGMENTATION, DROPOUT, TREMBLING = 1, 2, 3
 GRAINS = 5
 SOFTEST, BRIGHTEST, NOISIEST = 0.8, 0.12, 0.1
 """Bounds of the augmentation: share of a 3×3 blur, gain and offset, size of uniform noise."""
+TREMBLE = {TRACKS: 0.01, "field": 0.0003}
+"""Standard deviation of the noise on points (half frame heights) and flow (frame heights) that
+were read before."""
 
 
 def augment(key: jax.Array, frames: Float[Array, "T H W 3"]) -> Float[Array, "T H W 3"]:
@@ -77,7 +80,8 @@ def oracle_step(
     `targets` maps a sub-field to the share of each answer [B, n], all zero where it says nothing;
     the loss is the cross-entropy, summed over sub-fields. Where the network's streams read them, a
     batch holds `field` and `statistics`; where it finds points, `places` [B, T, K, 2] in half
-    frame heights and `inside` [B, T, K], and their losses are added.
+    frame heights and `inside` [B, T, K], and their losses are added. A batch that holds `LOOKED`
+    (and `TRACKS`) of frames looked at before needs none, and trains what judges them.
     """
     cells = net.config.height // 4
 
@@ -94,14 +98,31 @@ def oracle_step(
             losses |= point_losses(*found, cells)
         return jnp.sum(jnp.stack(list(losses.values()))), losses
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def given(batch: Batch, step: jax.Array) -> dict[str, Any]:
+        """Return what the network is given: frames in other light, or what was read before."""
         key = jax.random.key(seed)
+        read = ("field", "statistics")
+        inputs: dict[str, Any] = {name: batch[name] for name in read if name in batch}
+        if LOOKED in batch:
+            looked = {LOOKED: batch[LOOKED]}
+            for turn, (name, size) in enumerate(TREMBLE.items()):
+                if name not in batch:
+                    continue
+                own = jax.random.fold_in(jax.random.fold_in(key, TREMBLING + turn), step)
+                # The last channel, how sure a reading is, stays as it is.
+                values = jnp.arange(batch[name].shape[-1]) < 2
+                noisy = batch[name] + size * values * jax.random.normal(own, batch[name].shape)
+                (looked if name == TRACKS else inputs)[name] = noisy
+            return {"frames": None, "looked": looked, **inputs}
         fold = jax.vmap(lambda index: fold_sample(key, index, AUGMENTATION))
         frames = jax.vmap(augment)(fold(batch["sample_index"]), to_unit(batch["frames"]))
-        inputs = {name: batch[name] for name in ("field", "statistics") if name in batch}
+        return {"frames": frames, **inputs}
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        inputs, key = given(batch, state.step), jax.random.key(seed)
         dropout = jax.random.fold_in(jax.random.fold_in(key, DROPOUT), state.step)
         grad_fn = jax.value_and_grad(loss_fn, has_aux=True)
-        (loss, parts), grads = grad_fn(state.params, {"frames": frames, **inputs}, batch, dropout)
+        (loss, parts), grads = grad_fn(state.params, inputs, batch, dropout)
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         average = update_average(state.average, params, state.step, ema_decay)

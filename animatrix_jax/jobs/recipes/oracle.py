@@ -13,12 +13,21 @@ from animatrix_data.procedural.faults import FAULTS
 from animatrix_data.procedural.oracles import NOTHING, PAIRS_PER_SECOND, PARTS, sampler_labels
 from animatrix_jax.jobs.recipes.oracle_clips import (
     Clips,
+    Views,
     corpus_rows,
     load_clips,
     shown_batch,
     target_rows,
 )
 from animatrix_jax.jobs.recipes.oracle_exam import Exam
+from animatrix_jax.jobs.recipes.oracle_looks import (
+    joined,
+    judging,
+    look,
+    looked_batch,
+    looked_shapes,
+    looking_of,
+)
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.oracle import FAULT, OracleConfig, OracleNet
 from animatrix_jax.runtime.model import load_model
@@ -40,8 +49,10 @@ class OracleSettings:
     the first `examined_soft` of those that are only measured on (None: all) go through the VAE of
     `model`; the latter are the `held_out` clips at the corpus' end and all clips of `exam`. A clip
     that has a reconstruction is shown as drawn with probability `sharp`. The classical oracles
-    are measured on `registered` of the held-out clips. An answer that is read right less often
-    than `bar` (None: no such list) is listed as not measured. The other numbers are
+    are measured on `registered` of the held-out clips. With `initial`, an oracle's folder, what
+    looks at pixels is taken from there as it is: every clip and its mirror image is looked at
+    once, and only what judges that is trained, from nothing. An answer that is read right less
+    often than `bar` (None: no such list) is listed as not measured. The other numbers are
     `OracleConfig`'s.
     """
 
@@ -60,6 +71,7 @@ class OracleSettings:
     sharp: float = 0.35
     registered: int = 150
     bar: float | None = None
+    initial: Path | None = None
     streams: tuple[str, ...] = ("seen", "moved")
     points: tuple[str, ...] = ()
     skip: int = 1
@@ -70,6 +82,7 @@ class OracleSettings:
     close_dim: int = 32
     course: int = 96
     hidden: int = 192
+    join: int = 0
     fault_hidden: int = 96
     dropout: float = 0.2
     optimizer: OptimizerSettings = OptimizerSettings()
@@ -86,16 +99,20 @@ def core(settings: OracleSettings, seed: int) -> Core:
     def init(key: jax.Array) -> TrainState:
         blank: Any = {name: jnp.zeros(shape.shape) for name, shape in config.inputs(1).items()}
         params = net.init(key, **blank)
+        params = judging(params) if settings.initial else params
         return new_state(params, transform.init(params))
 
     example: dict[str, Any] = dict(config.inputs(batch))
     example["frames"] = jax.ShapeDtypeStruct(example["frames"].shape, jnp.uint8)
+    if settings.initial:
+        example |= looked_shapes(net, config.inputs(batch))
+        del example["frames"]
     example["targets"] = {
         name: jax.ShapeDtypeStruct((batch, len(known)), jnp.float32)
         for name, known in config.labels.items()
     }
     example["sample_index"] = jax.ShapeDtypeStruct((batch, 2), jnp.uint32)
-    if config.points:
+    if config.points and not settings.initial:
         shape = (batch, config.shown, len(config.points))
         example["places"] = jax.ShapeDtypeStruct((*shape, 2), jnp.float32)
         example["inside"] = jax.ShapeDtypeStruct(shape, jnp.float32)
@@ -113,7 +130,8 @@ def _config(settings: OracleSettings) -> OracleConfig:
         labels, frames, height, width,
         streams=s.streams, points=s.points, pairs=pairs, skip=s.skip, stride=s.stride,
         dim=s.dim, motion_dim=s.motion_dim, posed_dim=s.posed_dim, close_dim=s.close_dim,
-        course=s.course, hidden=s.hidden, fault_hidden=s.fault_hidden, dropout=s.dropout,
+        course=s.course, hidden=s.hidden, join=s.join, fault_hidden=s.fault_hidden,
+        dropout=s.dropout,
     )  # fmt: skip
 
 
@@ -136,17 +154,20 @@ def prepare(settings: OracleSettings, seed: int) -> Recipe:
         unseen, config, model, len(unseen) if examined is None else min(examined, len(unseen))
     )
     exam = Exam(config, held_out, settings.registered, settings.bar, settings.sampler)
+    state = jax.jit(parts.init)(jax.random.key(seed))
+    looking = looking_of(settings.initial) if settings.initial else {}
+    looked = look(OracleNet(config), joined(state.params, looking), train) if looking else None
 
     def export(state: TrainState, folder: Path) -> None:
-        dtype = jnp.dtype(settings.export_dtype)
-        save_oracle(folder, state.average, exam.card(state.average, settings.fps, dtype), dtype)
+        dtype, params = jnp.dtype(settings.export_dtype), joined(state.average, looking)
+        save_oracle(folder, params, exam.card(params, settings.fps, dtype), dtype)
 
     parents = {"corpus": rows[0][0].digest, "vae": model.vae_digest}
     return Recipe(
-        state=jax.jit(parts.init)(jax.random.key(seed)),
+        state=state,
         step=parts.step,
-        batches=lambda start: _batches(train, config.labels, settings, seed, start),
-        evaluate=lambda state: exam.numbers(state.average),
+        batches=lambda start: _batches(train, looked, config.labels, settings, seed, start),
+        evaluate=lambda state: exam.numbers(joined(state.average, looking)),
         export=export,
         total_steps=settings.steps,
         parents=parents | ({"exam": extra[0][0].digest} if extra else {}),
@@ -155,6 +176,7 @@ def prepare(settings: OracleSettings, seed: int) -> Recipe:
 
 def _batches(
     clips: Clips,
+    looked: tuple[Views, Views] | None,
     labels: Mapping[str, Sequence[str]],
     settings: OracleSettings,
     seed: int,
@@ -169,8 +191,10 @@ def _batches(
         chosen = np.array([place(i, count, seed) for i in indices])
         flipped, sharp = random.random(size) < 0.5, random.random(size) < settings.sharp
         soft = (chosen < clips.softened) & ~sharp
+        shown = shown_batch(clips, chosen, soft, flipped) if looked is None else (
+            looked_batch(clips, looked, chosen, flipped))  # fmt: skip
         yield {
-            **shown_batch(clips, chosen, soft, flipped),
+            **shown,
             "targets": {
                 name: np.where(flipped[:, None], targets[1][name][chosen], targets[0][name][chosen])
                 for name in labels

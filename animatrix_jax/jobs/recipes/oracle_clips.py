@@ -173,7 +173,7 @@ def shown_batch(clips: Clips, chosen: np.ndarray, soft: np.ndarray, flipped: np.
     for name, drawn in clips.drawn.items():
         batch[name] = np.stack(
             [
-                _mirrored(name, clips.soft[name][clip] if s else drawn[clip], f)
+                mirrored(name, clips.soft[name][clip] if s else drawn[clip], f)
                 for clip, s, f in zip(chosen, soft, flipped, strict=True)
             ]
         )
@@ -185,7 +185,7 @@ def shown_batch(clips: Clips, chosen: np.ndarray, soft: np.ndarray, flipped: np.
     return batch
 
 
-def _mirrored(name: str, view: np.ndarray, flipped: bool) -> np.ndarray:
+def mirrored(name: str, view: np.ndarray, flipped: bool) -> np.ndarray:
     """Return a clip's view of the mirrored clip: flow to the right becomes flow to the left."""
     if not flipped or name == "statistics":
         return view

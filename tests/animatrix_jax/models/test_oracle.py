@@ -38,7 +38,7 @@ def test_one_logit_an_answer() -> None:
     clip = jnp.zeros((2, 5, 16, 16, 3))
     params = jax.eval_shape(net.init, jax.random.key(0), clip)
     logits = jax.eval_shape(net.apply, params, clip)
-    assert {name: value.shape for name, value in logits.items()} == {
+    assert {name: logits[name].shape for name in LABELS} == {
         "VideoStyle": (2, 2), "CameraMotion": (2, 3),
     }  # fmt: skip
 

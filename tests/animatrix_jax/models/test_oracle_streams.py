@@ -7,6 +7,7 @@ import pytest
 
 from animatrix_jax.models.oracle import (
     HEAT,
+    LOOKED,
     PRESENCE,
     TRACKS,
     OracleConfig,
@@ -32,6 +33,7 @@ def test_all_streams_join_and_only_faults_are_joined_apart() -> None:
     params = jax.eval_shape(net.init, jax.random.key(0), **inputs)
     assert {"join", "join_faults", "head_VFX", "head_Fault_tear"} <= set(params["params"])
     out = jax.eval_shape(net.apply, params, **inputs)
+    assert out.pop(LOOKED).shape[0] == 2
     assert {name: value.shape for name, value in out.items()} == {
         "VFX": (2, 3), "Fault:tear": (2, 2), HEAT: (2, 5, 64, 2), PRESENCE: (2, 5, 2),
         TRACKS: (2, 5, 2, 3),

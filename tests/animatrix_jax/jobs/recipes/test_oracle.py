@@ -20,6 +20,7 @@ from animatrix_jax.jobs.recipes.oracle_clips import (
     target_rows,
 )
 from animatrix_jax.jobs.recipes.oracle_exam import Exam, accuracy_tables
+from animatrix_jax.jobs.recipes.oracle_looks import joined, judging, look, looked_batch
 from animatrix_jax.models.oracle import OracleConfig, OracleNet
 
 SPECS = [parse_tags("CameraMotion: pan left"), parse_tags("CameraMotion: static, VFX: Rain")]
@@ -149,3 +150,24 @@ def test_a_run_leaves_an_oracle_that_reads_clips(tiny_model: Path, tmp_path: Pat
         oracles(np.zeros((4, 64, 64, 3), np.uint8), 8.0)
     with pytest.raises(ValueError, match=r"clips of \(9, 32, 32\)"):
         train.run(config | {"settings": settings | {"clip": (9, 32, 32)}}, tmp_path / "other")
+
+
+def test_what_was_looked_at_once_is_judged_alike() -> None:
+    clips, net = some_clips(CONFIG), OracleNet(CONFIG)
+    shapes = jax.eval_shape(net.init, jax.random.key(0), **CONFIG.inputs(1))
+    random = np.random.default_rng(0)
+    params = jax.tree.map(lambda leaf: 0.2 * random.normal(size=leaf.shape).astype("f4"), shapes)
+    looking = {k: v for k, v in params["params"].items() if k not in judging(params)["params"]}
+    assert set(looking) == {"posed", "posed_summary"}
+    looked = look(net, joined(judging(params), looking), clips)
+    chosen, flipped = np.array([0, 2]), np.array([False, True])
+    again = looked_batch(clips, looked, chosen, flipped)
+    seen = {name: again.pop(name) for name in looked[0]}
+    once = shown_batch(clips, chosen, np.zeros(2, bool), flipped)
+    views = {name: once[name] for name in clips.drawn}
+    whole: dict[str, jax.Array] = jax.jit(net.apply)(
+        params, **{**views, "frames": views["frames"] / 127.5 - 1.0}
+    )
+    apart: dict[str, jax.Array] = jax.jit(net.apply)(judging(params), None, **again, looked=seen)
+    for name in CONFIG.labels:
+        np.testing.assert_allclose(apart[name], whole[name], rtol=2e-4, atol=2e-4)
