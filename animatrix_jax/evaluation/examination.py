@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from animatrix_data.procedural import Size
-from animatrix_data.procedural.oracles import NOTHING, Reading, answers, field_of, top
+from animatrix_data.procedural.oracles import (
+    NOTHING,
+    Reading,
+    answers,
+    camera_path,
+    field_of,
+    path_error,
+    top,
+)
+from animatrix_data.progress import track
 from animatrix_data.taxonomy import FIELDS
 from animatrix_jax.evaluation import report as tables
 from animatrix_jax.evaluation.bench import read_clips
@@ -23,7 +32,9 @@ from animatrix_jax.models.oracle import FAULT
 from animatrix_jax.runtime.model import Model
 
 SOFTENED = 200
-"""How many clips at most go through the VAE."""
+"""How many clips at most go through the VAE, or have their background registered."""
+TRAVEL = 8.0
+"""The least travel of a background, in pixels, that a path's error is a share of."""
 
 
 def through_vae(
@@ -70,6 +81,8 @@ def examine(
     faults = _faults(drawn, soft, read)
     if faults:
         tables.show(tables.fault_table(faults))
+    path = camera_numbers([clip for clip in drawn[:SOFTENED] if not clip.faults])
+    tables.show(tables.path_table(path))
     accuracy = {name: {"raw": raw, "reconstructed": after} for name, (raw, after) in rows.items()}
     return {
         "renders": renders,
@@ -78,7 +91,29 @@ def examine(
         "per_answer": per_answer,
         "confusion": confusion,
         "faults": faults,
+        "camera_path": path,
     }
+
+
+def camera_numbers(shown: Sequence[Shown]) -> dict[str, float | int | None]:
+    """Return how well the classical oracle registers the background of drawn clips.
+
+    Of the clips whose background travels at least `TRAVEL` pixels the error as a share of the
+    travel, of those whose camera stands still the drift in pixels (`path_error`): the median and
+    the 95th percentile, None where there is no such clip.
+    """
+    errors = [
+        path_error(camera_path(clip.frames), clip.camera, *clip.frames.shape[1:3])
+        for clip in track(shown, label="Registering")
+        if clip.camera
+    ]
+    moving = [error.relative for error in errors if error.travel >= TRAVEL]
+    still = [error.drift for error in errors if error.travel == 0]
+    numbers: dict[str, float | int | None] = {"moving": len(moving), "still": len(still)}
+    for name, values in (("error", moving), ("drift", still)):
+        for key, share in (("median", 50), ("p95", 95)):
+            numbers[f"{name}_{key}"] = float(np.percentile(values, share)) if values else None
+    return numbers
 
 
 Pair = tuple[tuple[str, ...], str]

@@ -101,6 +101,22 @@ def fault_table(rows: Mapping[str, Mapping[str, float | int | None]]) -> Table:
     return table
 
 
+def path_table(numbers: Mapping[str, float | int | None]) -> Table:
+    """Return how far the registered path of the background is from the truth's."""
+    table = Table(title="The camera's path, registered classically")
+    for heading in ("", "clips", "median", "95th percentile"):
+        table.add_column(heading, justify="right" if heading else "left")
+
+    def cells(name: str, form: str) -> list[str]:
+        found = [numbers[f"{name}_{key}"] for key in ("median", "p95")]
+        return ["–" if number is None else form.format(number) for number in found]
+
+    moving, still = str(numbers["moving"]), str(numbers["still"])
+    table.add_row("error, as a share of the travel", moving, *cells("error", "{:.1%}"))
+    table.add_row("drift where the camera stands still", still, *cells("drift", "{:.2f} px"))
+    return table
+
+
 def guidance_table(reports: Mapping[float, AdherenceReport]) -> Table:
     """Return adherence by axis and measured sub-field under each tag guidance."""
     table = Table(title="Adherence under tag guidance")

@@ -1,6 +1,7 @@
 """Clips to measure, with what was asked of them: generated ones, a corpus, or drawn afresh."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ HELD_OUT_SEED = 3_000_000_000
 class Shown:
     """A clip, frames uint8 [T, H, W, 3] at `fps`, and what was asked of it.
 
-    Of a drawn clip also the kinds of faults that it shows and its deformation in [0, 1].
+    Of a drawn clip also the kinds of faults that it shows, its deformation in [0, 1], and the
+    background's path as its truth has it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Shown:
     spec: ProductionSpec
     faults: frozenset[str] = frozenset()
     deformation: float = 0.0
+    camera: Mapping[str, Sequence[float]] | None = None
 
 
 def load_clips(folder: str | Path) -> list[Shown]:
@@ -93,7 +96,7 @@ def draw_held_out(count: int, size: Size, seed: int, sampler: str) -> list[Shown
         kinds = frozenset(fault.kind for fault in faults)
         shown.append(
             Shown(f"drawn-{number}", clip.frames, float(size.fps), spec, kinds,
-                  float(clip.truth["deformation"]))
+                  float(clip.truth["deformation"]), clip.truth["camera"])
         )  # fmt: skip
     return shown
 

@@ -1,0 +1,30 @@
+"""What the examination says of the classical camera oracle."""
+
+import pytest
+
+from animatrix_data.procedural import Size
+from animatrix_jax.evaluation.examination import camera_numbers
+from animatrix_jax.evaluation.report import path_table
+from animatrix_jax.evaluation.sources import Shown, draw_held_out
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[Shown]:
+    return draw_held_out(6, Size(64, 64, 9, 8), 0, "pocket")
+
+
+def test_paths_are_held_against_the_truth_of_drawn_clips(drawn: list[Shown]) -> None:
+    numbers = camera_numbers(drawn)
+    assert numbers["moving"] and numbers["moving"] + numbers["still"] <= len(drawn)
+    median, high = numbers["error_median"], numbers["error_p95"]
+    assert median is not None and high is not None and 0 < median <= high
+    row = path_table(numbers).columns[2]
+    assert f"{median:.1%}" in list(row.cells)
+
+
+def test_without_a_truth_there_is_nothing_to_say(drawn: list[Shown]) -> None:
+    clip = Shown("own", drawn[0].frames, 8.0, drawn[0].spec)
+    numbers = camera_numbers([clip])
+    assert numbers["moving"] == numbers["still"] == 0
+    assert numbers["error_median"] is None
+    assert "–" in list(path_table(numbers).columns[3].cells)
