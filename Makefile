@@ -61,7 +61,7 @@ pocket: setup  ## train the shipped pocket weights again from nothing (MACHINE=g
 DESK := runs/desk
 SHIPPED_DESK := animatrix_jax/weights/desk
 
-desk: setup  ## train the shipped desk oracle again from nothing
+desk: setup  ## train the desk oracle from nothing, into the package
 	$(ANIMATRIX) draw --out $(DESK)/oracle_corpus --clips 8100 --size desk --sampler faulty
 	$(ANIMATRIX) draw --out $(DESK)/oracle_exam --clips 1480 --size desk --sampler legible --seed 1000000
 	$(ANIMATRIX) train --config configs/desk/oracle.py --workdir $(DESK)/oracle_looking

@@ -16,6 +16,7 @@ from animatrix_data.procedural.oracles import (
     path_error,
     top,
 )
+from animatrix_data.procedural.oracles.camera import TRAVEL
 from animatrix_data.progress import track
 from animatrix_data.taxonomy import FIELDS
 from animatrix_jax.evaluation import report as tables
@@ -33,8 +34,6 @@ from animatrix_jax.runtime.model import Model
 
 SOFTENED = 200
 """How many clips at most go through the VAE, or have their background registered."""
-TRAVEL = 8.0
-"""The least travel of a background, in pixels, that a path's error is a share of."""
 
 
 def through_vae(

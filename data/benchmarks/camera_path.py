@@ -18,11 +18,9 @@ from rich.table import Table
 from animatrix_data.procedural import Size, draw_clip, find_sampler, sample_spec
 from animatrix_data.procedural.oracles import camera_path, classify_camera, path_error
 from animatrix_data.procedural.oracles.answers import answer
-from animatrix_data.procedural.oracles.camera import PathError
+from animatrix_data.procedural.oracles.camera import TRAVEL, PathError
 
 DESK = Size(128, 128, 33, 16)
-TRAVEL = 8.0
-"""Pixels that a background must travel for its path's relative error to count."""
 DRIFT = 0.5
 ALL = "all"
 

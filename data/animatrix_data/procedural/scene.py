@@ -164,9 +164,10 @@ class Scene:
             points = self._draw_frame(canvas, shown[t])
             canvas.restore()
             frames[t] = pixels[:, :, :3]
+            placed = self._placed(points)
             for change in (*(e.pixels for e in self.effects), *(f.pixels for f in self.faults)):
                 if change:
-                    change(frames[t], shown[t], self._placed(points))
+                    change(frames[t], shown[t], placed)
             for name, (x, y) in points.items():
                 keypoints.setdefault(name, []).append([round(x, 2), round(y, 2)])
         camera = {name: [path[t] for t in shown] for name, path in self.view.truth().items()}

@@ -27,6 +27,8 @@ from animatrix_data.procedural.oracles.registration import (
 Path1 = NDArray[np.float64]
 Way = NDArray[np.float64]
 
+TRAVEL = 8.0
+"""The least travel of a background, in pixels, that a path's error is a share of."""
 LINK = 2
 """Frames between the ends of the pairs in which the ways of figure and ground are read."""
 BEND = 3

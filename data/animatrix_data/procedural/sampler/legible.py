@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from animatrix_data.procedural.camera import readable_move
 from animatrix_data.procedural.effects import ALL_SHOTS, EFFECTS
 from animatrix_data.procedural.expressions import FACE_SHOTS, NEUTRAL
 from animatrix_data.procedural.faults import BODY_SHOTS, FAULTS, Fault, conflict
@@ -57,15 +58,16 @@ def legible(rng: Rng) -> ProductionSpec:
     Style, movement with direction, motion and effect are as even as visibility lets them be.
     """
     motion, effect, shot, above, felt = _draw_cell(rng)
-    angles = [a for a in DRAWABLE["ShotAngle"] if (a == FACELESS_ANGLE) == above]
-    tags = [Tag("ShotScale", shot), Tag("ShotAngle", pick(rng, angles))]
+    angle = pick(rng, [a for a in DRAWABLE["ShotAngle"] if (a == FACELESS_ANGLE) == above])
+    tags = [Tag("ShotScale", shot), Tag("ShotAngle", angle)]
     if motion:
         tags.append(Tag("MotionType", motion))
     for field in ("VideoStyle", "MotionStyle", "MotionAmplitude", "MotionSpeed"):
         tags.append(Tag(field, pick(rng, DRAWABLE[field])))
     if felt:
         tags.append(Tag("Emotion", pick(rng, DRAWABLE["Emotion"])))
-    tags.append(draw_move(rng))
+    move = draw_move(rng)
+    tags.append(move if readable_move(move, shot, angle) else Tag("CameraMotion", "Static"))
     if effect:
         tags.append(effect_tag(effect))
     return ProductionSpec(tuple(tags))
