@@ -11,7 +11,7 @@ from animatrix_data.procedural.expressions import FACE_SHOTS
 from animatrix_data.procedural.faults import FAULTS, conflict
 from animatrix_data.procedural.sampler import MOVES, check_drawable
 from animatrix_data.procedural.sampler.drawable import readable_shots
-from animatrix_data.procedural.sampler.legible import fit_margins
+from animatrix_data.procedural.sampler.visible import fit_margins
 
 COUNT = 3000
 SPECS = [sample_spec(seed, "legible") for seed in range(COUNT)]

@@ -1,0 +1,80 @@
+"""Samplers of tags that differ clearly: what the desk oracle is asked to tell apart.
+
+Of motions, effects and emotions whose drawings share a look only some are taken, as many as show
+every category; the camera moves where a background is seen, by at least a medium amplitude; faults
+are drawn where they are large enough to be seen in 128 pixels.
+"""
+
+from __future__ import annotations
+
+from animatrix_data.procedural.camera import MOVEMENTS
+from animatrix_data.procedural.faults import BODY_SHOTS, Fault
+from animatrix_data.procedural.sampler.balanced import DEFORMED
+from animatrix_data.procedural.sampler.base import SAMPLERS, Rng, Sampler, move_tag, pick, weighed
+from animatrix_data.procedural.sampler.visible import (
+    FACELESS_ANGLE,
+    Choice,
+    draw_fault,
+    draw_visible,
+)
+from animatrix_data.taxonomy.tags import ProductionSpec, Tag
+from animatrix_data.taxonomy.vocabulary import LEVELS
+
+MOTIONS = ("stand", "run", "sit", "fly", "swim", "laugh", "sob", "weapon swing", "cast", "dance",
+           "instrument", "drive", "hug", "crowd")  # fmt: skip
+EMOTIONS = ("happiness", "crying", "anger", "surprise", "shyness", "gloom")
+EFFECTS = (
+    "Spiral Eyes", "Waterfall Tears", "Lightbulb", "Vein Pop", "Crow Gag",
+    "Dark Face", "Charred Face", "Chibi Form",
+    "Squash & Stretch", "Kinetic Motion",
+    "Impact Flash", "Impact Burst Lines", "Focus Lines", "Impact Frame", "Zip Ribbons",
+    "Falling Leaves", "God Rays", "Heavy Rain", "Snow", "Sandstorm", "Fog", "Meteor Shower",
+    "Abstract Pattern Background",
+    "Shatter", "Whirlpool", "Explosion",
+    "Lightning Strike", "Electric Shock", "Energy Explosion", "Energy Sphere", "Magic Circle",
+    "Barrier",
+)  # fmt: skip
+VEILS = ("Fog", "Sandstorm", "Abstract Pattern Background", "Meteor Shower", "Shatter",
+         "Energy Explosion")  # fmt: skip
+"""Effects that stand before the background, or in its place: the camera is still with them."""
+SHOTS = (0.17, 0.28, 0.32, 0.15, 0.08)
+"""The shares of the shot scales, in the order in which the studio names them."""
+ABOVE = 0.08
+STILL = 0.3
+"""How often the camera stands still, against any other of its movements, where it could move."""
+CLEAR = LEVELS[1:]
+"""The amplitudes of its movements."""
+
+
+def _move(rng: Rng, spec: ProductionSpec) -> Tag:
+    """Return a movement that its shot, angle and effect show; all but Static alike."""
+    (shot,), (angle,) = spec.get("ShotScale"), spec.get("ShotAngle")
+    veiled = any(tag.name in VEILS for tag in spec.get("VFX"))
+    weights = {name: STILL if name == "Static" else 1.0 for name in MOVEMENTS}
+    name = weighed(rng, weights)
+    sides = [
+        side
+        for side in MOVEMENTS[name].directions
+        if not (name == "Follow" and side in ("in", "out") and angle.name == FACELESS_ANGLE)
+    ]
+    move = move_tag(name, pick(rng, sides), pick(rng, CLEAR), pick(rng, LEVELS))
+    return Tag("CameraMotion", "Static") if veiled or shot.name not in BODY_SHOTS else move
+
+
+CLEARLY = Choice(
+    _move, MOTIONS, EFFECTS, EMOTIONS, SHOTS, ABOVE, (0.5, 1.0), (("limb", "Long Shot"),)
+)
+
+
+def distinct(rng: Rng) -> ProductionSpec:
+    """A choice of tags that differ clearly, all that is asked for to be seen; else as `legible`."""
+    return draw_visible(rng, CLEARLY)
+
+
+def one_fault(rng: Rng, spec: ProductionSpec) -> tuple[Fault, ...]:
+    """Return, for half of the clips, one fault of at least medium severity that is seen."""
+    return draw_fault(rng, spec, CLEARLY)
+
+
+SAMPLERS.add("distinct")(Sampler(distinct, DEFORMED))
+SAMPLERS.add("distinct_faulty")(Sampler(distinct, DEFORMED, one_fault))
