@@ -76,7 +76,8 @@ class Verb:
 
 
 SAMPLERS = (
-    "balanced", "legible", "faulty", "distinct", "distinct_faulty", "long_tail", "rehearsed", "pocket", "seaside",
+    "balanced", "legible", "faulty", "distinct", "distinct_faulty", "long_tail", "rehearsed",
+    "pocket", "seaside",
 )  # fmt: skip
 SAMPLER = Flag("sampler", f"how tags and places vary: {', '.join(SAMPLERS)}", default="balanced")
 MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped model)", "model")

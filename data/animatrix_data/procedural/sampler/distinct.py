@@ -45,6 +45,19 @@ STILL = 0.3
 CLEAR = LEVELS[1:]
 """The amplitudes of its movements."""
 
+KINDS = (("limb", 3.0), ("face", 2.0), ("colour", 1.5))
+"""Faults that are harder to see than others: more clips show them."""
+ARMLESS = ("swim", "crowd", "hug", "sob", "laugh", "instrument", "drive")
+"""Motions that hide arms or hold them before the figure."""
+HIDDEN = (
+    ("limb", ("Long Shot", FACELESS_ANGLE, "Chibi Form", "Impact Frame", *ARMLESS, *VEILS)),
+    ("face", ("hug", "Fog", "Sandstorm", "Shatter", "Electric Shock")),
+    ("colour", (FACELESS_ANGLE, "Chibi Form", "swim", *VEILS)),
+    ("outline", ("Fog", "Sandstorm")),
+    ("melt", ("Fog", "Sandstorm")),
+)
+"""The tags that hide a kind of fault."""
+
 
 def _move(rng: Rng, spec: ProductionSpec) -> Tag:
     """Return a movement that its shot, angle and effect show; all but Static alike."""
@@ -61,9 +74,7 @@ def _move(rng: Rng, spec: ProductionSpec) -> Tag:
     return Tag("CameraMotion", "Static") if veiled or shot.name not in BODY_SHOTS else move
 
 
-CLEARLY = Choice(
-    _move, MOTIONS, EFFECTS, EMOTIONS, SHOTS, ABOVE, (0.5, 1.0), (("limb", "Long Shot"),)
-)
+CLEARLY = Choice(_move, MOTIONS, EFFECTS, EMOTIONS, SHOTS, ABOVE, (0.5, 1.0), KINDS, HIDDEN)
 
 
 def distinct(rng: Rng) -> ProductionSpec:

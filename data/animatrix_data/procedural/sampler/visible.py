@@ -11,7 +11,7 @@ fitting).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -51,7 +51,8 @@ class Choice:
     Motions, effects and emotions are even among those named. shots: the share of every shot scale,
     in the order of `DRAWABLE`; above: the share of clips seen from straight above. move draws the
     camera's movement for a clip with the tags drawn so far. severities: the range of a fault's
-    severity; hidden: shot scales in which a kind of fault is not drawn.
+    severity; kinds: how often a kind of fault is drawn against the others (1 where it is not
+    named); hidden: the names of tags that hide a kind of fault, with which it is not drawn.
     """
 
     move: Callable[[Rng, ProductionSpec], Tag]
@@ -61,7 +62,8 @@ class Choice:
     shots: tuple[float, ...] = (1 / len(DRAWABLE["ShotScale"]),) * len(DRAWABLE["ShotScale"])
     above: float = 1 / len(DRAWABLE["ShotAngle"])
     severities: tuple[float, float] = (0.3, 1.0)
-    hidden: tuple[tuple[str, str], ...] = field(default=())
+    kinds: tuple[tuple[str, float], ...] = ()
+    hidden: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def draw_visible(rng: Rng, choice: Choice) -> ProductionSpec:
@@ -71,8 +73,8 @@ def draw_visible(rng: Rng, choice: Choice) -> ProductionSpec:
     tags = [Tag("ShotScale", shot), Tag("ShotAngle", angle)]
     if motion:
         tags.append(Tag("MotionType", motion))
-    for field_name in ("VideoStyle", "MotionStyle", "MotionAmplitude", "MotionSpeed"):
-        tags.append(Tag(field_name, pick(rng, DRAWABLE[field_name])))
+    for field in ("VideoStyle", "MotionStyle", "MotionAmplitude", "MotionSpeed"):
+        tags.append(Tag(field, pick(rng, DRAWABLE[field])))
     if felt:
         tags.append(Tag("Emotion", pick(rng, choice.emotions)))
     effects = [effect_tag(effect)] if effect else []
@@ -83,7 +85,7 @@ def draw_visible(rng: Rng, choice: Choice) -> ProductionSpec:
 def draw_fault(rng: Rng, spec: ProductionSpec, choice: Choice) -> tuple[Fault, ...]:
     """Return, for half of the clips, one fault that is seen and that no tag can be mistaken for.
 
-    Every kind is drawn about as often, though some can be drawn with few specs only.
+    Kinds are drawn as often as the choice says, though some can be drawn with few specs only.
     """
     broken, severity = rng.uniform() < FAULTY, float(rng.uniform(*choice.severities))
     known = _fault_weights(choice)
@@ -92,20 +94,22 @@ def draw_fault(rng: Rng, spec: ProductionSpec, choice: Choice) -> tuple[Fault, .
 
 
 def _fits(kind: str, spec: ProductionSpec, choice: Choice) -> bool:
-    shown = all((kind, tag.name) not in choice.hidden for tag in spec.get("ShotScale"))
+    hiding = dict(choice.hidden).get(kind, ())
+    shown = not any(tag.name in hiding for tag in spec.tags)
     return shown and conflict(Fault(kind, choice.severities[1]), spec) is None
 
 
 @cache
 def _fault_weights(choice: Choice) -> dict[str, float]:
-    """Return the weight of every kind among those that a spec allows, which makes kinds even."""
+    """Return each kind's weight among those that a spec allows which gives kinds their shares."""
     specs = [draw_visible(generator(seed, "fault weights"), choice) for seed in range(SURVEYED)]
     allowed = np.array([[_fits(kind, spec, choice) for kind in FAULTS] for spec in specs], float)
+    wanted = np.array([dict(choice.kinds).get(kind, 1.0) for kind in FAULTS])
     weights = np.ones(len(FAULTS))
     for _ in range(ROUNDS):
         shares = allowed * weights
         shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
-        weights /= np.maximum(shares.mean(axis=0), 1e-12)
+        weights *= wanted / np.maximum(shares.mean(axis=0), 1e-12)
         weights /= weights.sum()
     return dict(zip(FAULTS, weights.tolist(), strict=True))
 
