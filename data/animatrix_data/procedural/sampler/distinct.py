@@ -45,14 +45,16 @@ STILL = 0.3
 CLEAR = LEVELS[1:]
 """The amplitudes of its movements."""
 
-KINDS = (("limb", 3.0), ("face", 2.0), ("colour", 1.5))
+KINDS = (("limb", 3.0), ("face", 2.5), ("colour", 2.5))
 """Faults that are harder to see than others: more clips show them."""
 ARMLESS = ("swim", "crowd", "hug", "sob", "laugh", "instrument", "drive")
 """Motions that hide arms or hold them before the figure."""
+TANGLES = ("Chibi Form", "Impact Frame", "Zip Ribbons", "Electric Shock", "Kinetic Motion")
+"""Effects that cross arms or change them."""
 HIDDEN = (
-    ("limb", ("Long Shot", FACELESS_ANGLE, "Chibi Form", "Impact Frame", *ARMLESS, *VEILS)),
-    ("face", ("hug", "Fog", "Sandstorm", "Shatter", "Electric Shock")),
-    ("colour", (FACELESS_ANGLE, "Chibi Form", "swim", *VEILS)),
+    ("limb", ("Long Shot", FACELESS_ANGLE, "Rack Focus", *ARMLESS, *VEILS, *TANGLES)),
+    ("face", ("hug", "Rack Focus", "Fog", "Sandstorm", "Shatter", "Electric Shock")),
+    ("colour", (FACELESS_ANGLE, "Rack Focus", "swim", *VEILS)),
     ("outline", ("Fog", "Sandstorm")),
     ("melt", ("Fog", "Sandstorm")),
 )
