@@ -1,7 +1,8 @@
 """The classical camera oracle: the background's path, and which movement it is, from pixels alone.
 
-The path is registered over the whole clip (see `registration`). Beside it, the ways of figure and
-ground, and where the picture is sharp, tell movements apart whose background moves alike.
+The path is the one that explains the whole clip best (see `hypotheses`). Beside it, the ways of
+figure and ground, and where the picture is sharp, tell movements apart whose background moves
+alike.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animatrix_data.procedural.oracles.flow import Frames, Grey, greys
+from animatrix_data.procedural.oracles.hypotheses import explain
 from animatrix_data.procedural.oracles.registration import (
     WORK_EDGE,
     Pair,
     Tracker,
     fit,
     inlying,
-    register,
 )
 
 Path1 = NDArray[np.float64]
@@ -29,6 +30,8 @@ Way = NDArray[np.float64]
 
 TRAVEL = 8.0
 """The least travel of a background, in pixels, that a path's error is a share of."""
+UNREAD = 0.5
+"""How well a background must be seen for its path to count."""
 LINK = 2
 """Frames between the ends of the pairs in which the ways of figure and ground are read."""
 BEND = 3
@@ -43,7 +46,9 @@ class CameraPath:
     the right, dx > 0; one that tilts up moves it down, dy > 0); log_scale: logarithm of its
     growth; roll: radians. figure, ground: how far each has moved over the clip (x and y in frame
     heights, logarithm of its growth); focus: how much sharper the middle has become, beside the
-    sides (logarithm); height: of the frames, in pixels.
+    sides (logarithm); height: of the frames, in pixels; seen: the share of the pairs of frames
+    that show enough of a background, less where the path sways as a head does that fills the
+    frame: a path that is seen by less than `UNREAD` is a guess.
     """
 
     dx: Path1
@@ -54,6 +59,7 @@ class CameraPath:
     ground: Way
     focus: float
     height: int
+    seen: float
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,8 @@ def camera_path(frames: Frames) -> CameraPath:
     if len(frames) < 2:
         raise ValueError("a camera path needs at least two frames")
     tracker = Tracker(frames)
-    turn, shift = register(tracker)
+    trail, seen = explain(tracker)
+    turn, shift = trail.turn, trail.shift
     height = frames.shape[1]
     figure, ground = _ways(tracker, turn, shift)
     return CameraPath(
@@ -120,6 +127,7 @@ def camera_path(frames: Frames) -> CameraPath:
         ground=ground,
         focus=_focus(greys(frames, WORK_EDGE)),
         height=height,
+        seen=seen,
     )
 
 

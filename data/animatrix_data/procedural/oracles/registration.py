@@ -2,9 +2,10 @@
 
 Corners are followed between frames one apart (Lucas and Kanade, pyramidal; both ways, so that
 what does not come back is dropped). Several similarities are found in each pair of frames: those
-of the background, of the figure, of an overlay. Which of them is the background's is decided for
-all the clip at once (Viterbi), by where its corners lie and by how steadily it moves; the path is
-then fitted to corners tracked over one, two, four and eight frames.
+of the background, of the figure, of an overlay. Which of them may be the background's is decided
+for all the clip at once (Viterbi), by where its corners lie and by how steadily it moves; the path
+is then fitted to corners tracked over one, two, four and eight frames. Whether it is the
+background's path at all is judged in `hypotheses`.
 """
 
 from __future__ import annotations
@@ -73,9 +74,9 @@ class Tracker:
 
     def __init__(self, frames: Frames) -> None:
         even = cv2.createCLAHE(3.0, (4, 4))
-        self.frames: list[Grey] = [
-            np.asarray(even.apply(grey), np.uint8) for grey in greys(frames, WORK_EDGE)
-        ]
+        self.plain = greys(frames, WORK_EDGE)
+        self.enlarged = WORK_EDGE / min(frames.shape[1:3])
+        self.frames: list[Grey] = [np.asarray(even.apply(grey), np.uint8) for grey in self.plain]
         self.height, self.width = self.frames[0].shape
         self._corners = [_corners(grey) for grey in self.frames]
         self._pairs: dict[tuple[int, int], Pair | None] = {}
@@ -250,6 +251,20 @@ def register(tracker: Tracker) -> tuple[Complex, Complex]:
     for t, step in enumerate(steps):
         by, to = step or (1 + 0j, 0j)
         turn[t + 1], shift[t + 1] = by * turn[t], by * shift[t] + to
+    return joined(tracker, turn, shift / tracker.height)
+
+
+def joined(
+    tracker: Tracker,
+    turn: Complex,
+    shift: Complex,
+    widths: Sequence[float] = (2.0, 1.0, 0.6, 0.5),
+) -> tuple[Complex, Complex]:
+    """Return a path that is fitted to the corners near another, in the terms of `register`.
+
+    `widths` are as for `fit`: how far from where the path says corners are looked for.
+    """
+    count, height = len(tracker.frames), tracker.height
     ends, turns, shifts, trust = [], [], [], []
     for gap, stride in GAPS:
         for t in range(0, count - gap, stride):
@@ -257,14 +272,14 @@ def register(tracker: Tracker) -> tuple[Complex, Complex]:
             if pair is None:
                 continue
             by = turn[t + gap] / turn[t]
-            start = np.array([by]), np.array([shift[t + gap] - by * shift[t]])
-            model = fit(pair, *start, (2.0, 1.0, 0.6, 0.5))
+            start = np.array([by]), np.array([shift[t + gap] - by * shift[t]]) * height
+            model = fit(pair, *start, widths)
             ends.append((t, t + gap))
             turns.append(model.turn[0])
-            shifts.append(model.shift[0] / tracker.height)
+            shifts.append(model.shift[0] / height)
             trust.append(max(float(model.evidence[0]), 0.05) ** 2)
     if not ends:
-        return turn, shift / tracker.height
+        return turn, shift
     return _joined(count, np.array(ends), np.array(turns), np.array(shifts), np.array(trust))
 
 
