@@ -105,7 +105,8 @@ class Steady:
         """Return the path over so many frames of a height."""
         progress = eased(count, self.length)
         if self.kind == "slide":
-            return Trail(np.ones(count, np.complex128), self.extent * progress / height)
+            shift = np.asarray(self.extent * progress / height, np.complex128)
+            return Trail(np.ones(count, np.complex128), shift)
         return Trail(np.exp(self.extent * progress), np.zeros(count, np.complex128))
 
     def travel(self) -> float:
@@ -212,10 +213,10 @@ def _levelled(grey: Grey, enlarged: float) -> Plane:
 
     One that was enlarged is smoothed by as much, lest the traces of its pixels seem to stand still.
     """
-    plane = grey.astype(np.float32)
+    plane: Plane = grey.astype(np.float32)
     if enlarged > 1:
-        plane = cv2.GaussianBlur(plane, (0, 0), 0.5 * enlarged)
-    plane -= cv2.GaussianBlur(plane, (0, 0), BLUR)
+        plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), 0.5 * enlarged), np.float32)
+    plane = np.asarray(plane - cv2.GaussianBlur(plane, (0, 0), BLUR), np.float32)
     spread = cv2.GaussianBlur(plane * plane, (0, 0), BLUR)
     return np.asarray(plane / np.sqrt(spread + np.float32(CONTRAST**2)), np.float32)
 
