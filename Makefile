@@ -62,9 +62,10 @@ DESK := runs/desk
 SHIPPED_DESK := animatrix_jax/weights/desk
 
 desk: setup  ## train the desk oracle from nothing, into the package
-	$(ANIMATRIX) draw --out $(DESK)/oracle_corpus --clips 8100 --size desk --sampler faulty
-	$(ANIMATRIX) draw --out $(DESK)/oracle_exam --clips 1480 --size desk --sampler legible --seed 1000000
+	$(ANIMATRIX) draw --out $(DESK)/oracle_corpus --clips 12000 --size desk --sampler distinct_faulty
+	$(ANIMATRIX) draw --out $(DESK)/oracle_exam --clips 1480 --size desk --sampler distinct --seed 1000000
 	$(ANIMATRIX) train --config configs/desk/oracle.py --workdir $(DESK)/oracle_looking
+	$(ANIMATRIX) train --config configs/desk/oracle.py:closer --workdir $(DESK)/oracle_closer
 	$(ANIMATRIX) train --config configs/desk/oracle.py:judging --workdir $(DESK)/oracle
 	mkdir -p $(SHIPPED_DESK)
 	cp -r $(DESK)/oracle/model/. $(SHIPPED_DESK)

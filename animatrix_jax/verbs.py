@@ -76,7 +76,7 @@ class Verb:
 
 
 SAMPLERS = (
-    "balanced", "legible", "faulty", "distinct", "distinct_faulty", "long_tail", "rehearsed",
+    "balanced", "distinct", "distinct_faulty", "legible", "faulty", "long_tail", "rehearsed",
     "pocket", "seaside",
 )  # fmt: skip
 SAMPLER = Flag("sampler", f"how tags and places vary: {', '.join(SAMPLERS)}", default="balanced")

@@ -25,6 +25,7 @@ RECIPES = {
     "text": "TextSettings",
     "flow": "FlowSettings",
     "oracle": "OracleSettings",
+    "oracle_closer": "CloserSettings",
 }
 
 

@@ -1,13 +1,14 @@
 """The learned oracle: a small classifier that reads production tags off a clip's pixels.
 
 Its streams are chosen by its config. `seen` is what stands in a few frames, `moved` how patches
-move (matching costs, which need no parameters); those of `oracle_streams` know more: `posed` finds
-named points of the figure and reads their course, `closer` looks at its head, `field` reads coarse
-optical flow and `statistics` plain numbers of every frame.
+move (matching costs, which need no parameters). `framed` looks at every frame by itself
+(`oracle_frames`) and reads the course of what it says and of the points it finds, `closer` adds
+what is seen of head and body from near (`oracle_crops`); `field` reads coarse optical flow and
+`statistics` plain numbers of every frame.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import product
 
 import jax
@@ -17,24 +18,14 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from animatrix_data.procedural.oracles import GRID, STATISTICS
-from animatrix_jax.models.oracle_streams import (
-    HEAD,
-    Backbone,
-    Block,
-    Closer,
-    Course,
-    Field,
-    Numbers,
-    Summary,
-    tracks_of,
-)
+from animatrix_jax.models.oracle_crops import CROPS, POINTS, Closer, crop_boxes
+from animatrix_jax.models.oracle_frames import HEAT, LOOKED, PRESENCE, TRACKS, FrameNet
+from animatrix_jax.models.oracle_streams import Block, Course, Field, Numbers, Summary
 from animatrix_jax.models.vae import fold_pixels
 
-STREAMS = ("seen", "moved", "posed", "closer", "field", "statistics")
-HEAT, PRESENCE, TRACKS, LOOKED = "heat", "presence", "tracks", "looked"
-"""What `OracleNet` returns beside logits: what it has looked at, and where it finds points."""
-LOOKING = ("seen", "moved", "posed", "closer")
-"""Beginnings of the names of the parameters that pixels pass; the others judge what came of it."""
+STREAMS = ("seen", "moved", "framed", "closer", "field", "statistics")
+FRAMED, CLOSER = LOOKING = ("framed", "closer")
+"""The parameters that frames pass one by one; the others judge what came of them."""
 FAULT = "Fault:"
 """What the names of answers about faults begin with."""
 
@@ -46,9 +37,13 @@ class OracleConfig:
     `labels` maps a sub-field to its answers; `frames`, `height` and `width` are the clip it reads,
     at every `skip`-th frame. `stride` is how many of these lie between those whose appearance is
     looked at; a patch is looked for up to `reach` half-pixels away (in frames of half the size)
-    `gaps` frames later. `points` are what `posed` finds; `pairs` is how many pairs of frames
-    `field` has. `join` is the width before the tags' answers (0: `hidden`), `fault_hidden` that
-    before those named 'Fault:…'.
+    `gaps` frames later. `framed` names the sub-fields that the stream of this name reads off single
+    frames, with `frame_dims` channels at three scales and `look` of what is said of a frame;
+    `points` are what it finds. `near` names by crop those that `closer` reads, with `near_dims`
+    channels at four scales and `near_look` of what is said. `pairs` is how many pairs of frames
+    `field` has. `course` is the width of a stream in time, `listen` that of what is said of frames.
+    `join` is the width before the tags' answers (0: `hidden`), `fault_hidden` that before those
+    named 'Fault:…'.
     """
 
     labels: Mapping[str, tuple[str, ...]]
@@ -65,9 +60,14 @@ class OracleConfig:
     streams: tuple[str, ...] = ("seen", "moved")
     skip: int = 1
     points: tuple[str, ...] = ()
-    posed_dim: int = 48
-    close_dim: int = 32
+    framed: tuple[str, ...] = ()
+    frame_dims: tuple[int, int, int] = (48, 96, 192)
+    look: int = 256
+    near: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    near_dims: tuple[int, int, int, int] = (32, 64, 96, 128)
+    near_look: int = 128
     course: int = 96
+    listen: int = 192
     pairs: int = 0
     join: int = 0
     fault_hidden: int = 96
@@ -82,14 +82,22 @@ class OracleConfig:
             raise ValueError(
                 f"an oracle has no stream {min(unknown)!r}: choose from {', '.join(STREAMS)}"
             )
-        if "posed" in self.streams and (self.height % 32 or self.width % 32 or not self.points):
+        if "framed" in self.streams and (self.height % 32 or self.width % 32 or not self.points):
             raise ValueError(
-                "an oracle that finds points needs their names and frames with edges that 32 "
-                f"divides, not {len(self.points)} points in {self.height}x{self.width}"
+                "an oracle that looks at single frames needs the names of points and frames with "
+                f"edges that 32 divides, not {len(self.points)} points in "
+                f"{self.height}x{self.width}"
             )
-        if "closer" in self.streams and ("posed" not in self.streams or HEAD not in self.points):
-            raise ValueError(f"an oracle that looks closer needs the posed point {HEAD!r}")
-        if self.frames <= max(self.gaps):
+        if "closer" in self.streams and not {*POINTS} <= {*self.points}:
+            raise ValueError(
+                f"an oracle that looks closer needs the points {', '.join(POINTS)}, not only "
+                f"{', '.join(self.points) or 'none'}"
+            )
+        if unknown := {*self.framed, *(n for names in self.near.values() for n in names)} - {
+            *self.labels
+        }:
+            raise ValueError(f"no answers are listed for {min(unknown)!r}, to be read off frames")
+        if "moved" in self.streams and self.frames <= max(self.gaps):
             raise ValueError(
                 f"an oracle that compares frames {max(self.gaps)} apart cannot read clips of "
                 f"{self.frames} frames"
@@ -99,6 +107,23 @@ class OracleConfig:
     def shown(self) -> int:
         """How many frames the network is given."""
         return -(-self.frames // self.skip)
+
+    @property
+    def looks_only(self) -> bool:
+        """Whether all that it answers is read off single frames."""
+        return {*self.streams} <= {*LOOKING}
+
+    def near_labels(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Return by crop the sub-fields that are read off it, with their answers."""
+        return {crop: {n: self.labels[n] for n in self.near.get(crop, ())} for crop in CROPS}
+
+    def told(self) -> list[tuple[str, int]]:
+        """Return what `LOOKED` holds, in order: sub-fields ('' for features), and their widths."""
+        parts = [("", self.look), *_widths(self.framed, self.labels), ("", 3 * len(self.points))]
+        if "closer" in self.streams:
+            for names in self.near_labels().values():
+                parts += [("", self.near_look + self.near_dims[-1]), *_widths(names, names)]
+        return parts
 
     def inputs(self, batch: int) -> dict[str, jax.ShapeDtypeStruct]:
         """Return what `OracleNet` takes, by the names of its arguments, as shapes."""
@@ -164,6 +189,7 @@ class OracleNet(nn.Module):
     def __call__(
         self,
         frames: Float[Array, "B T H W 3"] | None,
+        before: Float[Array, "B T H W 3"] | None = None,
         field: jax.Array | None = None,
         statistics: jax.Array | None = None,
         looked: Mapping[str, jax.Array] | None = None,
@@ -171,16 +197,26 @@ class OracleNet(nn.Module):
     ) -> dict[str, jax.Array]:
         """Map frames in [−1, 1] to logits [B, n] per sub-field; `train` needs an rng 'dropout'.
 
-        `field` is the clip's `flow_field`, `statistics` its `frame_statistics`, where the streams
-        read them. `LOOKED` [B, D] is what came of the pixels. Where points are found, `HEAT`
-        [B, T, N, K] and `PRESENCE` [B, T, K] are logits of their place and of their being in the
-        frame, `TRACKS` is `tracks_of` these. `looked` holds `LOOKED` and `TRACKS` of an earlier
-        call: no frames are needed then.
+        `before` are the frames before those shown where these are not a whole clip. `field` is the
+        clip's `flow_field`, `statistics` its `frame_statistics`, where the streams read them. Where
+        frames are looked at one by one, `HEAT`, `PRESENCE`, `TRACKS` and `LOOKED` of `FrameNet`
+        [B, T, …] are returned too; `looked` holds an earlier call's `LOOKED` and `TRACKS`: no
+        frames are needed then.
         """
-        c = self.config
-        found = dict(looked) if looked is not None else self._look(frames)
-        parts = [found[LOOKED]]
-        if "posed" in c.streams:
+        c, parts, read, found = self.config, [], {}, {}
+        if "seen" in c.streams:
+            assert frames is not None, "this oracle reads whole frames"
+            parts.append(_Seen(c, name="seen")(frames))
+        if "moved" in c.streams:
+            assert frames is not None, "this oracle reads whole frames"
+            half = halved_grey(frames)
+            parts += [_Moved(c, gap, name=f"moved{gap}")(half) for gap in c.gaps]
+        if "framed" in c.streams:
+            found = dict(looked) if looked is not None else self._look(frames, before, train)
+            read = said(found[LOOKED], c)
+            if c.looks_only:
+                return read | found
+            parts.append(Numbers(c.listen, name="listen")(found[LOOKED]))
             parts.append(Course(c.course, name="course")(found[TRACKS]))
         if "field" in c.streams:
             assert field is not None, "this oracle reads a clip's flow field"
@@ -188,31 +224,34 @@ class OracleNet(nn.Module):
         if "statistics" in c.streams:
             assert statistics is not None, "this oracle reads a clip's statistics"
             parts.append(Numbers(c.course, name="statistics")(statistics))
-        return self._answer(jnp.concatenate(parts, axis=-1), train) | found
+        judged = self._judge(jnp.concatenate(parts, axis=-1), train)
+        return {name: logits + read.get(name, 0.0) for name, logits in judged.items()} | found
 
-    def _look(self, frames: jax.Array | None) -> dict[str, jax.Array]:
-        """Return what the streams that look at pixels say, and the points found."""
-        c, parts, found = self.config, [], {}
+    def _look(
+        self, frames: jax.Array | None, before: jax.Array | None, train: bool
+    ) -> dict[str, jax.Array]:
+        """Return what is seen of every frame by itself."""
+        c = self.config
         assert frames is not None, "an oracle that has not looked yet needs frames"
-        if "seen" in c.streams:
-            parts.append(_Seen(c, name="seen")(frames))
-        if "moved" in c.streams:
-            half = halved_grey(frames)
-            parts += [_Moved(c, gap, name=f"moved{gap}")(half) for gap in c.gaps]
-        if "posed" in c.streams:
-            deep, heat, presence = Backbone(c.posed_dim, len(c.points), name="posed")(frames)
-            # What reads the points does not move them: their own loss does.
-            tracks = lax.stop_gradient(tracks_of(heat, presence, c.width / c.height))
-            found = {HEAT: heat, PRESENCE: presence, TRACKS: tracks}
-            parts.append(Summary(c.hidden // 3, name="posed_summary")(deep))
-            if "closer" in c.streams:
-                head = tracks[:, :: c.stride, c.points.index(HEAD), :2]
-                closer = Closer(c.close_dim, c.hidden // 4, name="closer")
-                parts.append(closer(frames[:, :: c.stride], head))
-        blank = jnp.zeros((len(frames), 0))
-        return {LOOKED: jnp.concatenate([blank, *parts], axis=-1), **found}
+        if before is None:
+            before = jnp.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
+        batch, time = frames.shape[:2]
+        now, past = (x.reshape(batch * time, *x.shape[2:]) for x in (frames, before))
+        labels = {name: c.labels[name] for name in c.framed}
+        net = FrameNet(labels, c.frame_dims, c.look, len(c.points), c.dropout, name=FRAMED)
+        out = net(now, past, train=train)
+        kept = (HEAT, PRESENCE, TRACKS, LOOKED)
+        found = {name: out[name].reshape(batch, time, *out[name].shape[1:]) for name in kept}
+        if "closer" in c.streams:
+            boxes = crop_boxes(found[TRACKS], c.points)
+            flat = {name: box.reshape(batch * time, 3) for name, box in boxes.items()}
+            near = closer(c)(now, flat, train)
+            more = [x for seen, answers in near.values() for x in (seen, *answers.values())]
+            looked = jnp.concatenate([out[LOOKED], *more], axis=-1)
+            found[LOOKED] = looked.reshape(batch, time, -1)
+        return found
 
-    def _answer(self, features: jax.Array, train: bool) -> dict[str, jax.Array]:
+    def _judge(self, features: jax.Array, train: bool) -> dict[str, jax.Array]:
         """Return the logits of every sub-field; faults are joined apart from tags."""
         c, joined = self.config, {}
         features = nn.Dropout(c.dropout, deterministic=not train)(features)
@@ -226,6 +265,28 @@ class OracleNet(nn.Module):
             head = "head_" + name.replace(":", "_")
             logits[name] = nn.Dense(len(answers), name=head)(wide)
         return logits
+
+
+def closer(config: OracleConfig) -> Closer:
+    """Return the network that reads crops."""
+    c = config
+    return Closer(c.near_labels(), c.near_dims, c.near_look, c.dropout, name=CLOSER)
+
+
+def said(looked: Float[Array, "B T D"], config: OracleConfig) -> dict[str, jax.Array]:
+    """Return what frames and crops say by themselves: the mean over time, and over those that say
+    something, of their answers' log-probabilities [B, n]."""
+    mean, start = looked.mean(axis=1), 0
+    heard: dict[str, list[jax.Array]] = {}
+    for name, width in config.told():
+        if name:
+            heard.setdefault(name, []).append(mean[:, start : start + width])
+        start += width
+    return {name: sum(parts, jnp.zeros(())) / len(parts) for name, parts in heard.items()}
+
+
+def _widths(names: Iterable[str], labels: Mapping[str, tuple[str, ...]]) -> list[tuple[str, int]]:
+    return [(name, len(labels[name])) for name in sorted(names)]
 
 
 class _Seen(nn.Module):

@@ -1,8 +1,7 @@
-"""Streams of the learned oracle that know what a figure and a camera are.
+"""Streams of the learned oracle that judge what happens in time.
 
-`posed` finds named points of the figure in every frame and reads how they move; `closer` looks at
-the neighbourhood of the head at full resolution; `field` reads coarse optical flow; `statistics`
-reads plain numbers of each frame. All return one vector a clip.
+`Course` reads how the figure's points move, `Field` coarse optical flow, `Numbers` anything said of
+each frame. All return one vector a clip.
 """
 
 import jax
@@ -12,10 +11,6 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from animatrix_jax.models.conv import halve_space
-from animatrix_jax.models.vae import fold_pixels
-
-HEAD = "head"
-"""The point that `closer` looks at."""
 
 
 class Block(nn.Module):
@@ -74,41 +69,6 @@ def _course(x: jax.Array, features: int) -> jax.Array:
     return jnp.concatenate([x.mean(axis=1), x.max(axis=1), x.min(axis=1), change], axis=-1)
 
 
-class Backbone(nn.Module):
-    """Finds `points` named points in frames.
-
-    Returns features [B, T, H/16, W/16, 2 dim], heat (logits of where each point stands)
-    [B, T, H/4 · W/4, K] and presence (logits of whether it is in the frame) [B, T, K].
-    """
-
-    dim: int
-    points: int
-
-    @nn.compact
-    def __call__(self, frames: Float[Array, "B T H W 3"]) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Return features, heat and presence of frames in [−1, 1]."""
-        x = fold_pixels(frames, 4)
-        batch, time, height, width, _ = x.shape
-        x = x.reshape(batch * time, height, width, -1)
-        x = nn.silu(nn.Dense(self.dim // 2, name="dense")(x))
-        fine = Block(self.dim, halve=True, name="block0")(x)
-        fine = Block(self.dim, name="block1")(fine)
-        deep = Block(2 * self.dim, halve=True, name="block2")(fine)
-        deep = Block(2 * self.dim, name="block3")(deep)
-        raised = nn.Dense(self.dim, name="raise")(deep).repeat(2, axis=1).repeat(2, axis=2)
-        # The whole frame is told to every place: which side is the figure's is not local.
-        whole = nn.Dense(self.dim, name="whole")(deep.mean(axis=(1, 2)))[:, None, None]
-        joined = Block(self.dim, name="block4")(fine + raised + whole)
-        heat = nn.Dense(4 * self.points, name="heat")(joined)
-        heat = heat.reshape(-1, height // 2, width // 2, 2, 2, self.points)
-        heat = heat.transpose(0, 1, 3, 2, 4, 5).reshape(batch, time, height * width, self.points)
-        presence = nn.Dense(self.points, name="presence")(
-            jnp.concatenate([deep.mean(axis=(1, 2)), deep.max(axis=(1, 2))], axis=-1)
-        )
-        deep = deep.reshape(batch, time, height // 4, width // 4, -1)
-        return deep, heat, presence.reshape(batch, time, -1)
-
-
 def tracks_of(
     heat: Float[Array, "B T N K"], presence: Float[Array, "B T K"], aspect: float
 ) -> Float[Array, "B T K 3"]:
@@ -153,63 +113,40 @@ class Course(nn.Module):
         return jnp.concatenate([_course(x, self.features), pitch], axis=-1)
 
 
-class Closer(nn.Module):
-    """The neighbourhood of a point in some frames, at full resolution."""
-
-    dim: int
-    features: int
-
-    @nn.compact
-    def __call__(self, frames: jax.Array, places: Float[Array, "B T 2"]) -> jax.Array:
-        """Look at `places` [B, T, 2] (half frame heights from the centre) of the frames."""
-        batch, time, height, width, _ = frames.shape
-        crops = crops_at(frames.reshape(-1, height, width, 3), places.reshape(-1, 2), height // 2)
-        x = fold_pixels(crops[:, None], 4)[:, 0]
-        x = Block(self.dim, name="block0")(x)
-        x = Block(2 * self.dim, halve=True, name="block1")(x)
-        x = Block(2 * self.dim, name="block2")(x)
-        return Summary(self.features, name="summary")(x.reshape(batch, time, *x.shape[1:]))
-
-
-def crops_at(
-    frames: Float[Array, "N H W 3"], places: Float[Array, "N 2"], edge: int
-) -> Float[Array, "N e e 3"]:
-    """Return squares of `edge` pixels around places (x, y in half heights from the centre); what
-    lies outside of a frame is 0."""
-    height, width = frames.shape[1:3]
-    half = edge // 2
-    padded = jnp.pad(frames, ((0, 0), (half, half), (half, half), (0, 0)))
-    # Corners come in steps of four pixels, so that a crop folds as the frame does.
-    corner = 4 * jnp.round((places[:, ::-1] * height + jnp.array([height, width])) / 8)
-    corner = lax.stop_gradient(corner).astype(jnp.int32)
-
-    def crop(frame: jax.Array, at: jax.Array) -> jax.Array:
-        return lax.dynamic_slice(frame, (at[0], at[1], 0), (edge, edge, 3))
-
-    return jax.vmap(crop)(padded, corner)
-
-
 class Field(nn.Module):
-    """Coarse flow [B, P, h, w, 3] (u, v, weight): as it is, added up, and against its median."""
+    """Coarse flow [B, P, h, w, 3] (u, v, weight): pair by pair, and over the whole clip."""
 
     features: int
+    dim: int = 32
 
     @nn.compact
     def __call__(self, field: jax.Array) -> jax.Array:
-        """Map flow [B, P, h, w, 3] to [B, 5 features]."""
-        batch, pairs = field.shape[:2]
+        """Map flow [B, P, h, w, 3] to [B, 6 features]."""
+        batch, pairs, height, width, _ = field.shape
         flow, weight = field[..., :2], field[..., 2:]
         median = jnp.median(flow, axis=(2, 3), keepdims=True)
-        own, path = flow - median, jnp.cumsum(median, axis=1)
-        way = jnp.cumsum(flow, axis=1)
-        parts = [(flow, 40), (own, 80), (weight, 1), (way, 10), (median, 60), (path, 20)]
-        x = jnp.concatenate(
-            [jnp.arcsinh(gain * part).reshape(batch, pairs, -1) for part, gain in parts], axis=-1
-        )
-        whole = jnp.concatenate([way[:, -1], jnp.abs(own).mean(axis=1)], axis=-1)
-        whole = jnp.arcsinh(20 * whole).reshape(batch, -1)
-        whole = nn.silu(nn.Dense(self.features, name="whole")(whole))
-        return jnp.concatenate([_course(x, self.features), whole], axis=-1)
+        own = flow - median
+        steps = jnp.concatenate(
+            [jnp.arcsinh(40 * flow), jnp.arcsinh(80 * own), weight], axis=-1
+        ).reshape(batch * pairs, height, width, -1)
+        way, trust = flow.sum(axis=1), weight.mean(axis=1)
+        wild = jnp.abs(own).mean(axis=1)
+        rest = way - jnp.median(way, axis=(1, 2), keepdims=True)
+        parts = [(way, 10), (rest, 40), (wild, 80)]
+        total = jnp.concatenate([trust, *(jnp.arcsinh(gain * x) for x, gain in parts)], axis=-1)
+        course = self._places(steps, "pair").reshape(batch, pairs, -1)
+        path = jnp.concatenate([60 * median, 20 * jnp.cumsum(median, axis=1)], axis=-1)
+        course = jnp.concatenate([course, jnp.arcsinh(path).reshape(batch, pairs, -1)], axis=-1)
+        whole = nn.silu(nn.Dense(2 * self.features, name="whole")(self._places(total, "total")))
+        return jnp.concatenate([_course(course, self.features), whole], axis=-1)
+
+    def _places(self, x: jax.Array, name: str) -> jax.Array:
+        """Return what lies where in [N, h, w, C], as [N, features]."""
+        x = Block(self.dim, name=f"{name}0")(x)
+        x = Block(2 * self.dim, halve=True, name=f"{name}1")(x)
+        count, height, width, dim = x.shape
+        x = x.reshape(count, height // 2, 2, width // 2, 2, dim).mean(axis=(2, 4))
+        return nn.silu(nn.Dense(self.features, name=f"{name}_placed")(x.reshape(count, -1)))
 
 
 class Numbers(nn.Module):

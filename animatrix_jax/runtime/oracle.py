@@ -18,7 +18,8 @@ from animatrix_data.files import whole_file
 from animatrix_data.procedural.oracles import Reading, flow_field, frame_statistics
 from animatrix_data.settings import build
 from animatrix_jax.checkpoint.folder import copy_part, load_part, save_part
-from animatrix_jax.models.oracle import HEAT, LOOKED, PRESENCE, TRACKS, OracleConfig, OracleNet
+from animatrix_jax.models.oracle import OracleConfig, OracleNet
+from animatrix_jax.models.oracle_frames import HEAT, LOOKED, PRESENCE, TRACKS
 
 PART = "oracle"
 CARD = "oracle.json"

@@ -1,5 +1,6 @@
-"""Training the learned oracle: one step on labelled clips, with the places of a figure's points."""
+"""Training the learned oracle: a step on labelled clips or frames, and one on crops of these."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -8,7 +9,9 @@ import optax
 from jaxtyping import Array, Float
 
 from animatrix_jax.diffusion.schedule import fold_sample
-from animatrix_jax.models.oracle import HEAT, LOOKED, PRESENCE, TRACKS, OracleNet
+from animatrix_jax.models.oracle import OracleNet
+from animatrix_jax.models.oracle_crops import Closer
+from animatrix_jax.models.oracle_frames import HEAT, LOOKED, PRESENCE, TRACKS
 from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 from animatrix_jax.training.vae import to_unit
@@ -33,8 +36,9 @@ def augment(key: jax.Array, frames: Float[Array, "T H W 3"]) -> Float[Array, "T 
     shift = jax.random.uniform(offset, (), minval=-BRIGHTEST, maxval=BRIGHTEST)
     size = jax.random.uniform(noise, (), maxval=NOISIEST)
     # A few frames of random bytes in turn: a normal number per pixel costs as much as the network.
-    turns = jnp.arange(len(frames)) % GRAINS
-    bits = jax.random.bits(grain, (GRAINS, *frames.shape[1:]), jnp.uint8)[turns]
+    grains = min(GRAINS, len(frames))
+    bits = jax.random.bits(grain, (grains, *frames.shape[1:]), jnp.uint8)
+    bits = bits[jnp.arange(len(frames)) % grains]
     return frames * scale + shift + size * (bits.astype(jnp.float32) / 127.5 - 1.0)
 
 
@@ -78,29 +82,17 @@ def oracle_step(
     """Return the step on batches of `frames` uint8 [B, T, H, W, 3], `sample_index` and `targets`.
 
     `targets` maps a sub-field to the share of each answer [B, n], all zero where it says nothing;
-    the loss is the cross-entropy, summed over sub-fields. Where the network's streams read them, a
-    batch holds `field` and `statistics`; where it finds points, `places` [B, T, K, 2] in half
-    frame heights and `inside` [B, T, K], and their losses are added. A batch that holds `LOOKED`
-    (and `TRACKS`) of frames looked at before needs none, and trains what judges them.
+    the loss is the cross-entropy, summed over sub-fields. Where the frames of a batch are not whole
+    clips, `before` holds those before them. Where the network's streams read them, a batch holds
+    `field` and `statistics`; where it finds points, `places` [B, T, K, 2] in half frame heights and
+    `inside` [B, T, K], and their losses are added. A batch that holds `LOOKED` and `TRACKS` of
+    frames looked at before needs none, and trains what judges them.
     """
     cells = net.config.height // 4
-
-    def loss_fn(
-        params: Any, inputs: Any, batch: Batch, key: jax.Array
-    ) -> tuple[jax.Array, Metrics]:
-        out: Any = net.apply(params, **inputs, train=True, rngs={"dropout": key})
-        losses = {
-            name: optax.softmax_cross_entropy(out[name], target).mean()
-            for name, target in batch["targets"].items()
-        }
-        if "places" in batch:
-            found = (out[HEAT], out[PRESENCE], batch["places"], batch["inside"])
-            losses |= point_losses(*found, cells)
-        return jnp.sum(jnp.stack(list(losses.values()))), losses
+    key = jax.random.key(seed)
 
     def given(batch: Batch, step: jax.Array) -> dict[str, Any]:
         """Return what the network is given: frames in other light, or what was read before."""
-        key = jax.random.key(seed)
         read = ("field", "statistics")
         inputs: dict[str, Any] = {name: batch[name] for name in read if name in batch}
         if LOOKED in batch:
@@ -114,15 +106,74 @@ def oracle_step(
                 noisy = batch[name] + size * values * jax.random.normal(own, batch[name].shape)
                 (looked if name == TRACKS else inputs)[name] = noisy
             return {"frames": None, "looked": looked, **inputs}
-        fold = jax.vmap(lambda index: fold_sample(key, index, AUGMENTATION))
-        frames = jax.vmap(augment)(fold(batch["sample_index"]), to_unit(batch["frames"]))
-        return {"frames": frames, **inputs}
+        shown = _in_other_light(key, batch)
+        if "before" in batch:
+            count = batch["frames"].shape[1]
+            return {"frames": shown[:, :count], "before": shown[:, count:], **inputs}
+        return {"frames": shown, **inputs}
+
+    def losses_of(params: Any, batch: Batch, step: jax.Array, dropout: jax.Array) -> Metrics:
+        inputs = given(batch, step)
+        out: Any = net.apply(params, **inputs, train=True, rngs={"dropout": dropout})
+        losses = _answer_losses(out, batch["targets"])
+        if "places" in batch:
+            found = (out[HEAT], out[PRESENCE], batch["places"], batch["inside"])
+            losses |= point_losses(*found, cells)
+        return losses
+
+    return _step(losses_of, optimizer, ema_decay, key)
+
+
+def closer_step(
+    net: Closer, optimizer: optax.GradientTransformation, ema_decay: float, seed: int
+) -> Step:
+    """Return the step on batches of single `frames` uint8 [B, 1, H, W, 3], `boxes` (by crop [B, 3],
+    as `crop_boxes` says), `sample_index` and `targets`, which `oracle_step` describes."""
+    key = jax.random.key(seed)
+
+    def losses_of(params: Any, batch: Batch, step: jax.Array, dropout: jax.Array) -> Metrics:
+        shown = _in_other_light(key, batch)[:, 0]
+        out: Any = net.apply(params, shown, batch["boxes"], train=True, rngs={"dropout": dropout})
+        return {
+            f"{crop}_{name}": loss
+            for crop, (_, answers) in out.items()
+            for name, loss in _answer_losses(answers, batch["targets"]).items()
+        }
+
+    return _step(losses_of, optimizer, ema_decay, key)
+
+
+def _in_other_light(key: jax.Array, batch: Batch) -> Float[Array, "B T H W 3"]:
+    """Return a batch's frames, and those before them where it has any, in [−1, 1], augmented."""
+    shown = [to_unit(batch[name]) for name in ("frames", "before") if name in batch]
+    fold = jax.vmap(lambda index: fold_sample(key, index, AUGMENTATION))
+    return jax.vmap(augment)(fold(batch["sample_index"]), jnp.concatenate(shown, axis=1))
+
+
+def _answer_losses(logits: Mapping[str, jax.Array], targets: Mapping[str, jax.Array]) -> Metrics:
+    return {
+        name: optax.softmax_cross_entropy(logits[name], target).mean()
+        for name, target in targets.items()
+        if name in logits
+    }
+
+
+def _step(
+    losses_of: Callable[[Any, Batch, jax.Array, jax.Array], Metrics],
+    optimizer: optax.GradientTransformation,
+    ema_decay: float,
+    key: jax.Array,
+) -> Step:
+    """Return the step on the sum of the losses of (params, batch, step, key of the dropout)."""
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        inputs, key = given(batch, state.step), jax.random.key(seed)
         dropout = jax.random.fold_in(jax.random.fold_in(key, DROPOUT), state.step)
-        grad_fn = jax.value_and_grad(loss_fn, has_aux=True)
-        (loss, parts), grads = grad_fn(state.params, inputs, batch, dropout)
+
+        def loss_fn(params: Any) -> tuple[jax.Array, Metrics]:
+            losses = losses_of(params, batch, state.step, dropout)
+            return jnp.sum(jnp.stack(list(losses.values()))), losses
+
+        (loss, parts), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
         updates, optimizer_state = optimizer.update(grads, state.optimizer, state.params)
         params = optax.apply_updates(state.params, updates)
         average = update_average(state.average, params, state.step, ema_decay)

@@ -1,6 +1,6 @@
 """Recipe `oracle`: train the learned oracle on clips as drawn and as a VAE gives them back."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,11 @@ from animatrix_jax.jobs.recipes.oracle_clips import (
     Clips,
     Views,
     corpus_rows,
+    frame_targets,
+    framed_batch,
     load_clips,
+    near_of,
+    place,
     shown_batch,
     target_rows,
 )
@@ -29,7 +33,7 @@ from animatrix_jax.jobs.recipes.oracle_looks import (
     looking_of,
 )
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe
-from animatrix_jax.models.oracle import FAULT, OracleConfig, OracleNet
+from animatrix_jax.models.oracle import CLOSER, FAULT, FRAMED, OracleConfig, OracleNet
 from animatrix_jax.runtime.model import load_model
 from animatrix_jax.runtime.oracle import save_oracle
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
@@ -38,6 +42,8 @@ from animatrix_jax.training.state import TrainState, new_state
 
 FIELDS = ("VideoStyle", "MotionStyle", "MotionType", *PARTS, "MotionAmplitude", "MotionSpeed",
           "ShotScale", "ShotAngle", "CameraMotion", "VFX")  # fmt: skip
+IN_A_FRAME = ("VideoStyle", "MotionStyle", "MotionType", *PARTS, "ShotScale", "ShotAngle", "VFX")
+"""What a single frame says something about, beside faults."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,12 @@ class OracleSettings:
     the first `examined_soft` of those that are only measured on (None: all) go through the VAE of
     `model`; the latter are the `held_out` clips at the corpus' end and all clips of `exam`. A clip
     that has a reconstruction is shown as drawn with probability `sharp`. The classical oracles
-    are measured on `registered` of the held-out clips. With `initial`, an oracle's folder, what
-    looks at pixels is taken from there as it is: every clip and its mirror image is looked at
-    once, and only what judges that is trained, from nothing. An answer that is read right less
-    often than `bar` (None: no such list) is listed as not measured. The other numbers are
-    `OracleConfig`'s.
+    are measured on `registered` of the held-out clips. Where `streams` are ("framed",) alone, a
+    sample is one frame of a clip, and answers are those a frame can give. With `initial`, the
+    folder of an oracle that looks at single frames, what looks is taken from there as it is: every
+    clip is looked at once, and only what judges that is trained, from nothing. An answer that is
+    read right less often than `bar` (None: no such list) is listed as not measured. The other
+    numbers are `OracleConfig`'s.
     """
 
     corpus: Path
@@ -78,9 +85,12 @@ class OracleSettings:
     stride: int = 2
     dim: int = 32
     motion_dim: int = 24
-    posed_dim: int = 48
-    close_dim: int = 32
+    frame_dims: tuple[int, int, int] = (48, 96, 192)
+    look: int = 256
+    near_dims: tuple[int, int, int, int] = (32, 64, 96, 128)
+    near_look: int = 128
     course: int = 96
+    listen: int = 192
     hidden: int = 192
     join: int = 0
     fault_hidden: int = 96
@@ -104,6 +114,9 @@ def core(settings: OracleSettings, seed: int) -> Core:
 
     example: dict[str, Any] = dict(config.inputs(batch))
     example["frames"] = jax.ShapeDtypeStruct(example["frames"].shape, jnp.uint8)
+    if config.looks_only:
+        shape = (batch, 1, config.height, config.width, 3)
+        example["frames"] = example["before"] = jax.ShapeDtypeStruct(shape, jnp.uint8)
     if settings.initial:
         example |= looked_shapes(net, config.inputs(batch))
         del example["frames"]
@@ -113,7 +126,7 @@ def core(settings: OracleSettings, seed: int) -> Core:
     }
     example["sample_index"] = jax.ShapeDtypeStruct((batch, 2), jnp.uint32)
     if config.points and not settings.initial:
-        shape = (batch, config.shown, len(config.points))
+        shape = (batch, *example["frames"].shape[1:2], len(config.points))
         example["places"] = jax.ShapeDtypeStruct((*shape, 2), jnp.float32)
         example["inside"] = jax.ShapeDtypeStruct(shape, jnp.float32)
     return Core(init, oracle_step(net, transform, settings.optimizer.ema_decay, seed), (example,))
@@ -122,16 +135,19 @@ def core(settings: OracleSettings, seed: int) -> Core:
 def _config(settings: OracleSettings) -> OracleConfig:
     frames, height, width = settings.clip
     s = settings
-    labels = sampler_labels(s.sampler, FIELDS)
+    labels = sampler_labels(s.sampler, IN_A_FRAME if s.streams == (FRAMED,) else FIELDS)
     if s.faults:
         labels = labels | {FAULT + kind: (NOTHING, kind) for kind in FAULTS}
+    framed = [name for name in labels if name in IN_A_FRAME or name.startswith(FAULT)]
     pairs = (frames - 1) // max(1, round(s.fps / PAIRS_PER_SECOND))
     return OracleConfig(
         labels, frames, height, width,
         streams=s.streams, points=s.points, pairs=pairs, skip=s.skip, stride=s.stride,
-        dim=s.dim, motion_dim=s.motion_dim, posed_dim=s.posed_dim, close_dim=s.close_dim,
-        course=s.course, hidden=s.hidden, join=s.join, fault_hidden=s.fault_hidden,
-        dropout=s.dropout,
+        dim=s.dim, motion_dim=s.motion_dim, framed=tuple(framed) if FRAMED in s.streams else (),
+        near=near_of(labels) if CLOSER in s.streams else {}, near_dims=s.near_dims,
+        near_look=s.near_look,
+        frame_dims=s.frame_dims, look=s.look, course=s.course, listen=s.listen, hidden=s.hidden,
+        join=s.join, fault_hidden=s.fault_hidden, dropout=s.dropout,
     )  # fmt: skip
 
 
@@ -166,7 +182,7 @@ def prepare(settings: OracleSettings, seed: int) -> Recipe:
     return Recipe(
         state=state,
         step=parts.step,
-        batches=lambda start: _batches(train, looked, config.labels, settings, seed, start),
+        batches=lambda start: _batches(train, looked, config, settings, seed, start),
         evaluate=lambda state: exam.numbers(joined(state.average, looking)),
         export=export,
         total_steps=settings.steps,
@@ -176,13 +192,14 @@ def prepare(settings: OracleSettings, seed: int) -> Recipe:
 
 def _batches(
     clips: Clips,
-    looked: tuple[Views, Views] | None,
-    labels: Mapping[str, Sequence[str]],
+    looked: Views | None,
+    config: OracleConfig,
     settings: OracleSettings,
     seed: int,
     start: int,
 ) -> Iterator[dict[str, Any]]:
     """Yield batches from a step on: passes over the corpus, half of the samples mirrored."""
+    labels = config.labels
     targets = [target_rows(clips.specs, clips.faults, labels, flip) for flip in (False, True)]
     size, count = settings.batch, len(clips)
     for step in range(start, settings.steps):
@@ -190,24 +207,21 @@ def _batches(
         random = np.random.Generator(np.random.Philox(key=seed, counter=step))
         chosen = np.array([place(i, count, seed) for i in indices])
         flipped, sharp = random.random(size) < 0.5, random.random(size) < settings.sharp
-        soft = (chosen < clips.softened) & ~sharp
-        shown = shown_batch(clips, chosen, soft, flipped) if looked is None else (
-            looked_batch(clips, looked, chosen, flipped))  # fmt: skip
+        rows = {
+            name: np.where(flipped[:, None], targets[1][name][chosen], targets[0][name][chosen])
+            for name in labels
+        }
+        if config.looks_only:
+            which = random.integers(config.shown, size=size)
+            shown = framed_batch(clips, chosen, which, flipped)
+            rows = frame_targets(rows, which * config.skip < clips.starts[chosen])
+        elif looked is not None:
+            shown = looked_batch(clips, looked, chosen, flipped)
+        else:
+            soft = (chosen < clips.softened) & ~sharp
+            shown = shown_batch(clips, chosen, soft, flipped)
         yield {
             **shown,
-            "targets": {
-                name: np.where(flipped[:, None], targets[1][name][chosen], targets[0][name][chosen])
-                for name in labels
-            },
+            "targets": rows,
             "sample_index": np.array([[i >> 32, i & 0xFFFFFFFF] for i in indices], "u4"),
         }
-
-
-def place(sample: int, count: int, seed: int) -> int:
-    """Return the clip of a global sample: each pass visits all in another order (affine steps)."""
-    turn, place = divmod(sample, count)
-    random = np.random.Generator(np.random.Philox(key=seed, counter=turn << 64))
-    stride = int(random.integers(1, count)) if count > 1 else 1
-    while np.gcd(stride, count) != 1:
-        stride += 1
-    return (place * stride + int(random.integers(count))) % count

@@ -11,13 +11,19 @@ import numpy as np
 
 from animatrix_data.corpus.catalogue import Catalogue, ClipRow, read_catalogue
 from animatrix_data.corpus.video import DecodeLimits, decode_video
-from animatrix_data.procedural.oracles import NOTHING, answers, mirror
+from animatrix_data.procedural.oracles import NOTHING, PARTS, answers, mirror
 from animatrix_data.progress import track
 from animatrix_data.taxonomy import ProductionSpec, parse_tags
 from animatrix_jax.evaluation.sources import CHUNK, reconstruct
 from animatrix_jax.models.oracle import FAULT, OracleConfig
 from animatrix_jax.runtime.model import Model
 from animatrix_jax.runtime.oracle import clip_views
+
+NEAR = {
+    "head": (*PARTS, "VFX", FAULT + "face"),
+    "body": ("MotionType", "MotionStyle", "VFX", FAULT + "limb", FAULT + "melt"),
+}
+"""What crops of head and body say something about."""
 
 Views = dict[str, np.ndarray]
 """What the network takes of clips [N, …], by the names of its arguments."""
@@ -27,15 +33,16 @@ Views = dict[str, np.ndarray]
 class Clips:
     """Labelled clips: `drawn` views of all N, and `soft` views of the first M after a VAE.
 
-    faults: the kinds that each shows; deformation: [N], the truth's, in [0, 1]; places: points
-    [N, T, K, 2] in half frame heights from the centre, and inside: whether they are in the frame
-    [N, T, K] (no points: K is 0).
+    faults: the kinds that each shows; starts: [N], from which frame on; deformation: [N], the
+    truth's, in [0, 1]; places: points [N, T, K, 2] in half frame heights from the centre, and
+    inside: whether they are in the frame [N, T, K] (no points: K is 0).
     """
 
     specs: tuple[ProductionSpec, ...]
     drawn: Views
     soft: Views
     faults: tuple[frozenset[str], ...]
+    starts: np.ndarray
     deformation: np.ndarray
     places: np.ndarray
     inside: np.ndarray
@@ -60,6 +67,9 @@ def load_clips(
         drawn=_gathered(_drawn_views(rows, config), len(rows), config),
         soft=_gathered(_soft_views(rows[:softened], config, model), softened, config),
         faults=tuple(frozenset(f["kind"] for f in t.get("faults", ())) for t in truths),
+        starts=np.array(
+            [min((f["start"] for f in t.get("faults", ())), default=0) for t in truths]
+        ),
         deformation=np.array([t.get("deformation", 0.0) for t in truths]),
         places=places,
         inside=inside,
@@ -156,6 +166,23 @@ def target_rows(
     return rows
 
 
+def near_of(labels: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return by crop which of some sub-fields it says something about."""
+    known = set(labels)
+    return {crop: tuple(n for n in names if n in known) for crop, names in NEAR.items()}
+
+
+def frame_targets(rows: Mapping[str, np.ndarray], sound: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the targets of single frames: those of their clips, but no fault where it is `sound`
+    as yet."""
+    return {
+        name: np.where(sound[:, None], [[1, 0]], row).astype(np.float32)
+        if name.startswith(FAULT)
+        else row
+        for name, row in rows.items()
+    }
+
+
 def wanted(
     spec: ProductionSpec, faults: frozenset[str], name: str, known: Sequence[str]
 ) -> tuple[str, ...]:
@@ -185,9 +212,36 @@ def shown_batch(clips: Clips, chosen: np.ndarray, soft: np.ndarray, flipped: np.
     return batch
 
 
+def framed_batch(clips: Clips, chosen: np.ndarray, which: np.ndarray, flipped: np.ndarray) -> Views:
+    """Return one of the shown frames of some clips each, as drawn or mirrored, with the one before
+    it and its points."""
+    places, shown = clips.drawn["frames"], {}
+    for name, frame in (("frames", which), ("before", np.maximum(which - 1, 0))):
+        rows = [
+            mirrored("frames", places[clip, at : at + 1], f)
+            for clip, at, f in zip(chosen, frame, flipped, strict=True)
+        ]
+        shown[name] = np.stack(rows)
+    sign = np.where(flipped, -1, 1)[:, None, None, None]
+    where = np.concatenate([sign, abs(sign)], axis=-1)
+    shown["places"] = (clips.places[chosen, which][:, None] * where).astype(np.float32)
+    shown["inside"] = clips.inside[chosen, which][:, None]
+    return shown
+
+
 def mirrored(name: str, view: np.ndarray, flipped: bool) -> np.ndarray:
     """Return a clip's view of the mirrored clip: flow to the right becomes flow to the left."""
     if not flipped or name == "statistics":
         return view
     turned = view[:, :, ::-1]
     return turned * np.array([-1, 1, 1], np.float32) if name == "field" else turned
+
+
+def place(sample: int, count: int, seed: int) -> int:
+    """Return the clip of a global sample: each pass visits all in another order (affine steps)."""
+    turn, place = divmod(sample, count)
+    random = np.random.Generator(np.random.Philox(key=seed, counter=turn << 64))
+    stride = int(random.integers(1, count)) if count > 1 else 1
+    while np.gcd(stride, count) != 1:
+        stride += 1
+    return (place * stride + int(random.integers(count))) % count

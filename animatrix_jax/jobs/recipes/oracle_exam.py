@@ -18,7 +18,8 @@ from animatrix_data.progress import track
 from animatrix_data.taxonomy import ProductionSpec
 from animatrix_jax.evaluation.statistics import area_under_curve, rank_correlation
 from animatrix_jax.jobs.recipes.oracle_clips import Clips, Views, wanted
-from animatrix_jax.models.oracle import FAULT, TRACKS, OracleConfig, OracleNet
+from animatrix_jax.models.oracle import FAULT, OracleConfig, OracleNet
+from animatrix_jax.models.oracle_frames import TRACKS
 from animatrix_jax.runtime.oracle import Accuracy, FaultAccuracy, OracleCard, oracle_scores
 
 CHUNK = 16

@@ -1,25 +1,23 @@
-"""The streams that know figures and cameras: where points are found, and what a crop shows."""
+"""The streams that look at single frames and judge time: their shapes, and where points are."""
+
+import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from animatrix_jax.models.oracle import (
-    HEAT,
-    LOOKED,
-    PRESENCE,
-    TRACKS,
-    OracleConfig,
-    OracleNet,
-)
-from animatrix_jax.models.oracle_streams import crops_at, tracks_of
+from animatrix_jax.models.oracle import OracleConfig, OracleNet
+from animatrix_jax.models.oracle_frames import HEAT, LOOKED, PRESENCE, TRACKS, FrameNet
+from animatrix_jax.models.oracle_streams import tracks_of
 from animatrix_jax.training.oracle import heat_target, point_losses
 
-STREAMS = ("seen", "posed", "closer", "field", "statistics")
+STREAMS = ("seen", "framed", "field", "statistics")
 LABELS = {"VFX": ("none", "Rain", "Snow"), "Fault:tear": ("none", "tear")}
 CONFIG = OracleConfig(
-    LABELS, 9, 32, 32, dim=8, hidden=24, posed_dim=16, close_dim=8, course=8, fault_hidden=8,
+    LABELS, 9, 32, 32, dim=8, hidden=24, framed=("VFX",), frame_dims=(8, 16, 16), look=16, course=8,
+    listen=8, fault_hidden=8,
     streams=STREAMS, points=("head", "hip"), skip=2, stride=2, pairs=4, dropout=0.0,
 )  # fmt: skip
 
@@ -33,11 +31,39 @@ def test_all_streams_join_and_only_faults_are_joined_apart() -> None:
     params = jax.eval_shape(net.init, jax.random.key(0), **inputs)
     assert {"join", "join_faults", "head_VFX", "head_Fault_tear"} <= set(params["params"])
     out = jax.eval_shape(net.apply, params, **inputs)
-    assert out.pop(LOOKED).shape[0] == 2
+    assert out.pop(LOOKED).shape == (2, 5, 16 + 3 + 2 * 3), "features, answers, colours"
     assert {name: value.shape for name, value in out.items()} == {
-        "VFX": (2, 3), "Fault:tear": (2, 2), HEAT: (2, 5, 64, 2), PRESENCE: (2, 5, 2),
+        "VFX": (2, 3), "Fault:tear": (2, 2), HEAT: (2, 5, 256, 2), PRESENCE: (2, 5, 2),
         TRACKS: (2, 5, 2, 3),
     }  # fmt: skip
+
+
+def test_a_frame_is_seen_beside_the_one_before_and_told_with_its_colours() -> None:
+    net = FrameNet({"VFX": LABELS["VFX"]}, (8, 16, 16), 16, 2, 0.0)
+    random = np.random.default_rng(0)
+    plain = jnp.broadcast_to(jnp.array([0.5, -0.5, 0.25]), (2, 32, 32, 3))
+    other = jnp.asarray(random.uniform(-1, 1, (2, 32, 32, 3)), jnp.float32)
+    params = jax.jit(net.init)(jax.random.key(0), plain, plain)
+    apply = jax.jit(net.apply)
+    still, moved = apply(params, plain, plain), apply(params, plain, other)
+    assert not np.allclose(still["VFX"], moved["VFX"])
+    np.testing.assert_allclose(jnp.exp(still["VFX"]).sum(axis=-1), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(still[LOOKED][:, -6:], [[0.5, -0.5, 0.25] * 2] * 2, atol=1e-5)
+    np.testing.assert_array_equal(still[LOOKED][:, 16:19], still["VFX"])
+
+
+def test_frames_that_are_read_alone_answer_by_their_mean() -> None:
+    config = dataclasses.replace(CONFIG, streams=("framed",), framed=tuple(LABELS))
+    net = OracleNet(config)
+    frames = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (2, 5, 32, 32, 3)), jnp.float32)
+    params = jax.jit(net.init)(jax.random.key(0), frames)
+    assert set(params["params"]) == {"framed"}
+    whole: dict[str, jax.Array] = jax.jit(net.apply)(params, frames)
+    before = jnp.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
+    single: Any = [net.apply(params, frames[:, t : t + 1], before[:, t : t + 1]) for t in range(5)]
+    for name in LABELS:
+        mean = np.mean([one[name] for one in single], axis=0)
+        np.testing.assert_allclose(whole[name], mean, rtol=1e-4, atol=1e-5)
 
 
 def test_points_are_where_the_heat_is() -> None:
@@ -66,20 +92,12 @@ def test_points_outside_of_the_frame_move_nothing() -> None:
     assert float(loss(heat, 3.0)) == float(loss(heat, 5.0))
 
 
-def test_a_crop_lies_around_its_place() -> None:
-    frames = np.zeros((2, 32, 32, 3), np.float32)
-    frames[0, 8, 24], frames[1, 31, 0] = 1.0, 1.0
-    places = jnp.array([[24 / 16 - 1, 8 / 16 - 1], [-1.0, 1.0]])
-    crops = np.asarray(crops_at(jnp.asarray(frames), places, 16))
-    assert crops.shape == (2, 16, 16, 3)
-    assert crops[0, 8, 8, 0] == 1.0 == crops[1, 7, 8, 0]
-    assert crops.sum() == 6.0
-
-
-def test_points_need_frames_that_divide_and_a_head_to_look_at() -> None:
+def test_single_frames_need_points_and_edges_that_divide() -> None:
     with pytest.raises(ValueError, match="32 divides"):
-        OracleConfig(LABELS, 9, 40, 40, streams=("posed",), points=("head",))
-    with pytest.raises(ValueError, match="needs the posed point 'head'"):
-        OracleConfig(LABELS, 9, 32, 32, streams=("posed", "closer"), points=("hip",))
+        OracleConfig(LABELS, 9, 40, 40, streams=("framed",), points=("head",))
+    with pytest.raises(ValueError, match="names of points"):
+        OracleConfig(LABELS, 9, 32, 32, streams=("framed",))
+    with pytest.raises(ValueError, match="no answers are listed for 'Emotion'"):
+        OracleConfig(LABELS, 9, 32, 32, framed=("Emotion",))
     with pytest.raises(ValueError, match="no stream 'heard'"):
         OracleConfig(LABELS, 9, 32, 32, streams=("heard",))

@@ -18,8 +18,8 @@ from animatrix_jax.runtime.oracle import (
 
 CONFIG = OracleConfig(
     {"VFX": ("none", "Rain"), "Fault:tear": ("none", "tear")}, 5, 32, 32, dim=8, hidden=24,
-    posed_dim=16, course=8, fault_hidden=8, streams=("posed", "field", "statistics"),
-    points=("head", "hip"), skip=2, pairs=4,
+    course=8, listen=8, fault_hidden=8, look=16, streams=("framed", "field", "statistics"),
+    framed=("VFX",), frame_dims=(8, 16, 16), points=("head", "hip"), skip=2, pairs=4,
 )  # fmt: skip
 
 

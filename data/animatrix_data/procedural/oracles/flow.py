@@ -1,4 +1,4 @@
-"""Coarse optical flow of a clip: what moves where, on an 8×8 grid, for oracles that learn."""
+"""Coarse optical flow of a clip: what moves where, on a 16×16 grid, for oracles that learn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Frames = NDArray[np.uint8]
 Grey = NDArray[np.uint8]
 
-GRID = 8
+GRID = 16
 """Cells along each edge of a flow field, whatever the aspect."""
 PAIRS_PER_SECOND = 8
 FIELD_EDGE = 128
@@ -45,7 +45,7 @@ def texture(grey: Grey) -> NDArray[np.float32]:
 
 
 def flow_field(frames: Frames, fps: float) -> NDArray[np.float32]:
-    """Return the coarse flow [P, 8, 8, 3] of frames uint8 [T, H, W, 3].
+    """Return the coarse flow [P, 16, 16, 3] of frames uint8 [T, H, W, 3].
 
     Pairs of frames stand 1/8 s apart (one frame where the clip is slower), one pair after
     another: P = (T − 1) // step with step = max(1, round(fps / 8)). A cell holds the mean flow

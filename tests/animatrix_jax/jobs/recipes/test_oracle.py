@@ -12,13 +12,17 @@ from animatrix_data.procedural.oracles import NOTHING, sampler_labels
 from animatrix_data.taxonomy import parse_tags
 from animatrix_jax.evaluation.oracles import load_oracles
 from animatrix_jax.jobs import draw, train
-from animatrix_jax.jobs.recipes.oracle import FIELDS, place
+from animatrix_jax.jobs.recipes.oracle import FIELDS
 from animatrix_jax.jobs.recipes.oracle_clips import (
     Clips,
+    frame_targets,
+    framed_batch,
+    place,
     point_truth,
     shown_batch,
     target_rows,
 )
+from animatrix_jax.jobs.recipes.oracle_closer import ASIDE, _beside, _pools
 from animatrix_jax.jobs.recipes.oracle_exam import Exam, accuracy_tables
 from animatrix_jax.jobs.recipes.oracle_looks import joined, judging, look, looked_batch
 from animatrix_jax.models.oracle import OracleConfig, OracleNet
@@ -45,6 +49,13 @@ def test_targets_are_empty_where_nothing_is_said_and_name_faults() -> None:
     np.testing.assert_array_equal(rows["Fault:tear"], [[0, 1], [1, 0]])
 
 
+def test_a_frame_before_the_fault_is_sound() -> None:
+    rows = {"VFX": np.array([[0.0, 1.0]] * 2, "f4"), "Fault:tear": np.array([[0.0, 1.0]] * 2, "f4")}
+    found = frame_targets(rows, np.array([True, False]))
+    np.testing.assert_array_equal(found["VFX"], rows["VFX"])
+    np.testing.assert_array_equal(found["Fault:tear"], [[1, 0], [0, 1]])
+
+
 def test_what_nobody_can_answer_is_refused() -> None:
     with pytest.raises(ValueError, match="VFX: Rain is not among"):
         target_rows(SPECS, (frozenset[str](),) * 2, {"VFX": (NOTHING, "Snow")})
@@ -60,15 +71,16 @@ def some_clips(config: OracleConfig) -> Clips:
     places = random.uniform(-1, 1, (3, config.shown, 2, 2)).astype(np.float32)
     return Clips(
         (*SPECS, SPECS[1]), views, {k: v[:1] + 1 for k, v in views.items()},
-        (frozenset(), frozenset({"tear"}), frozenset()), np.array([0.1, 0.2, 0.3]), places,
+        (frozenset(), frozenset({"tear"}), frozenset()), np.array([0, 2, 0]),
+        np.array([0.1, 0.2, 0.3]), places,
         np.ones(places.shape[:-1], np.float32),
     )  # fmt: skip
 
 
 CONFIG = OracleConfig(
     {"VFX": (NOTHING, "Rain"), "Fault:tear": (NOTHING, "tear")}, 5, 32, 32, dim=8, hidden=24,
-    posed_dim=16, course=8, fault_hidden=8, streams=("posed", "field", "statistics"),
-    points=("head", "hip"), skip=2, pairs=4,
+    course=8, listen=8, fault_hidden=8, look=16, streams=("framed", "field", "statistics"),
+    framed=("VFX",), frame_dims=(8, 16, 16), points=("head", "hip"), skip=2, pairs=4,
 )  # fmt: skip
 
 
@@ -84,6 +96,20 @@ def test_a_mirrored_clip_is_mirrored_in_all_that_is_seen_of_it() -> None:
     np.testing.assert_array_equal(turned["inside"], as_is["inside"])
 
 
+def test_a_single_frame_comes_with_the_one_before_it_and_its_points() -> None:
+    clips = some_clips(CONFIG)
+    chosen, which, flipped = np.array([1, 2]), np.array([2, 0]), np.array([False, True])
+    shown = framed_batch(clips, chosen, which, flipped)
+    frames = clips.drawn["frames"]
+    np.testing.assert_array_equal(shown["frames"][0, 0], frames[1, 2])
+    np.testing.assert_array_equal(shown["before"][0, 0], frames[1, 1])
+    np.testing.assert_array_equal(shown["frames"][1, 0], frames[2, 0][:, ::-1])
+    np.testing.assert_array_equal(shown["before"][1], shown["frames"][1])
+    np.testing.assert_array_equal(shown["places"][0, 0], clips.places[1, 2])
+    np.testing.assert_array_equal(shown["places"][1, 0], clips.places[2, 0] * [-1, 1])
+    np.testing.assert_array_equal(shown["inside"][:, 0], clips.inside[chosen, which])
+
+
 def test_points_are_measured_from_the_centre_and_lost_outside() -> None:
     truths = [{"head": [[16.0, 8.0]] * 5}, {"head": [[40.0, 8.0]] * 5, "hip": [[0.5, 31.5]] * 5}]
     places, inside = point_truth(truths, CONFIG)
@@ -96,8 +122,8 @@ def test_tags_are_asked_of_sound_clips_and_faults_are_told_from_them() -> None:
     clips, many = some_clips(CONFIG), np.array([0, 1, 2, 2, 0, 1])
     clips = Clips(
         tuple(clips.specs[i] for i in many), {k: v[many] for k, v in clips.drawn.items()},
-        clips.soft, tuple(clips.faults[i] for i in many), clips.deformation[many],
-        clips.places[many], clips.inside[many],
+        clips.soft, tuple(clips.faults[i] for i in many), clips.starts[many],
+        clips.deformation[many], clips.places[many], clips.inside[many],
     )  # fmt: skip
     shapes = jax.eval_shape(OracleNet(CONFIG).init, jax.random.key(0), **CONFIG.inputs(1))
     random = np.random.default_rng(0)
@@ -158,12 +184,12 @@ def test_what_was_looked_at_once_is_judged_alike() -> None:
     random = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: 0.2 * random.normal(size=leaf.shape).astype("f4"), shapes)
     looking = {k: v for k, v in params["params"].items() if k not in judging(params)["params"]}
-    assert set(looking) == {"posed", "posed_summary"}
+    assert set(looking) == {"framed"}
     looked = look(net, joined(judging(params), looking), clips)
-    chosen, flipped = np.array([0, 2]), np.array([False, True])
-    again = looked_batch(clips, looked, chosen, flipped)
-    seen = {name: again.pop(name) for name in looked[0]}
-    once = shown_batch(clips, chosen, np.zeros(2, bool), flipped)
+    chosen, asis = np.array([0, 2]), np.zeros(2, bool)
+    again = looked_batch(clips, looked, chosen, asis)
+    seen = {name: again.pop(name) for name in looked}
+    once = shown_batch(clips, chosen, asis, asis)
     views = {name: once[name] for name in clips.drawn}
     whole: dict[str, jax.Array] = jax.jit(net.apply)(
         params, **{**views, "frames": views["frames"] / 127.5 - 1.0}
@@ -171,3 +197,57 @@ def test_what_was_looked_at_once_is_judged_alike() -> None:
     apart: dict[str, jax.Array] = jax.jit(net.apply)(judging(params), None, **again, looked=seen)
     for name in CONFIG.labels:
         np.testing.assert_allclose(apart[name], whole[name], rtol=2e-4, atol=2e-4)
+    turned = looked_batch(clips, looked, chosen, np.array([False, True]))
+    np.testing.assert_array_equal(turned["tracks"][1], seen["tracks"][1] * [-1, 1, 1])
+    np.testing.assert_array_equal(turned["field"][1], again["field"][1][:, :, ::-1] * [-1, 1, 1])
+
+
+def test_boxes_lie_beside_the_mark_and_turn_with_the_frame() -> None:
+    boxes = np.tile(np.array([[0.5, -0.25, 0.4]], np.float32), (4000, 1))
+    flipped = np.arange(4000) % 2 == 1
+    moved = _beside(boxes, flipped, np.random.default_rng(0))
+    np.testing.assert_allclose(moved[~flipped].mean(axis=0), [0.5, -0.25, 0.4], atol=0.01)
+    np.testing.assert_allclose(moved[flipped].mean(axis=0), [-0.5, -0.25, 0.4], atol=0.01)
+    assert moved[:, 1].std() == pytest.approx(ASIDE * 0.4, rel=0.1)
+
+
+def test_faults_are_drawn_by_kind() -> None:
+    faults = [frozenset[str](), frozenset({"face"}), frozenset({"tear"}), frozenset({"face"})]
+    assert _pools(faults, ("VFX", "Fault:face", "Fault:limb")) == [[1, 3]]
+
+
+def test_an_oracle_that_looks_at_frames_is_trained_and_then_judged(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    size = {"size": "32x32x5@8", "processes": 1}
+    draw.run(tmp_path / "corpus", clips=6, seed=50, sampler="distinct_faulty", **size)
+    settings = {
+        "corpus": str(tmp_path / "corpus"), "model": str(tiny_model), "clip": (5, 32, 32),
+        "sampler": "distinct", "faults": True, "steps": 1, "batch": 2, "held_out": 2,
+        "registered": 0, "reconstructed": 0, "examined_soft": 0, "bar": 0.95, "look": 16,
+        "frame_dims": (8, 16, 16), "points": ("head", "neck", "hip"), "course": 8, "listen": 8,
+        "hidden": 8, "fault_hidden": 8, "streams": ("framed",), "near_look": 8,
+        "near_dims": (8, 8, 8, 8),
+    }  # fmt: skip
+    config = {"recipe": "oracle", "settings": settings, "seed": 0, "cadence": {}}
+    numbers = train.run(config, tmp_path / "looking")
+    assert "VFX_raw" in numbers and "CameraMotion_raw" not in numbers
+    kept = ("corpus", "model", "clip", "steps", "batch", "held_out", "near_look", "near_dims")
+    near = {name: settings[name] for name in kept} | {"initial": str(tmp_path / "looking")}
+    closer = train.run({"recipe": "oracle_closer", "settings": near}, tmp_path / "closer")
+    assert set(closer) == set(numbers)
+    judging = {"streams": ("framed", "closer", "field", "statistics"),
+               "initial": str(tmp_path / "closer")}  # fmt: skip
+    both = train.run(config | {"settings": settings | judging}, tmp_path / "judging")
+    assert {"VFX_raw", "CameraMotion_raw", "point_error"} <= set(both)
+    assert both["point_error"] == pytest.approx(numbers["point_error"], abs=1e-3)
+    learned = load_oracles(tmp_path / "judging").learned
+    first, second, third = (load_oracles(tmp_path / part).learned.params["params"]
+                            for part in ("looking", "closer", "judging"))  # fmt: skip
+    assert set(second) == {"framed", "closer"} < set(third)
+    for a, b in ((first["framed"], second["framed"]), (second["closer"], third["closer"])):
+        jax.tree.map(np.testing.assert_array_equal, a, b)
+    assert learned.card.sampler == "distinct"
+    other = settings | judging | {"initial": str(tiny_model)}
+    with pytest.raises(ValueError, match="has no oracle"):
+        train.run(config | {"settings": other}, tmp_path / "other")
