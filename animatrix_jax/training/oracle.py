@@ -88,7 +88,7 @@ def oracle_step(
     `inside` [B, T, K], and their losses are added. A batch that holds `LOOKED` and `TRACKS` of
     frames looked at before needs none, and trains what judges them.
     """
-    cells = net.config.height // 4
+    cells = net.config.height // 2
     key = jax.random.key(seed)
 
     def given(batch: Batch, step: jax.Array) -> dict[str, Any]:

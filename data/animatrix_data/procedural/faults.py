@@ -32,6 +32,8 @@ RATINGS = ("r_face", "r_limb", "r_line", "r_motion")
 """What a clip's structure is rated by, from 1 (broken) to 5 (sound)."""
 BODY_SHOTS = ("Medium Shot", "Full Shot", "Long Shot")
 NEAR_SHOTS = (*FACE_SHOTS, "Full Shot")
+GRAVE = 0.6
+"""The severity above which both arms are lost or doubled."""
 
 
 @dataclass(frozen=True)
@@ -155,29 +157,35 @@ def _turned(limb: Limb, angle: float) -> Limb:
 
 
 def _limb(scope: Scope) -> Breakage:
-    """A limb leaves its joint, or grows a second time beside itself."""
+    """An arm leaves its joint, or grows again beside itself; in grave cases both arms do."""
     start = scope.begin(0.35)
     variant = scope.pick("detached", "doubled")
-    name = scope.pick("arm_l", "arm_r")
-    side = 1.0 if name.endswith("r") else -1.0
-    turn = side * (0.7 + 0.8 * scope.severity) * (-1 if scope.rng.uniform() < 0.5 else 1)
-    away = (side * (0.08 + 0.2 * scope.severity), -0.05 - 0.12 * scope.severity)
+    arms = ["arm_l", "arm_r"] if scope.pick("arm_l", "arm_r") == "arm_l" else ["arm_r", "arm_l"]
+    arms = arms[: 1 + (scope.severity > GRAVE)]
+    turn = (0.8 + 0.7 * scope.severity) * (-1 if scope.rng.uniform() < 0.5 else 1)
+    far, up = 0.1 + 0.2 * scope.severity, -0.05 - 0.13 * scope.severity
 
     def detached(now: Joints, frame: int) -> Joints:
         share = scope.grown(start, frame)
-        a, b, c = ((x + share * away[0], y + share * away[1]) for x, y in getattr(now, name))
-        moved: dict[str, Any] = {name: (a, b, c)}
+        moved: dict[str, Any] = {}
+        for name in arms:
+            away = share * _side(name) * far
+            moved[name] = tuple((x + away, y + share * up) for x, y in getattr(now, name))
         return replace(now, **moved)
 
     def doubled(canvas: skia.Canvas, frame: int, figure: Figure, now: Joints, pose: Pose) -> None:
         if frame >= start:
-            figure.draw_arm(canvas, _turned(getattr(now, name), turn))
-            if scope.severity > 0.6:
-                figure.draw_arm(canvas, _turned(getattr(now, name), -0.8 * turn))
+            for name in arms:
+                for again in (turn, -0.8 * turn):
+                    figure.draw_arm(canvas, _turned(getattr(now, name), _side(name) * again))
 
     if variant == "detached":
         return Breakage(start, variant, joints=detached)
     return Breakage(start, variant, over=doubled)
+
+
+def _side(arm: str) -> float:
+    return 1.0 if arm.endswith("r") else -1.0
 
 
 def _face(scope: Scope) -> Breakage:
