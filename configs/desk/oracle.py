@@ -10,7 +10,7 @@ judges all that was seen of each clip.
     animatrix train --config configs/desk/oracle.py:closer --workdir runs/desk/oracle_closer
     animatrix train --config configs/desk/oracle.py:judging --workdir runs/desk/oracle
 
-Two CPU cores, an hour and a half beside the drawing; its accuracy on clips it never saw is in
+Two CPU cores, two hours beside the drawing; its accuracy on clips it never saw is in
 runs/desk/oracle/model/oracle/oracle.json (docs/studio.md has it).
 """
 
@@ -36,7 +36,7 @@ PARTS = {
         "streams": ("framed",),
         "registered": 0,
         "examined_soft": 0,
-        "steps": 5000,
+        "steps": 9000,
         "batch": 48,
     },
     "closer": {"initial": "runs/desk/oracle_looking", "steps": 2000, "batch": 48},
@@ -69,6 +69,6 @@ def get_config(part: str = "looking") -> ConfigDict:
             "recipe": "oracle_closer" if part == "closer" else "oracle",
             "seed": 0,
             "settings": {**CLIPS, **PARTS[part], "optimizer": optimizer},
-            "cadence": {"log_every": 50, "evaluate_every": 10000, "save_every": 10000},
+            "cadence": {"log_every": 50, "evaluate_every": 3000, "save_every": 500},
         }
     )

@@ -6,12 +6,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from animatrix_jax.models.oracle import OracleConfig, OracleNet
 from animatrix_jax.models.oracle_frames import HEAT, LOOKED, PRESENCE, TRACKS, FrameNet
 from animatrix_jax.models.oracle_streams import tracks_of
-from animatrix_jax.training.oracle import heat_target, point_losses
+from animatrix_jax.training.oracle import heat_target, oracle_step, point_losses
+from animatrix_jax.training.state import new_state
+from animatrix_jax.training.vae import to_unit
 
 STREAMS = ("seen", "framed", "field", "statistics")
 LABELS = {"VFX": ("none", "Rain", "Snow"), "Fault:tear": ("none", "tear")}
@@ -101,3 +104,36 @@ def test_single_frames_need_points_and_edges_that_divide() -> None:
         OracleConfig(LABELS, 9, 32, 32, framed=("Emotion",))
     with pytest.raises(ValueError, match="no stream 'heard'"):
         OracleConfig(LABELS, 9, 32, 32, streams=("heard",))
+
+
+def test_points_are_found_where_the_truth_says() -> None:
+    config = dataclasses.replace(
+        CONFIG, streams=("framed",), framed=tuple(LABELS), points=("head",), dropout=0.0
+    )
+    net, random = OracleNet(config), np.random.default_rng(0)
+    optimizer = optax.adam(1e-2)
+    step = oracle_step(net, optimizer, 0.0, seed=0)
+
+    def batch(index: int) -> dict[str, Any]:
+        """Grey frames with a bright square of four pixels where the point is."""
+        corner = random.integers(0, 29, (32, 2))
+        frames = random.integers(100, 120, (32, 1, 32, 32, 3)).astype(np.uint8)
+        for frame, (x, y) in zip(frames, corner, strict=True):
+            frame[0, y : y + 4, x : x + 4] = 250
+        places = ((corner + 2) / 16 - 1).astype(np.float32)[:, None, None]
+        return {
+            "frames": frames, "before": frames, "places": places,
+            "inside": np.ones((32, 1, 1), np.float32),
+            "targets": {n: np.tile(np.eye(len(k), dtype="f4")[:1], (32, 1))
+                        for n, k in LABELS.items()},
+            "sample_index": np.array([[0, 32 * index + i] for i in range(32)], "u4"),
+        }  # fmt: skip
+
+    params = net.init(jax.random.key(0), jnp.zeros((1, 1, 32, 32, 3)))
+    state = new_state(params, optimizer.init(params))
+    for index in range(120):
+        state, _ = step(state, batch(index))
+    seen = batch(999)
+    out: Any = net.apply(state.params, to_unit(seen["frames"]), to_unit(seen["before"]))
+    apart = np.linalg.norm(out[TRACKS][..., :2] - seen["places"], axis=-1)
+    assert float(np.median(apart)) < 0.15

@@ -38,7 +38,5 @@ def test_fixed_tags_stand_in_every_spec_and_what_clashes_is_drawn_again() -> Non
     assert {tag.name for spec in specs for tag in spec.get("MotionType")} == {"hug"}
     shots = {tag.name for spec in specs for tag in spec.get("ShotScale")}
     assert shots == set(DRAWABLE["ShotScale"]) - {"Extreme Close-Up"}
-    with pytest.raises(
-        ValueError, match="choose from balanced, distinct, "
-    ):
+    with pytest.raises(ValueError, match="choose from balanced, distinct, "):
         sample_spec(0, "even")
