@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from animatrix_data.procedural.oracles import GRID, STATISTICS
 from animatrix_jax.models.oracle_crops import CROPS, POINTS, Closer, crop_boxes
 from animatrix_jax.models.oracle_frames import HEAT, LOOKED, PRESENCE, TRACKS, FrameNet
-from animatrix_jax.models.oracle_streams import Block, Course, Field, Numbers, Summary
+from animatrix_jax.models.oracle_streams import Block, Course, Field, Numbers, Summary, head
 from animatrix_jax.models.vae import fold_pixels
 
 STREAMS = ("seen", "moved", "framed", "closer", "field", "statistics")
@@ -73,7 +73,7 @@ class OracleConfig:
     fault_hidden: int = 96
 
     def __post_init__(self) -> None:
-        """Check that the frames divide."""
+        """Check the streams, and that the frames divide."""
         if self.height % 8 or self.width % 8:
             raise ValueError(
                 f"an oracle reads frames with edges that 8 divides, not {self.height}x{self.width}"
@@ -81,6 +81,11 @@ class OracleConfig:
         if unknown := set(self.streams) - set(STREAMS):
             raise ValueError(
                 f"an oracle has no stream {min(unknown)!r}: choose from {', '.join(STREAMS)}"
+            )
+        if not self.streams or ("closer" in self.streams and "framed" not in self.streams):
+            raise ValueError(
+                "an oracle needs streams, and 'closer' needs 'framed', not "
+                f"{', '.join(self.streams) or 'none'}"
             )
         if "framed" in self.streams and (self.height % 32 or self.width % 32 or not self.points):
             raise ValueError(
@@ -245,8 +250,9 @@ class OracleNet(nn.Module):
         if "closer" in c.streams:
             boxes = crop_boxes(found[TRACKS], c.points)
             flat = {name: box.reshape(batch * time, 3) for name, box in boxes.items()}
-            near = closer(c)(now, flat, train)
-            more = [x for seen, answers in near.values() for x in (seen, *answers.values())]
+            near = Closer(c.near_labels(), c.near_dims, c.near_look, c.dropout, name=CLOSER)
+            seen = near(now, flat, train)
+            more = [x for told, answers in seen.values() for x in (told, *answers.values())]
             looked = jnp.concatenate([out[LOOKED], *more], axis=-1)
             found[LOOKED] = looked.reshape(batch, time, -1)
         return found
@@ -262,15 +268,8 @@ class OracleNet(nn.Module):
         logits = {}
         for name, answers in sorted(c.labels.items()):
             wide = joined["join_faults" if name.startswith(FAULT) else "join"]
-            head = "head_" + name.replace(":", "_")
-            logits[name] = nn.Dense(len(answers), name=head)(wide)
+            logits[name] = head(name, answers)(wide)
         return logits
-
-
-def closer(config: OracleConfig) -> Closer:
-    """Return the network that reads crops."""
-    c = config
-    return Closer(c.near_labels(), c.near_dims, c.near_look, c.dropout, name=CLOSER)
 
 
 def said(looked: Float[Array, "B T D"], config: OracleConfig) -> dict[str, jax.Array]:

@@ -12,8 +12,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from animatrix_jax.models.oracle_streams import Block
-from animatrix_jax.models.vae import fold_pixels
+from animatrix_jax.models.oracle_streams import Block, answered, folded
 
 POINTS = ("head", "neck", "hip")
 """The points that crops are placed by."""
@@ -46,9 +45,8 @@ def crop_boxes(
     sure_hip = at["neck"][..., 2] * at["hip"][..., 2]
     radius = HEAD_RADIUS * _mean_length(neck - head, sure_neck, FILLING / HEAD_RADIUS)
     torso = _mean_length(hip - neck, sure_hip, TORSO * radius)
-    below = jnp.stack([jnp.zeros_like(torso), torso], axis=-1)[:, None]
-    seen = at["hip"][..., 2:]
-    hip = seen * hip + (1 - seen) * (neck + below)
+    neck = _seen_or_below(neck, at["neck"], head, radius / HEAD_RADIUS)
+    hip = _seen_or_below(hip, at["hip"], neck, torso)
     sizes = (HEAD_MARGIN * radius, BODY_MARGIN * torso)
     centres = (head, 0.7 * neck + 0.3 * hip)
     boxes = {}
@@ -56,6 +54,15 @@ def crop_boxes(
         wide = jnp.broadcast_to(jnp.maximum(half, LEAST)[:, None, None], (*centre.shape[:2], 1))
         boxes[name] = jnp.concatenate([centre, wide], axis=-1)
     return boxes
+
+
+def _seen_or_below(
+    place: jax.Array, track: jax.Array, above: jax.Array, length: Float[Array, " B"]
+) -> jax.Array:
+    """Return a point's place [B, T, 2], or where it is out of the frame one below another."""
+    seen = track[..., 2:]
+    down = jnp.stack([jnp.zeros_like(length), length], axis=-1)[:, None]
+    return seen * place + (1 - seen) * (above + down)
 
 
 def _mean_length(
@@ -101,27 +108,16 @@ class CropNet(nn.Module):
         self, crops: Float[Array, "N e e 3"], train: bool = False
     ) -> tuple[Float[Array, "N F"], dict[str, jax.Array]]:
         """Return features [N, look + the last of dims] and, by sub-field, answers [N, n]."""
-        x = Block(self.dims[0], name="block0")(_folded(crops))
+        x = Block(self.dims[0], name="block0")(folded(crops, 2))
         for turn, dim in enumerate(self.dims[1:], 1):
-            x = nn.Dense(dim, name=f"to{turn}")(_folded(x))
+            x = nn.Dense(dim, name=f"to{turn}")(folded(x, 2))
             x = nn.silu(nn.GroupNorm(8, name=f"norm{turn}")(x))
             if turn + 1 < len(self.dims):
                 x = x + Block(dim, name=f"block{turn}")(x)
         kept = nn.Dropout(self.dropout, deterministic=not train)
         placed = nn.silu(nn.Dense(self.look, name="placed")(kept(x.reshape(len(x), -1))))
         seen = jnp.concatenate([placed, x.max(axis=(1, 2))], axis=-1)
-        shown = kept(seen)
-        answers = {
-            name: jax.nn.log_softmax(
-                nn.Dense(len(known), name="head_" + name.replace(":", "_"))(shown)
-            )
-            for name, known in sorted(self.labels.items())
-        }
-        return seen, answers
-
-
-def _folded(x: jax.Array) -> jax.Array:
-    return fold_pixels(x[:, None], 2)[:, 0]
+        return seen, answered(kept(seen), self.labels)
 
 
 class Closer(nn.Module):

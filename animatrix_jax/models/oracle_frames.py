@@ -13,8 +13,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
-from animatrix_jax.models.oracle_streams import Block, tracks_of
-from animatrix_jax.models.vae import fold_pixels
+from animatrix_jax.models.oracle_streams import Block, answered, folded, tracks_of
 
 HEAT, PRESENCE, TRACKS, LOOKED = "heat", "presence", "tracks", "looked"
 """What is returned beside logits: where points stand, and all that was seen."""
@@ -67,12 +66,7 @@ class FrameNet(nn.Module):
         seen = nn.Dropout(self.dropout, deterministic=not train)(jnp.concatenate(parts, axis=-1))
         seen = nn.silu(nn.Dense(self.look, name="seen")(seen))
         kept = nn.Dropout(self.dropout, deterministic=not train)(seen)
-        answers = {
-            name: jax.nn.log_softmax(
-                nn.Dense(len(known), name="head_" + name.replace(":", "_"))(kept)
-            )
-            for name, known in sorted(self.labels.items())
-        }
+        answers = answered(kept, self.labels)
         aspect = frames.shape[2] / frames.shape[1]
         tracks = lax.stop_gradient(tracks_of(heat[:, None], presence[:, None], aspect))[:, 0]
         looked = jnp.concatenate([seen, *answers.values(), colours], axis=-1)
@@ -81,13 +75,13 @@ class FrameNet(nn.Module):
     def _scales(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return features at a quarter, an eighth and a sixteenth of the edges."""
         first, second, third = self.dims
-        fine = Block(first, name="fine0")(_folded(x, 4))
+        fine = Block(first, name="fine0")(folded(x, 4))
         fine = fine + Block(first, name="fine1")(fine)
-        mid = nn.Dense(second, name="to_mid")(_folded(fine, 2))
+        mid = nn.Dense(second, name="to_mid")(folded(fine, 2))
         mid = nn.silu(nn.GroupNorm(8, name="mid")(mid))
         for turn in range(2):
             mid = mid + Block(second, name=f"mid{turn}")(mid)
-        deep = nn.Dense(third, name="to_deep")(_folded(mid, 2))
+        deep = nn.Dense(third, name="to_deep")(folded(mid, 2))
         deep = nn.silu(nn.GroupNorm(8, name="deep")(deep))
         return fine, mid, deep + Block(third, name="deep0")(deep)
 
@@ -106,10 +100,6 @@ class FrameNet(nn.Module):
         pooled = jnp.concatenate([deep.mean(axis=(1, 2)), deep.max(axis=(1, 2))], axis=-1)
         presence = nn.Dense(self.points, name="presence")(pooled)
         return heat.reshape(count, 4 * height * wide, self.points), presence
-
-
-def _folded(x: jax.Array, edge: int) -> jax.Array:
-    return fold_pixels(x[:, None], edge)[:, 0]
 
 
 def _pooled(x: jax.Array, edge: int) -> jax.Array:

@@ -4,6 +4,8 @@
 each frame. All return one vector a clip.
 """
 
+from collections.abc import Mapping, Sequence
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -11,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from animatrix_jax.models.conv import halve_space
+from animatrix_jax.models.vae import fold_pixels
 
 
 class Block(nn.Module):
@@ -31,6 +34,26 @@ class Block(nn.Module):
             x = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=dims)
         x = x + self.param("bias", nn.initializers.zeros, (self.features,))
         return nn.silu(nn.GroupNorm(num_groups=8)(x))
+
+
+def folded(x: Float[Array, "N H W C"], edge: int) -> Float[Array, "N h w D"]:
+    """Return squares of `edge` pixels as channels."""
+    return fold_pixels(x[:, None], edge)[:, 0]
+
+
+def answered(
+    x: Float[Array, "N D"], labels: Mapping[str, tuple[str, ...]]
+) -> dict[str, Float[Array, "N n"]]:
+    """Return the logarithms of the probabilities of every answer, sub-fields in alphabetical order;
+    call it inside a module's `__call__`."""
+    return {
+        name: jax.nn.log_softmax(head(name, known)(x)) for name, known in sorted(labels.items())
+    }
+
+
+def head(name: str, known: Sequence[str]) -> nn.Dense:
+    """Return the layer that answers a sub-field."""
+    return nn.Dense(len(known), name="head_" + name.replace(":", "_"))
 
 
 class Summary(nn.Module):
@@ -150,7 +173,7 @@ class Field(nn.Module):
 
 
 class Numbers(nn.Module):
-    """Statistics of frames [B, T, S]: as they are, and against their own mean."""
+    """What is said of every frame [B, T, S]: as it is, and against its own mean."""
 
     features: int
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from animatrix_data.files import whole_file
+from animatrix_data.files import digest_file, whole_file
 from animatrix_data.procedural.oracles import Reading, flow_field, frame_statistics
 from animatrix_data.settings import build
 from animatrix_jax.checkpoint.folder import copy_part, load_part, save_part
@@ -218,6 +218,11 @@ class LearnedOracle:
         """Return which frames of a clip are the oracle's."""
         rate = fps / self.card.fps
         return np.round(np.arange(self.card.config.frames) * rate).astype(int)
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the stored weights."""
+        return digest_file(self.folder / PART / "model.safetensors")
 
     @cached_property
     def params(self) -> Any:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from animatrix_jax.diffusion.schedule import fold_sample
+from animatrix_jax.diffusion.schedule import draw_noise, fold_sample
 from animatrix_jax.models.oracle import OracleNet
 from animatrix_jax.models.oracle_crops import Closer
 from animatrix_jax.models.oracle_frames import HEAT, LOOKED, PRESENCE, TRACKS
@@ -16,13 +16,13 @@ from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 from animatrix_jax.training.vae import to_unit
 
-AUGMENTATION, DROPOUT, TREMBLING = 1, 2, 3
+AUGMENTATION, DROPOUT = 1, 2
 GRAINS = 5
 SOFTEST, BRIGHTEST, NOISIEST = 0.8, 0.12, 0.1
 """Bounds of the augmentation: share of a 3×3 blur, gain and offset, size of uniform noise."""
-TREMBLE = {TRACKS: 0.01, "field": 0.0003}
-"""Standard deviation of the noise on points (half frame heights) and flow (frame heights) that
-were read before."""
+TREMBLE = {TRACKS: (3, 0.01), "field": (4, 0.0003)}
+"""What is added to points (half frame heights) and flow (frame heights) that were read before: the
+purpose of its random numbers, and its standard deviation."""
 
 
 def augment(key: jax.Array, frames: Float[Array, "T H W 3"]) -> Float[Array, "T H W 3"]:
@@ -91,20 +91,14 @@ def oracle_step(
     cells = net.config.height // 2
     key = jax.random.key(seed)
 
-    def given(batch: Batch, step: jax.Array) -> dict[str, Any]:
+    def given(batch: Batch) -> dict[str, Any]:
         """Return what the network is given: frames in other light, or what was read before."""
         read = ("field", "statistics")
         inputs: dict[str, Any] = {name: batch[name] for name in read if name in batch}
         if LOOKED in batch:
-            looked = {LOOKED: batch[LOOKED]}
-            for turn, (name, size) in enumerate(TREMBLE.items()):
-                if name not in batch:
-                    continue
-                own = jax.random.fold_in(jax.random.fold_in(key, TREMBLING + turn), step)
-                # The last channel, how sure a reading is, stays as it is.
-                values = jnp.arange(batch[name].shape[-1]) < 2
-                noisy = batch[name] + size * values * jax.random.normal(own, batch[name].shape)
-                (looked if name == TRACKS else inputs)[name] = noisy
+            for name in set(TREMBLE) & set(batch):
+                inputs[name] = _trembling(key, batch, name)
+            looked = {LOOKED: batch[LOOKED], TRACKS: inputs.pop(TRACKS)}
             return {"frames": None, "looked": looked, **inputs}
         shown = _in_other_light(key, batch)
         if "before" in batch:
@@ -112,8 +106,8 @@ def oracle_step(
             return {"frames": shown[:, :count], "before": shown[:, count:], **inputs}
         return {"frames": shown, **inputs}
 
-    def losses_of(params: Any, batch: Batch, step: jax.Array, dropout: jax.Array) -> Metrics:
-        inputs = given(batch, step)
+    def losses_of(params: Any, batch: Batch, dropout: jax.Array) -> Metrics:
+        inputs = given(batch)
         out: Any = net.apply(params, **inputs, train=True, rngs={"dropout": dropout})
         losses = _answer_losses(out, batch["targets"])
         if "places" in batch:
@@ -131,7 +125,7 @@ def closer_step(
     as `crop_boxes` says), `sample_index` and `targets`, which `oracle_step` describes."""
     key = jax.random.key(seed)
 
-    def losses_of(params: Any, batch: Batch, step: jax.Array, dropout: jax.Array) -> Metrics:
+    def losses_of(params: Any, batch: Batch, dropout: jax.Array) -> Metrics:
         shown = _in_other_light(key, batch)[:, 0]
         out: Any = net.apply(params, shown, batch["boxes"], train=True, rngs={"dropout": dropout})
         return {
@@ -150,6 +144,14 @@ def _in_other_light(key: jax.Array, batch: Batch) -> Float[Array, "B T H W 3"]:
     return jax.vmap(augment)(fold(batch["sample_index"]), jnp.concatenate(shown, axis=1))
 
 
+def _trembling(key: jax.Array, batch: Batch, name: str) -> jax.Array:
+    """Return what was read before with noise; its last channel, how sure it is, stays."""
+    purpose, size = TREMBLE[name]
+    values = batch[name]
+    noise = draw_noise(key, batch["sample_index"], purpose, values.shape[1:])
+    return values + size * noise * (jnp.arange(values.shape[-1]) < 2)
+
+
 def _answer_losses(logits: Mapping[str, jax.Array], targets: Mapping[str, jax.Array]) -> Metrics:
     return {
         name: optax.softmax_cross_entropy(logits[name], target).mean()
@@ -159,18 +161,18 @@ def _answer_losses(logits: Mapping[str, jax.Array], targets: Mapping[str, jax.Ar
 
 
 def _step(
-    losses_of: Callable[[Any, Batch, jax.Array, jax.Array], Metrics],
+    losses_of: Callable[[Any, Batch, jax.Array], Metrics],
     optimizer: optax.GradientTransformation,
     ema_decay: float,
     key: jax.Array,
 ) -> Step:
-    """Return the step on the sum of the losses of (params, batch, step, key of the dropout)."""
+    """Return the step on the sum of the losses of (params, batch, key of the dropout)."""
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         dropout = jax.random.fold_in(jax.random.fold_in(key, DROPOUT), state.step)
 
         def loss_fn(params: Any) -> tuple[jax.Array, Metrics]:
-            losses = losses_of(params, batch, state.step, dropout)
+            losses = losses_of(params, batch, dropout)
             return jnp.sum(jnp.stack(list(losses.values()))), losses
 
         (loss, parts), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)

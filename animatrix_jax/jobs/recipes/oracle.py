@@ -21,10 +21,12 @@ from animatrix_jax.jobs.recipes.oracle_clips import (
     near_of,
     place,
     shown_batch,
+    split_rows,
     target_rows,
 )
 from animatrix_jax.jobs.recipes.oracle_exam import Exam
 from animatrix_jax.jobs.recipes.oracle_looks import (
+    check_looking,
     joined,
     judging,
     look,
@@ -32,8 +34,8 @@ from animatrix_jax.jobs.recipes.oracle_looks import (
     looked_shapes,
     looking_of,
 )
-from animatrix_jax.jobs.recipes.recipe import Core, Recipe
-from animatrix_jax.models.oracle import CLOSER, FAULT, FRAMED, OracleConfig, OracleNet
+from animatrix_jax.jobs.recipes.recipe import Core, Recipe, batch_random
+from animatrix_jax.models.oracle import CLOSER, FAULT, FRAMED, LOOKING, OracleConfig, OracleNet
 from animatrix_jax.runtime.model import load_model
 from animatrix_jax.runtime.oracle import save_oracle
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
@@ -42,8 +44,8 @@ from animatrix_jax.training.state import TrainState, new_state
 
 FIELDS = ("VideoStyle", "MotionStyle", "MotionType", *PARTS, "MotionAmplitude", "MotionSpeed",
           "ShotScale", "ShotAngle", "CameraMotion", "VFX")  # fmt: skip
-IN_A_FRAME = ("VideoStyle", "MotionStyle", "MotionType", *PARTS, "ShotScale", "ShotAngle", "VFX")
-"""What a single frame says something about, beside faults."""
+IN_TIME = ("MotionAmplitude", "MotionSpeed", "CameraMotion", FAULT + "colour", FAULT + "freeze")
+"""What a single frame says nothing about."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,18 @@ class OracleSettings:
     """What an oracle experiment fixes.
 
     `clip` is (frames, height, width), at `fps`; the answers are what `sampler` asks for and, with
-    `faults`, the kinds of faults. The first `reconstructed` clips of the corpus (None: all) and
-    the first `examined_soft` of those that are only measured on (None: all) go through the VAE of
-    `model`; the latter are the `held_out` clips at the corpus' end and all clips of `exam`. A clip
-    that has a reconstruction is shown as drawn with probability `sharp`. The classical oracles
-    are measured on `registered` of the held-out clips. Where `streams` are ("framed",) alone, a
-    sample is one frame of a clip, and answers are those a frame can give. With `initial`, the
-    folder of an oracle that looks at single frames, what looks is taken from there as it is: every
-    clip is looked at once, and only what judges that is trained, from nothing. An answer that is
-    read right less often than `bar` (None: no such list) is listed as not measured. The other
-    numbers are `OracleConfig`'s.
+    `faults`, the kinds of faults. The first `reconstructed` clips of the corpus (None: all) and the
+    first `examined_soft` of those that are only measured on (None: all) go through the VAE of
+    `model` (where frames are looked at one by one, none of the former); the latter are the
+    `held_out` clips at the corpus' end and all clips of `exam`. A clip that has a reconstruction is
+    shown as drawn with probability `sharp`. The classical oracles are measured on `registered` of
+    the held-out clips, all of whose frames must be shown.
+
+    Where `streams` are ("framed",) alone, a sample is one frame of a clip, and answers are those a
+    frame can give. With `initial`, the folder of an oracle that looks at single frames, what looks
+    is taken from there as it is: every clip is looked at once, and only what judges that is
+    trained, from nothing. An answer that is read right less often than `bar` (None: no such list)
+    is listed as not measured. The other numbers are `OracleConfig`'s.
     """
 
     corpus: Path
@@ -97,6 +101,18 @@ class OracleSettings:
     dropout: float = 0.2
     optimizer: OptimizerSettings = OptimizerSettings()
     export_dtype: str = "bfloat16"
+
+    def __post_init__(self) -> None:
+        """Check what goes together; ValueError says what does not."""
+        if self.initial is not None and FRAMED not in self.streams:
+            raise ValueError(
+                f"streams must hold {FRAMED!r} where an initial oracle looks at frames"
+            )
+        if self.registered and self.skip > 1:
+            raise ValueError(
+                f"registered must be 0 where only every {self.skip}th frame is shown, since the "
+                f"classical oracles read all, not {self.registered}"
+            )
 
 
 def core(settings: OracleSettings, seed: int) -> Core:
@@ -135,15 +151,17 @@ def core(settings: OracleSettings, seed: int) -> Core:
 def _config(settings: OracleSettings) -> OracleConfig:
     frames, height, width = settings.clip
     s = settings
-    labels = sampler_labels(s.sampler, IN_A_FRAME if s.streams == (FRAMED,) else FIELDS)
+    labels = sampler_labels(s.sampler, FIELDS)
     if s.faults:
         labels = labels | {FAULT + kind: (NOTHING, kind) for kind in FAULTS}
-    framed = [name for name in labels if name in IN_A_FRAME or name.startswith(FAULT)]
+    framed = tuple(name for name in labels if name not in IN_TIME)
+    if {*s.streams} <= {*LOOKING}:
+        labels = {name: labels[name] for name in framed}
     pairs = (frames - 1) // max(1, round(s.fps / PAIRS_PER_SECOND))
     return OracleConfig(
         labels, frames, height, width,
         streams=s.streams, points=s.points, pairs=pairs, skip=s.skip, stride=s.stride,
-        dim=s.dim, motion_dim=s.motion_dim, framed=tuple(framed) if FRAMED in s.streams else (),
+        dim=s.dim, motion_dim=s.motion_dim, framed=framed if FRAMED in s.streams else (),
         near=near_of(labels) if CLOSER in s.streams else {}, near_dims=s.near_dims,
         near_look=s.near_look,
         frame_dims=s.frame_dims, look=s.look, course=s.course, listen=s.listen, hidden=s.hidden,
@@ -154,36 +172,36 @@ def _config(settings: OracleSettings) -> OracleConfig:
 def prepare(settings: OracleSettings, seed: int) -> Recipe:
     """Build the run; the corpus is decoded, and reconstructed once, into memory."""
     config, parts = _config(settings), core(settings, seed)
+    looking = looking_of(settings.initial) if settings.initial else None
+    if looking is not None and settings.initial is not None:
+        check_looking(looking, config, settings.fps, settings.initial)
     rows = corpus_rows(settings.corpus, settings.clip)
     extra = corpus_rows(settings.exam, settings.clip) if settings.exam else []
-    split = len(rows) - settings.held_out
-    if not 0 < settings.held_out < len(rows):
-        raise ValueError(
-            f"held_out {settings.held_out} leaves nothing of the {len(rows)} clips of "
-            f"{settings.corpus} to train on"
-        )
+    seen, unseen = split_rows(rows, settings.held_out)
     model = load_model(settings.model)
-    count, examined = settings.reconstructed, settings.examined_soft
-    unseen = rows[split:] + extra
-    train = load_clips(rows[:split], config, model, split if count is None else min(count, split))
+    examined = settings.examined_soft
+    count = settings.reconstructed if FRAMED not in config.streams else 0
+    unseen = unseen + extra
+    train = load_clips(seen, config, model, len(seen) if count is None else min(count, len(seen)))
     held_out = load_clips(
         unseen, config, model, len(unseen) if examined is None else min(examined, len(unseen))
     )
     exam = Exam(config, held_out, settings.registered, settings.bar, settings.sampler)
     state = jax.jit(parts.init)(jax.random.key(seed))
-    looking = looking_of(settings.initial) if settings.initial else {}
-    looked = look(OracleNet(config), joined(state.params, looking), train) if looking else None
+    seeing = looking.params if looking else {}
+    looked = look(OracleNet(config), joined(state.params, seeing), train) if looking else None
 
     def export(state: TrainState, folder: Path) -> None:
-        dtype, params = jnp.dtype(settings.export_dtype), joined(state.average, looking)
+        dtype, params = jnp.dtype(settings.export_dtype), joined(state.average, seeing)
         save_oracle(folder, params, exam.card(params, settings.fps, dtype), dtype)
 
     parents = {"corpus": rows[0][0].digest, "vae": model.vae_digest}
+    parents |= {"oracle": looking.digest} if looking else {}
     return Recipe(
         state=state,
         step=parts.step,
         batches=lambda start: _batches(train, looked, config, settings, seed, start),
-        evaluate=lambda state: exam.numbers(joined(state.average, looking)),
+        evaluate=lambda state: exam.numbers(joined(state.average, seeing)),
         export=export,
         total_steps=settings.steps,
         parents=parents | ({"exam": extra[0][0].digest} if extra else {}),
@@ -204,7 +222,7 @@ def _batches(
     size, count = settings.batch, len(clips)
     for step in range(start, settings.steps):
         indices = range(step * size, (step + 1) * size)
-        random = np.random.Generator(np.random.Philox(key=seed, counter=step))
+        random = batch_random(seed, step)
         chosen = np.array([place(i, count, seed) for i in indices])
         flipped, sharp = random.random(size) < 0.5, random.random(size) < settings.sharp
         rows = {
@@ -214,7 +232,7 @@ def _batches(
         if config.looks_only:
             which = random.integers(config.shown, size=size)
             shown = framed_batch(clips, chosen, which, flipped)
-            rows = frame_targets(rows, which * config.skip < clips.starts[chosen])
+            rows = frame_targets(rows, which * config.skip - clips.starts[chosen])
         elif looked is not None:
             shown = looked_batch(clips, looked, chosen, flipped)
         else:

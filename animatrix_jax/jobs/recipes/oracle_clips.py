@@ -25,6 +25,10 @@ NEAR = {
 }
 """What crops of head and body say something about."""
 
+RIPE = 2
+"""Frames that a fault has had to show itself where it is to be seen."""
+
+Row = tuple[Catalogue, ClipRow]
 Views = dict[str, np.ndarray]
 """What the network takes of clips [N, …], by the names of its arguments."""
 
@@ -57,7 +61,10 @@ class Clips:
 
 
 def load_clips(
-    rows: Sequence[tuple[Catalogue, ClipRow]], config: OracleConfig, model: Model, softened: int
+    rows: Sequence[Row],
+    config: OracleConfig,
+    model: Model | None = None,
+    softened: int = 0,
 ) -> Clips:
     """Decode clips; the first `softened` also go through the VAE of a model."""
     truths = [json.loads(row.truth or "{}") for _, row in rows]
@@ -76,7 +83,7 @@ def load_clips(
     )
 
 
-def corpus_rows(folder: Path, clip: tuple[int, int, int]) -> list[tuple[Catalogue, ClipRow]]:
+def corpus_rows(folder: Path, clip: tuple[int, int, int]) -> list[Row]:
     """Return the rows of a corpus; ValueError where its clips are not of one shape, `clip`."""
     catalogue = read_catalogue(folder)
     if tuple(catalogue.buckets) != (clip,):
@@ -87,24 +94,31 @@ def corpus_rows(folder: Path, clip: tuple[int, int, int]) -> list[tuple[Catalogu
     return [(catalogue, row) for row in catalogue]
 
 
-def _decoded(entry: tuple[Catalogue, ClipRow]) -> np.ndarray:
+def split_rows(rows: list[Row], held_out: int) -> tuple[list[Row], list[Row]]:
+    """Return the rows to train on and the `held_out` last; ValueError where either is empty."""
+    if not 0 < held_out < len(rows):
+        raise ValueError(
+            f"held_out must be between 1 and {len(rows) - 1} of the {len(rows)} clips of the "
+            f"corpus, not {held_out}"
+        )
+    return rows[:-held_out], rows[-held_out:]
+
+
+def _decoded(entry: Row) -> np.ndarray:
     """Return the frames uint8 [T, H, W, 3] of a clip of a corpus."""
     catalogue, row = entry
     return decode_video(catalogue.clip_path(row), DecodeLimits(max_frames=row.frames)).frames
 
 
-def _drawn_views(
-    rows: Sequence[tuple[Catalogue, ClipRow]], config: OracleConfig
-) -> Iterator[Views]:
+def _drawn_views(rows: Sequence[Row], config: OracleConfig) -> Iterator[Views]:
     """Yield what the network takes of each clip; decoding and flow leave the interpreter's lock."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(lambda e: clip_views(_decoded(e), e[1].fps, config), rows)
 
 
-def _soft_views(
-    rows: Sequence[tuple[Catalogue, ClipRow]], config: OracleConfig, model: Model
-) -> Iterator[Views]:
+def _soft_views(rows: Sequence[Row], config: OracleConfig, model: Model | None) -> Iterator[Views]:
     for start in range(0, len(rows), CHUNK):
+        assert model is not None, "clips go through the VAE of a model"
         chunk = rows[start : start + CHUNK]
         decoded = reconstruct(model, np.stack([_decoded(entry) for entry in chunk]))
         for frames, (_, row) in zip(decoded, chunk, strict=True):
@@ -172,15 +186,19 @@ def near_of(labels: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {crop: tuple(n for n in names if n in known) for crop, names in NEAR.items()}
 
 
-def frame_targets(rows: Mapping[str, np.ndarray], sound: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the targets of single frames: those of their clips, but no fault where it is `sound`
-    as yet."""
-    return {
-        name: np.where(sound[:, None], [[1, 0]], row).astype(np.float32)
-        if name.startswith(FAULT)
-        else row
-        for name, row in rows.items()
-    }
+def frame_targets(rows: Mapping[str, np.ndarray], age: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the targets of single frames, whose clips' faults are `age` frames old.
+
+    Before its start a fault is not there; while it shows itself, for `RIPE` frames, nothing is
+    said about it.
+    """
+    shown = {}
+    for name, row in rows.items():
+        if name.startswith(FAULT):
+            row = np.where(age[:, None] < 0, [[1, 0]], row)
+            row = np.where((age[:, None] >= 0) & (age[:, None] < RIPE), 0, row).astype(np.float32)
+        shown[name] = row
+    return shown
 
 
 def wanted(
@@ -205,9 +223,7 @@ def shown_batch(clips: Clips, chosen: np.ndarray, soft: np.ndarray, flipped: np.
             ]
         )
     if clips.places.shape[2]:
-        sign = np.where(flipped, -1, 1)[:, None, None, None]
-        batch["places"] = clips.places[chosen] * np.concatenate([sign, abs(sign)], axis=-1)
-        batch["places"] = batch["places"].astype(np.float32)
+        batch["places"] = mirrored_places(clips.places[chosen], flipped)
         batch["inside"] = clips.inside[chosen]
     return batch
 
@@ -215,18 +231,31 @@ def shown_batch(clips: Clips, chosen: np.ndarray, soft: np.ndarray, flipped: np.
 def framed_batch(clips: Clips, chosen: np.ndarray, which: np.ndarray, flipped: np.ndarray) -> Views:
     """Return one of the shown frames of some clips each, as drawn or mirrored, with the one before
     it and its points."""
-    places, shown = clips.drawn["frames"], {}
-    for name, frame in (("frames", which), ("before", np.maximum(which - 1, 0))):
-        rows = [
-            mirrored("frames", places[clip, at : at + 1], f)
-            for clip, at, f in zip(chosen, frame, flipped, strict=True)
-        ]
-        shown[name] = np.stack(rows)
-    sign = np.where(flipped, -1, 1)[:, None, None, None]
-    where = np.concatenate([sign, abs(sign)], axis=-1)
-    shown["places"] = (clips.places[chosen, which][:, None] * where).astype(np.float32)
-    shown["inside"] = clips.inside[chosen, which][:, None]
-    return shown
+    return {
+        "frames": single_frames(clips, chosen, which, flipped),
+        "before": single_frames(clips, chosen, np.maximum(which - 1, 0), flipped),
+        "places": mirrored_places(clips.places[chosen, which][:, None], flipped),
+        "inside": clips.inside[chosen, which][:, None],
+    }
+
+
+def single_frames(
+    clips: Clips, chosen: np.ndarray, which: np.ndarray, flipped: np.ndarray
+) -> np.ndarray:
+    """Return one of the shown frames of some clips each, uint8 [B, 1, H, W, 3]."""
+    frames = clips.drawn["frames"]
+    rows = [
+        mirrored("frames", frames[clip, at : at + 1], flip)
+        for clip, at, flip in zip(chosen, which, flipped, strict=True)
+    ]
+    return np.stack(rows)
+
+
+def mirrored_places(places: np.ndarray, flipped: np.ndarray) -> np.ndarray:
+    """Return points [B, …, D], x first, mirrored where the clip is."""
+    turned = places.astype(np.float32)
+    turned[flipped, ..., 0] *= -1
+    return turned
 
 
 def mirrored(name: str, view: np.ndarray, flipped: bool) -> np.ndarray:

@@ -15,32 +15,32 @@ import numpy as np
 
 from animatrix_data.procedural.faults import FAULTS
 from animatrix_data.procedural.oracles import NOTHING, PARTS, sampler_labels
-from animatrix_jax.evaluation.oracles import load_oracles
 from animatrix_jax.jobs.recipes.oracle_clips import (
+    RIPE,
     Clips,
     corpus_rows,
     frame_targets,
-    framed_batch,
     load_clips,
+    mirrored_places,
     near_of,
     place,
+    single_frames,
+    split_rows,
     target_rows,
 )
 from animatrix_jax.jobs.recipes.oracle_exam import Exam
 from animatrix_jax.jobs.recipes.oracle_looks import looking_of
-from animatrix_jax.jobs.recipes.recipe import Core, Recipe
-from animatrix_jax.models.oracle import CLOSER, FAULT, FRAMED, OracleConfig, closer
+from animatrix_jax.jobs.recipes.recipe import Core, Recipe, batch_random
+from animatrix_jax.models.oracle import CLOSER, FAULT, FRAMED, OracleConfig
 from animatrix_jax.models.oracle_crops import CROPS, Closer, crop_boxes
-from animatrix_jax.runtime.model import load_model
 from animatrix_jax.runtime.oracle import save_oracle
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.oracle import closer_step
 from animatrix_jax.training.state import TrainState, new_state
 
 BROKEN = 0.5
-"""The share of samples that show a fault which crops say something about, all kinds alike."""
-RIPE = 2
-"""Frames that a fault has had to show itself where it is to be seen."""
+"""The share of samples that are picked for a fault which crops say something about, all kinds
+alike, beside those that are as the corpus has them."""
 ASIDE, LARGER = 0.07, 0.1
 """Standard deviations of a box's place, in halves of its edge, and of the logarithm of its size."""
 
@@ -55,7 +55,6 @@ class CloserSettings:
     """
 
     corpus: Path
-    model: Path
     initial: Path
     clip: tuple[int, int, int]
     steps: int
@@ -103,30 +102,28 @@ def core(settings: CloserSettings, seed: int) -> Core:
 
 def prepare(settings: CloserSettings, seed: int) -> Recipe:
     """Build the run; the corpus is decoded into memory."""
-    s, parts = settings, core(settings, seed)
+    s, parts, labels = settings, core(settings, seed), _labels(settings)
     looking = looking_of(s.initial)
-    card = load_oracles(s.initial).learned.card
-    near = {crop: tuple(of) for crop, of in _labels(s).items()}
+    known = looking.config.labels
+    if any(known.get(name) != answers for of in labels.values() for name, answers in of.items()):
+        raise ValueError(f"the oracle of {s.initial} answers other tags than {s.sampler} asks for")
+    if (clip := (looking.config.frames, looking.config.height, looking.config.width)) != s.clip:
+        raise ValueError(f"the oracle of {s.initial} reads clips of {clip}, not {s.clip}")
+    near = {crop: tuple(of) for crop, of in labels.items()}
     config = replace(
-        card.config, streams=(FRAMED, CLOSER), near=near, near_dims=s.near_dims,
+        looking.config, streams=(FRAMED, CLOSER), near=near, near_dims=s.near_dims,
         near_look=s.near_look,
     )  # fmt: skip
-    if closer(config).labels != _labels(s):
-        raise ValueError(f"the oracle of {s.initial} answers other tags than {s.sampler} asks for")
-    rows = corpus_rows(s.corpus, s.clip)
-    split = len(rows) - s.held_out
-    if not 0 < s.held_out < len(rows):
-        raise ValueError(f"held_out {s.held_out} leaves nothing of {len(rows)} clips to train on")
-    model = load_model(s.model)
-    train = load_clips(rows[:split], config, model, 0)
-    exam = Exam(config, load_clips(rows[split:], config, model, 0), 0, s.bar, s.sampler)
+    rows, unseen = split_rows(corpus_rows(s.corpus, s.clip), s.held_out)
+    train = load_clips(rows, config)
+    exam = Exam(config, load_clips(unseen, config), 0, s.bar, s.sampler)
 
     def whole(params: Any) -> Any:
-        return {"params": {**looking, CLOSER: params["params"]}}
+        return {"params": {**looking.params, CLOSER: params["params"]}}
 
     def export(state: TrainState, folder: Path) -> None:
         dtype, params = jnp.dtype(s.export_dtype), whole(state.average)
-        save_oracle(folder, params, exam.card(params, card.fps, dtype), dtype)
+        save_oracle(folder, params, exam.card(params, looking.fps, dtype), dtype)
 
     return Recipe(
         state=jax.jit(parts.init)(jax.random.key(seed)),
@@ -135,15 +132,15 @@ def prepare(settings: CloserSettings, seed: int) -> Recipe:
         evaluate=lambda state: exam.numbers(whole(state.average)),
         export=export,
         total_steps=s.steps,
-        parents={"corpus": rows[0][0].digest, "vae": model.vae_digest},
+        parents={"corpus": rows[0][0].digest, "oracle": looking.digest},
     )
 
 
 def _batches(
     clips: Clips, config: OracleConfig, settings: CloserSettings, seed: int, start: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield batches from a step on: passes over the corpus, and as many frames with faults."""
-    labels = {name: known for of in _labels(settings).values() for name, known in of.items()}
+    """Yield batches from a step on: any frames of the corpus, and as many picked with faults."""
+    labels = {name: config.labels[name] for of in config.near.values() for name in of}
     rows = target_rows(clips.specs, clips.faults, labels)
     tracks = np.concatenate([clips.places, clips.inside[..., None]], axis=-1)
     boxes = jax.device_get(crop_boxes(jnp.asarray(tracks), config.points))
@@ -151,7 +148,7 @@ def _batches(
     size, count, shown, skip = settings.batch, len(clips), config.shown, config.skip
     for step in range(start, settings.steps):
         indices = range(step * size, (step + 1) * size)
-        random = np.random.Generator(np.random.Philox(key=seed, counter=step))
+        random = batch_random(seed, step)
         chosen = np.array([place(i, count, seed) for i in indices])
         which, flipped = random.integers(shown, size=size), random.random(size) < 0.5
         for i in range(round(BROKEN * size) if pools else 0):
@@ -159,13 +156,12 @@ def _batches(
             chosen[i] = pool[int(random.integers(len(pool)))]
             first = -(-(clips.starts[chosen[i]] + RIPE) // skip)
             which[i] = random.integers(min(first, shown - 1), shown)
-        frames = framed_batch(clips, chosen, which, flipped)["frames"]
         yield {
-            "frames": frames,
+            "frames": single_frames(clips, chosen, which, flipped),
             "boxes": {name: _beside(box[chosen, which], flipped, random)
                       for name, box in boxes.items()},
             "targets": frame_targets({n: row[chosen] for n, row in rows.items()},
-                                     which * skip < clips.starts[chosen]),
+                                     which * skip - clips.starts[chosen]),
             "sample_index": np.array([[i >> 32, i & 0xFFFFFFFF] for i in indices], "u4"),
         }  # fmt: skip
 
@@ -179,8 +175,7 @@ def _pools(faults: Sequence[frozenset[str]], labels: Iterable[str]) -> list[list
 
 def _beside(boxes: np.ndarray, flipped: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return boxes [B, 3] a little beside the mark, mirrored where the frame is."""
-    moved = boxes.copy()
-    moved[:, 0] *= np.where(flipped, -1, 1)
+    moved = mirrored_places(boxes, flipped)
     moved[:, :2] += ASIDE * boxes[:, 2:] * random.normal(size=(len(boxes), 2))
     moved[:, 2] *= np.exp(LARGER * random.normal(size=len(boxes)))
-    return moved.astype(np.float32)
+    return moved

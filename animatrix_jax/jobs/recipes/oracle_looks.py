@@ -6,6 +6,7 @@ each clip once and goes over what it saw many times.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import numpy as np
 
 from animatrix_data.progress import track
 from animatrix_jax.evaluation.oracles import load_oracles
-from animatrix_jax.jobs.recipes.oracle_clips import Clips, Views, mirrored
-from animatrix_jax.models.oracle import FRAMED, LOOKING, OracleNet
+from animatrix_jax.jobs.recipes.oracle_clips import Clips, Views, mirrored, mirrored_places
+from animatrix_jax.models.oracle import CLOSER, FRAMED, LOOKING, OracleConfig, OracleNet
 from animatrix_jax.models.oracle_frames import LOOKED, TRACKS
 from animatrix_jax.training.vae import to_unit
 
@@ -27,15 +28,43 @@ def judging(params: Any) -> Any:
     return {"params": {k: v for k, v in params["params"].items() if k not in LOOKING}}
 
 
-def looking_of(folder: Path) -> dict[str, Any]:
-    """Return the parameters of an oracle's folder (or a run's workdir) that look at frames.
+@dataclass(frozen=True)
+class Looking:
+    """What an oracle looks at frames with: its parameters, their digest, and its config."""
+
+    params: Mapping[str, Any]
+    digest: str
+    config: OracleConfig
+    fps: float
+
+
+def looking_of(folder: Path) -> Looking:
+    """Return what an oracle's folder (or a run's workdir) looks at frames with.
 
     Raises ValueError where it does not look at frames one by one.
     """
-    params = load_oracles(folder).learned.params["params"]
+    learned = load_oracles(folder).learned
+    params = learned.params["params"]
     if FRAMED not in params:
         raise ValueError(f"the oracle of {folder} does not look at single frames")
-    return {name: params[name] for name in LOOKING if name in params}
+    kept = {name: params[name] for name in LOOKING if name in params}
+    return Looking(kept, learned.digest, learned.card.config, learned.card.fps)
+
+
+def check_looking(looking: Looking, config: OracleConfig, fps: float, folder: Path) -> None:
+    """Raise ValueError, naming what differs, where what looks does not fit a config."""
+    names = ["frames", "height", "width", "skip", "points", "framed", "frame_dims", "look"]
+    if CLOSER in config.streams:
+        names += ["near", "near_dims", "near_look"]
+    pairs = [(name, getattr(looking.config, name), getattr(config, name)) for name in names]
+    pairs.append(("fps", looking.fps, fps))
+    labels = looking.config.labels
+    pairs += [(f"the answers to {n}", labels[n], config.labels.get(n, ())) for n in labels]
+    for name, has, wanted in pairs:
+        if has != wanted:
+            raise ValueError(f"{name} of the oracle of {folder} is {has}, not {wanted}")
+    if missing := set(config.streams) & set(LOOKING) - set(looking.params):
+        raise ValueError(f"the oracle of {folder} has no stream {min(missing)!r}")
 
 
 def joined(params: Any, looking: Mapping[str, Any]) -> Any:
@@ -72,9 +101,7 @@ def looked_batch(clips: Clips, looked: Views, chosen: np.ndarray, flipped: np.nd
     Of a mirrored clip's frames the same is said as of the clip's: only what lies to the left or
     the right, or moves so, is mirrored.
     """
-    sign = np.where(flipped, -1, 1)[:, None, None]
-    tracks = looked[TRACKS][chosen].copy()
-    tracks[..., 0] *= sign
+    tracks = mirrored_places(looked[TRACKS][chosen], flipped)
     batch = {LOOKED: looked[LOOKED][chosen], TRACKS: tracks}
     for name in set(clips.drawn) - {"frames"}:
         views = clips.drawn[name]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from animatrix_jax.training.state import Batch, Step, TrainState
 
@@ -26,6 +27,11 @@ class Core:
         for example in self.examples:
             jax.eval_shape(self.step, state, example)
         return state
+
+
+def batch_random(seed: int, step: int) -> np.random.Generator:
+    """Return the random numbers of a step's batch; those of two steps never overlap."""
+    return np.random.Generator(np.random.Philox(key=seed, counter=[0, step, 1, 0]))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from animatrix_data.corpus.catalogue import read_catalogue
 from animatrix_data.taxonomy.directive import parse_directive
 from animatrix_jax.checkpoint.folder import ModelCard, save_part, write_card
-from animatrix_jax.jobs.recipes.recipe import Core, Recipe
+from animatrix_jax.jobs.recipes.recipe import Core, Recipe, batch_random
 from animatrix_jax.models.umt5 import ByteDenoiser, UMT5Config
 from animatrix_jax.runtime.tokenizer import BYTE_MASK, make_tokenizer
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
@@ -71,7 +71,7 @@ def prepare(settings: TextSettings, seed: int) -> Recipe:
         for step in range(start, settings.steps):
             first = step * settings.batch
             indices = range(first, first + settings.batch)
-            random = np.random.Generator(np.random.Philox(key=seed, counter=step))
+            random = batch_random(seed, step)
             yield {
                 "text_ids": ids[random.integers(len(ids), size=settings.batch)],
                 "sample_index": np.array([[i >> 32, i & 0xFFFFFFFF] for i in indices], "u4"),

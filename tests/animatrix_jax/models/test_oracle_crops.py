@@ -43,6 +43,13 @@ def test_boxes_follow_the_figure_and_keep_their_size() -> None:
 def test_what_is_out_of_the_frame_is_guessed_from_the_rest() -> None:
     near = crop_boxes(tracks(hip_seen=0.0, neck_seen=0.0), POINTS)
     np.testing.assert_allclose(near["head"][0, :, 2], HEAD_MARGIN * FILLING, rtol=1e-4)
+    assert float(near["body"][0, 0, 1]) > float(near["head"][0, 0, 1]), (
+        "below a neck that is guessed"
+    )
+    elsewhere = tracks(neck_seen=0.0).at[0, :, 2, :2].set(7.0)
+    again = crop_boxes(elsewhere.at[0, :, 0, 2].set(0.0), POINTS)
+    for name, box in near.items():
+        np.testing.assert_allclose(again[name], box, rtol=1e-4)
     waist = crop_boxes(tracks(hip_seen=0.0), POINTS)
     torso = TORSO * HEAD_RADIUS * 0.2
     np.testing.assert_allclose(waist["body"][0, :, 2], BODY_MARGIN * torso, rtol=1e-4)

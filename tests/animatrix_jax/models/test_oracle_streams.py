@@ -102,6 +102,9 @@ def test_single_frames_need_points_and_edges_that_divide() -> None:
         OracleConfig(LABELS, 9, 32, 32, streams=("framed",))
     with pytest.raises(ValueError, match="no answers are listed for 'Emotion'"):
         OracleConfig(LABELS, 9, 32, 32, framed=("Emotion",))
+    for streams in ((), ("closer", "field")):
+        with pytest.raises(ValueError, match="'closer' needs 'framed'"):
+            OracleConfig(LABELS, 9, 32, 32, streams=streams, points=("head", "neck", "hip"))
     with pytest.raises(ValueError, match="no stream 'heard'"):
         OracleConfig(LABELS, 9, 32, 32, streams=("heard",))
 

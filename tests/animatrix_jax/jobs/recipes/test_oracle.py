@@ -14,6 +14,7 @@ from animatrix_jax.evaluation.oracles import load_oracles
 from animatrix_jax.jobs import draw, train
 from animatrix_jax.jobs.recipes.oracle import FIELDS
 from animatrix_jax.jobs.recipes.oracle_clips import (
+    RIPE,
     Clips,
     frame_targets,
     framed_batch,
@@ -25,6 +26,7 @@ from animatrix_jax.jobs.recipes.oracle_clips import (
 from animatrix_jax.jobs.recipes.oracle_closer import ASIDE, _beside, _pools
 from animatrix_jax.jobs.recipes.oracle_exam import Exam, accuracy_tables
 from animatrix_jax.jobs.recipes.oracle_looks import joined, judging, look, looked_batch
+from animatrix_jax.jobs.recipes.recipe import batch_random
 from animatrix_jax.models.oracle import OracleConfig, OracleNet
 
 SPECS = [parse_tags("CameraMotion: pan left"), parse_tags("CameraMotion: static, VFX: Rain")]
@@ -49,11 +51,11 @@ def test_targets_are_empty_where_nothing_is_said_and_name_faults() -> None:
     np.testing.assert_array_equal(rows["Fault:tear"], [[0, 1], [1, 0]])
 
 
-def test_a_frame_before_the_fault_is_sound() -> None:
-    rows = {"VFX": np.array([[0.0, 1.0]] * 2, "f4"), "Fault:tear": np.array([[0.0, 1.0]] * 2, "f4")}
-    found = frame_targets(rows, np.array([True, False]))
+def test_a_frame_before_the_fault_is_sound_and_nothing_is_said_while_it_begins() -> None:
+    rows = {name: np.array([[0.0, 1.0]] * 3, "f4") for name in ("VFX", "Fault:tear")}
+    found = frame_targets(rows, np.array([-1, 0, RIPE]))
     np.testing.assert_array_equal(found["VFX"], rows["VFX"])
-    np.testing.assert_array_equal(found["Fault:tear"], [[1, 0], [0, 1]])
+    np.testing.assert_array_equal(found["Fault:tear"], [[1, 0], [0, 0], [0, 1]])
 
 
 def test_what_nobody_can_answer_is_refused() -> None:
@@ -211,6 +213,13 @@ def test_boxes_lie_beside_the_mark_and_turn_with_the_frame() -> None:
     assert moved[:, 1].std() == pytest.approx(ASIDE * 0.4, rel=0.1)
 
 
+def test_the_random_numbers_of_batches_never_overlap() -> None:
+    drawn = [batch_random(3, step).random(64) for step in range(40)]
+    drawn += [np.random.Generator(np.random.Philox(key=3, counter=turn << 64)).random(64)
+              for turn in range(40)]  # fmt: skip
+    assert len(np.unique(np.concatenate(drawn))) == 80 * 64
+
+
 def test_faults_are_drawn_by_kind() -> None:
     faults = [frozenset[str](), frozenset({"face"}), frozenset({"tear"}), frozenset({"face"})]
     assert _pools(faults, ("VFX", "Fault:face", "Fault:limb")) == [[1, 3]]
@@ -232,7 +241,7 @@ def test_an_oracle_that_looks_at_frames_is_trained_and_then_judged(
     config = {"recipe": "oracle", "settings": settings, "seed": 0, "cadence": {}}
     numbers = train.run(config, tmp_path / "looking")
     assert "VFX_raw" in numbers and "CameraMotion_raw" not in numbers
-    kept = ("corpus", "model", "clip", "steps", "batch", "held_out", "near_look", "near_dims")
+    kept = ("corpus", "clip", "steps", "batch", "held_out", "near_look", "near_dims")
     near = {name: settings[name] for name in kept} | {"initial": str(tmp_path / "looking")}
     closer = train.run({"recipe": "oracle_closer", "settings": near}, tmp_path / "closer")
     assert set(closer) == set(numbers)
@@ -248,6 +257,16 @@ def test_an_oracle_that_looks_at_frames_is_trained_and_then_judged(
     for a, b in ((first["framed"], second["framed"]), (second["closer"], third["closer"])):
         jax.tree.map(np.testing.assert_array_equal, a, b)
     assert learned.card.sampler == "distinct"
-    other = settings | judging | {"initial": str(tiny_model)}
-    with pytest.raises(ValueError, match="has no oracle"):
-        train.run(config | {"settings": other}, tmp_path / "other")
+    for changed, sentence in (
+        ({"initial": str(tiny_model)}, "has no oracle"),
+        ({"initial": str(tmp_path / "looking")}, "has no stream 'closer'|near of the oracle"),
+        ({"look": 8}, "look of the oracle of .* is 16, not 8"),
+        ({"sampler": "rehearsed"}, "framed of the oracle of"),
+        ({"streams": ("field",)}, "must hold 'framed'"),
+        ({"registered": 2, "skip": 2}, "registered must be 0"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            train.run(config | {"settings": settings | judging | changed}, tmp_path / "other")
+    with pytest.raises(ValueError, match="answers other tags than rehearsed"):
+        train.run({"recipe": "oracle_closer", "settings": near | {"sampler": "rehearsed"}},
+                  tmp_path / "other")  # fmt: skip

@@ -44,6 +44,15 @@ def test_a_still_background_is_exactly_still() -> None:
     assert path.seen >= UNREAD
 
 
+def test_stillness_that_a_movement_rivals_is_a_guess() -> None:
+    """Much of the frame is fixed to it, and the rest passes by."""
+    frames = clip(TRAVEL // 2)
+    frames[:, :, :56] = painting(3, EDGE)[:, :56]
+    path = camera_path(frames)
+    assert not path.dx.any()
+    assert path.seen < UNREAD
+
+
 def test_what_is_new_in_every_frame_shows_no_background() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (FRAMES, EDGE, EDGE, 3), np.uint8)
     assert camera_path(noise).seen < UNREAD
