@@ -31,6 +31,7 @@ from animatrix_data.procedural.oracles.registration import (
     inlying,
     joined,
     register,
+    settled,
 )
 
 Plane = NDArray[np.float32]
@@ -65,8 +66,9 @@ BIN, BINS = 3.0, 81
 GROWTH_BIN, GROWTH_BINS = 0.03, 121
 PEAKS = 3
 """Extents taken from one count of votes."""
-LEAST = 2.0
-"""A steady path that travels less (pixels) is none."""
+LEAST, FARTHEST = 2.0, 110.0
+"""A path that travels less (pixels) is none, nor one that travels farther, as rain does; two steady
+ones that differ by less are one."""
 KEPT, STRIDES = 4, (4.0, 2.0, 1.0)
 """Steady paths that are made better, and the steps (pixels) in which they are."""
 FREE = (0.22, 0.9)
@@ -74,9 +76,12 @@ FREE = (0.22, 0.9)
 STRAIGHT, JOLTED = (0.4, 0.8), (1.5, 1.8)
 """Shares of a path's way, below the first of which it sways and above the second of which it does
 not: how far apart its places lie, and the sum of its changes of velocity."""
-WIDE, NEAR = (8.0, 4.0, 2.0, 1.0), 0.4
+WIDE, NEAR = (16.0, 8.0, 4.0, 2.0, 1.0), 0.4
 """How far (pixels) corners may have moved between frames for a path that begins with none, and
 the distance (as a share of the travel) at which two paths are nearly the same."""
+RIVAL = 0.85
+"""No movement is a guess where a path that moves has this share of its evidence: what is fixed to
+the frame, and backgrounds that are plain, are found still whether the camera moves or not."""
 ARM = 45.0
 """Pixels from the middle where a growth or a roll is measured as a step."""
 
@@ -112,6 +117,11 @@ class Steady:
     def travel(self) -> float:
         """Return how far the path moves the picture, in pixels."""
         return abs(self.extent) * (1.0 if self.kind == "slide" else ARM)
+
+    def same(self, other: Steady) -> bool:
+        """Return whether another path is hardly different."""
+        apart = replace(self, extent=self.extent - other.extent).travel()
+        return (self.kind, self.length) == (other.kind, other.length) and apart < LEAST
 
     def beside(self, step: float) -> Iterator[Steady]:
         """Return the paths whose extents differ by a step in pixels."""
@@ -226,7 +236,7 @@ def _patch(plane: Plane) -> Plane:
 
 
 def steady_paths(tracker: Tracker) -> list[Steady]:
-    """Return the steady paths that most of a clip's corners vote for, none that hardly moves."""
+    """Return the distinct steady paths that most of a clip's corners vote for."""
     count = len(tracker.frames)
     found = [
         ((first, first + gap), pair)
@@ -247,7 +257,11 @@ def steady_paths(tracker: Tracker) -> list[Steady]:
         made = progress[ends[1]] - progress[ends[0]]
         paths += _slides(corners, made, length)
         paths += _turns(corners, made, length)
-    return [path for path in paths if path.travel() >= LEAST]
+    distinct: list[Steady] = []
+    for path in paths:
+        if LEAST <= path.travel() <= FARTHEST and not any(map(path.same, distinct)):
+            distinct.append(path)
+    return distinct
 
 
 def _slides(corners: Pair, made: Real, length: float) -> list[Steady]:
@@ -316,14 +330,17 @@ def explain(tracker: Tracker) -> tuple[Trail, float]:
     order = np.argsort(said)[::-1][:KEPT]
     better = [_improved(witness, steady[k]).trail(count, height) for k in order]
     begun = joined(tracker, still.turn, still.shift, WIDE)
-    free = [_weighed(Trail(*found)) for found in (register(tracker), begun)]
+    free = [_weighed(Trail(*settled(tracker, *p))) for p in (register(tracker), begun)]
     trails = [still, *better, *free]
     told = [witness.evidence(trail) for trail in trails]
     sums = [witness.total(e) + witness.followed(t) for e, t in zip(told, trails, strict=True)]
     worth = [1.0] * (len(trails) - 2) + [float(np.interp(t.sure, (0, 1), FREE)) for t in free]
-    best = int(np.argmax([min(s, s * w) for s, w in zip(sums, worth, strict=True)]))
+    counted = [min(s, s * w) for s, w in zip(sums, worth, strict=True)]
+    best = int(np.argmax(counted))
     if best == 0:
-        return still, _seen(still, told[0])
+        moving = [s for s, trail in zip(counted, trails, strict=True) if _travel(trail) > LEAST]
+        rivalled = max(moving, default=0.0) > RIVAL * counted[0]
+        return still, 0.0 if rivalled else _seen(still, told[0])
     # What is nearly the same path may follow the frames more closely.
     near = [k for k in range(1, len(trails)) if _apart(trails[k], trails[best]) < NEAR]
     winner = trails[best]
@@ -333,6 +350,11 @@ def explain(tracker: Tracker) -> tuple[Trail, float]:
     sums.append(witness.total(closer) + witness.followed(fitted))
     best = max((*near, len(trails) - 1), key=lambda k: sums[k])
     return trails[best], _seen(trails[best], told[best])
+
+
+def _travel(trail: Trail) -> float:
+    """Return how far a path moves the picture, in pixels."""
+    return float(np.abs(_moved(trail)).mean(axis=1).max()) * WORK_EDGE
 
 
 def _seen(trail: Trail, evidence: Real) -> float:
@@ -375,4 +397,4 @@ def _weighed(trail: Trail) -> Trail:
     reach = float(np.abs(moved[:, None] - moved[None]).mean(axis=2).max()) / way
     jolts = float(np.abs(np.diff(moved, 2, axis=0)).mean(axis=1).sum()) / way
     sure = max(float(np.interp(reach, STRAIGHT, (0, 1))), float(np.interp(jolts, JOLTED, (0, 1))))
-    return replace(trail, sure=sure)
+    return replace(trail, sure=sure if _travel(trail) < FARTHEST else 0.0)

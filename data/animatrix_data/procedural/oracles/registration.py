@@ -42,6 +42,8 @@ GAPS = ((1, 1), (2, 1), (4, 1), (8, 2))
 """Frames between the ends of the pairs that are fitted, and between one pair and the next."""
 AGREEMENT = 0.012
 """How far (frame heights) a pair may lie from the path before it loses weight."""
+ROUNDS = 3
+"""How often a path is fitted again to the corners near it until it is settled."""
 PROBES = np.array([0, 40 + 40j, -40 + 40j, 40 - 40j, -40 - 40j])
 """Where (pixels from the centre) similarities are compared."""
 
@@ -281,6 +283,13 @@ def joined(
     if not ends:
         return turn, shift
     return _joined(count, np.array(ends), np.array(turns), np.array(shifts), np.array(trust))
+
+
+def settled(tracker: Tracker, turn: Complex, shift: Complex) -> tuple[Complex, Complex]:
+    """Return a path that is fitted, again and again, to the corners near it."""
+    for _ in range(ROUNDS):
+        turn, shift = joined(tracker, turn, shift)
+    return turn, shift
 
 
 def _joined(
