@@ -16,7 +16,7 @@ from animatrix_data.procedural.oracles import (
     path_error,
     top,
 )
-from animatrix_data.procedural.oracles.camera import TRAVEL
+from animatrix_data.procedural.oracles.camera import TRAVEL, UNREAD
 from animatrix_data.progress import track
 from animatrix_data.taxonomy import FIELDS
 from animatrix_jax.evaluation import report as tables
@@ -99,16 +99,21 @@ def camera_numbers(shown: Sequence[Shown]) -> dict[str, float | int | None]:
 
     Of the clips whose background travels at least `TRAVEL` pixels the error as a share of the
     travel, of those whose camera stands still the drift in pixels (`path_error`): the median and
-    the 95th percentile, None where there is no such clip.
+    the 95th percentile, None where there is no such clip. A path whose background is hardly seen
+    (`UNREAD`) is not read: `unread` is how many clips have such a one.
     """
+    clips = [clip for clip in shown if clip.camera]
+    paths = [camera_path(clip.frames) for clip in track(clips, label="Registering")]
     errors = [
-        path_error(camera_path(clip.frames), clip.camera, *clip.frames.shape[1:3])
-        for clip in track(shown, label="Registering")
-        if clip.camera
+        path_error(path, clip.camera, *clip.frames.shape[1:3])
+        for path, clip in zip(paths, clips, strict=True)
+        if clip.camera and path.seen >= UNREAD
     ]
     moving = [error.relative for error in errors if error.travel >= TRAVEL]
     still = [error.drift for error in errors if error.travel == 0]
-    numbers: dict[str, float | int | None] = {"moving": len(moving), "still": len(still)}
+    numbers: dict[str, float | int | None] = {
+        "moving": len(moving), "still": len(still), "unread": len(clips) - len(errors),
+    }  # fmt: skip
     for name, values in (("error", moving), ("drift", still)):
         for key, share in (("median", 50), ("p95", 95)):
             numbers[f"{name}_{key}"] = float(np.percentile(values, share)) if values else None

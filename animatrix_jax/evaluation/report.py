@@ -114,6 +114,7 @@ def path_table(numbers: Mapping[str, float | int | None]) -> Table:
     moving, still = str(numbers["moving"]), str(numbers["still"])
     table.add_row("error, as a share of the travel", moving, *cells("error", "{:.1%}"))
     table.add_row("drift where the camera stands still", still, *cells("drift", "{:.2f} px"))
+    table.add_row("not read: too little background", str(numbers["unread"]), "", "")
     return table
 
 

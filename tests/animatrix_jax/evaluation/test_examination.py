@@ -1,5 +1,8 @@
 """What the examination says of the classical camera oracle."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from animatrix_data.procedural import Size
@@ -20,6 +23,13 @@ def test_paths_are_held_against_the_truth_of_drawn_clips(drawn: list[Shown]) -> 
     assert median is not None and high is not None and 0 < median <= high
     row = path_table(numbers).columns[2]
     assert f"{median:.1%}" in list(row.cells)
+
+
+def test_what_shows_no_background_is_not_read(drawn: list[Shown]) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, drawn[0].frames.shape).astype(np.uint8)
+    numbers = camera_numbers([replace(drawn[0], frames=noise)])
+    assert (numbers["unread"], numbers["moving"], numbers["still"]) == (1, 0, 0)
+    assert list(path_table(numbers).columns[1].cells) == ["0", "0", "1"]
 
 
 def test_without_a_truth_there_is_nothing_to_say(drawn: list[Shown]) -> None:
