@@ -24,8 +24,6 @@ FILLING, TORSO = 1.16, 2.0
 length of a body, in radii of the head, whose hip is never seen."""
 LEAST = 0.02
 """Half of the least edge of a crop, in half frame heights."""
-
-
 CROPS: Mapping[str, int] = {"head": 64, "body": 80}
 """What is looked at, and the edge of its crop in pixels."""
 

@@ -1,7 +1,7 @@
 """Recipe `oracle`: train the learned oracle on clips as drawn and as a VAE gives them back."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,8 +173,8 @@ def prepare(settings: OracleSettings, seed: int) -> Recipe:
     """Build the run; the corpus is decoded, and reconstructed once, into memory."""
     config, parts = _config(settings), core(settings, seed)
     looking = looking_of(settings.initial) if settings.initial else None
-    if looking is not None and settings.initial is not None:
-        check_looking(looking, config, settings.fps, settings.initial)
+    if looking:
+        check_looking(looking, config, settings.fps)
     rows = corpus_rows(settings.corpus, settings.clip)
     extra = corpus_rows(settings.exam, settings.clip) if settings.exam else []
     seen, unseen = split_rows(rows, settings.held_out)
@@ -190,6 +190,9 @@ def prepare(settings: OracleSettings, seed: int) -> Recipe:
     state = jax.jit(parts.init)(jax.random.key(seed))
     seeing = looking.params if looking else {}
     looked = look(OracleNet(config), joined(state.params, seeing), train) if looking else None
+    if looking:
+        # What was looked at is most of the memory, and is not needed again.
+        train = replace(train, drawn={k: v for k, v in train.drawn.items() if k != "frames"})
 
     def export(state: TrainState, folder: Path) -> None:
         dtype, params = jnp.dtype(settings.export_dtype), joined(state.average, seeing)

@@ -24,11 +24,11 @@ NEAR = {
     "body": ("MotionType", "MotionStyle", "VFX", FAULT + "limb", FAULT + "melt"),
 }
 """What crops of head and body say something about."""
-
 RIPE = 2
 """Frames that a fault has had to show itself where it is to be seen."""
 
 Row = tuple[Catalogue, ClipRow]
+"""A clip of a corpus."""
 Views = dict[str, np.ndarray]
 """What the network takes of clips [N, …], by the names of its arguments."""
 

@@ -30,8 +30,9 @@ def judging(params: Any) -> Any:
 
 @dataclass(frozen=True)
 class Looking:
-    """What an oracle looks at frames with: its parameters, their digest, and its config."""
+    """What the oracle of a folder looks at frames with: parameters, their digest, its config."""
 
+    folder: Path
     params: Mapping[str, Any]
     digest: str
     config: OracleConfig
@@ -48,11 +49,13 @@ def looking_of(folder: Path) -> Looking:
     if FRAMED not in params:
         raise ValueError(f"the oracle of {folder} does not look at single frames")
     kept = {name: params[name] for name in LOOKING if name in params}
-    return Looking(kept, learned.digest, learned.card.config, learned.card.fps)
+    return Looking(folder, kept, learned.digest, learned.card.config, learned.card.fps)
 
 
-def check_looking(looking: Looking, config: OracleConfig, fps: float, folder: Path) -> None:
+def check_looking(looking: Looking, config: OracleConfig, fps: float) -> None:
     """Raise ValueError, naming what differs, where what looks does not fit a config."""
+    if missing := set(config.streams) & set(LOOKING) - set(looking.params):
+        raise ValueError(f"the oracle of {looking.folder} has no stream {min(missing)!r}")
     names = ["frames", "height", "width", "skip", "points", "framed", "frame_dims", "look"]
     if CLOSER in config.streams:
         names += ["near", "near_dims", "near_look"]
@@ -62,9 +65,7 @@ def check_looking(looking: Looking, config: OracleConfig, fps: float, folder: Pa
     pairs += [(f"the answers to {n}", labels[n], config.labels.get(n, ())) for n in labels]
     for name, has, wanted in pairs:
         if has != wanted:
-            raise ValueError(f"{name} of the oracle of {folder} is {has}, not {wanted}")
-    if missing := set(config.streams) & set(LOOKING) - set(looking.params):
-        raise ValueError(f"the oracle of {folder} has no stream {min(missing)!r}")
+            raise ValueError(f"{name} of the oracle of {looking.folder} is {has}, not {wanted}")
 
 
 def joined(params: Any, looking: Mapping[str, Any]) -> Any:

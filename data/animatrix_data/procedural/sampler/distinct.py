@@ -7,7 +7,7 @@ are drawn where they are large enough to be seen in 128 pixels.
 
 from __future__ import annotations
 
-from animatrix_data.procedural.camera import MOVEMENTS
+from animatrix_data.procedural.camera import MOVEMENTS, readable_move
 from animatrix_data.procedural.faults import BODY_SHOTS, Fault
 from animatrix_data.procedural.sampler.balanced import DEFORMED
 from animatrix_data.procedural.sampler.base import SAMPLERS, Rng, Sampler, move_tag, pick, weighed
@@ -40,8 +40,9 @@ VEILS = ("Fog", "Sandstorm", "Abstract Pattern Background", "Meteor Shower", "Sh
 SHOTS = (0.17, 0.28, 0.32, 0.15, 0.08)
 """The shares of the shot scales, in the order in which the studio names them."""
 ABOVE = 0.08
-STILL = 0.3
-"""How often the camera stands still, against any other of its movements, where it could move."""
+"""The share of clips seen from straight above."""
+MOVES = {name: 0.3 if name == "Static" else 1.0 for name in MOVEMENTS}
+"""How often the camera makes each of its movements, against the others, where it could move."""
 CLEAR = LEVELS[1:]
 """The amplitudes of its movements."""
 
@@ -64,16 +65,12 @@ HIDDEN = (
 def _move(rng: Rng, spec: ProductionSpec) -> Tag:
     """Return a movement that its shot, angle and effect show; all but Static alike."""
     (shot,), (angle,) = spec.get("ShotScale"), spec.get("ShotAngle")
-    veiled = any(tag.name in VEILS for tag in spec.get("VFX"))
-    weights = {name: STILL if name == "Static" else 1.0 for name in MOVEMENTS}
-    name = weighed(rng, weights)
-    sides = [
-        side
-        for side in MOVEMENTS[name].directions
-        if not (name == "Follow" and side in ("in", "out") and angle.name == FACELESS_ANGLE)
-    ]
-    move = move_tag(name, pick(rng, sides), pick(rng, CLEAR), pick(rng, LEVELS))
-    return Tag("CameraMotion", "Static") if veiled or shot.name not in BODY_SHOTS else move
+    if shot.name not in BODY_SHOTS or any(tag.name in VEILS for tag in spec.get("VFX")):
+        return Tag("CameraMotion", "Static")
+    name = weighed(rng, MOVES)
+    ways = [move_tag(name, side, None, None) for side in MOVEMENTS[name].directions]
+    way = pick(rng, [way for way in ways if readable_move(way, shot.name, angle.name)])
+    return move_tag(name, way.direction, pick(rng, CLEAR), pick(rng, LEVELS))
 
 
 CLEARLY = Choice(_move, MOTIONS, EFFECTS, EMOTIONS, SHOTS, ABOVE, (0.5, 1.0), KINDS, HIDDEN)
