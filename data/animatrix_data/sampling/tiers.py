@@ -1,0 +1,50 @@
+"""Which clips serve which training stage (paper 3.5, 5): broad at first, then ever stricter."""
+
+from typing import Protocol
+
+import numpy as np
+
+from animatrix_data.corpus.catalogue import TIERS
+from animatrix_data.settings import near
+
+STAGE_TIERS = {
+    "CT": ("S", "A", "B"),
+    "SFT": ("S", "A"),
+    "QT": ("S",),
+    "DPO": ("S",),
+}
+"""The tiers a stage draws from: B holds A, and A holds S."""
+
+SHORTEST = 4.0
+"""Seconds below which a clip is never of tier A, nor of tier S, which A holds (section 3.5)."""
+
+
+class Tiered(Protocol):
+    """What is asked of clips: tiers as places in `TIERS` uint8 [N], seconds float32 [N]."""
+
+    @property
+    def tiers(self) -> np.ndarray:
+        """The tier of every clip."""
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """The length of every clip."""
+
+
+def stage_rows(table: Tiered, stage: str, shortest: float = SHORTEST) -> np.ndarray:
+    """Return the rows int64 [M] of `table` that serve `stage`: CT, SFT, QT or DPO, in order.
+
+    A clip shorter than `shortest` seconds counts as tier B whatever its label. Raises ValueError
+    for an unknown stage and for one that no clip serves.
+    """
+    if stage not in STAGE_TIERS:
+        raise ValueError(f"there is no stage {stage!r}{near(stage, STAGE_TIERS)}")
+    wanted = STAGE_TIERS[stage]
+    tiers = np.where(table.seconds < shortest, TIERS.index("B"), table.tiers)
+    rows = np.flatnonzero(np.isin(tiers, [TIERS.index(tier) for tier in wanted]))
+    if not len(rows):
+        raise ValueError(
+            f"no clip serves stage {stage}: none of {len(tiers)} is of tier {' or '.join(wanted)}"
+            + ("" if "B" in wanted else f" and at least {shortest:g} s long")
+        )
+    return rows
