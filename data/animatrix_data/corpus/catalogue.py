@@ -141,8 +141,8 @@ def write_catalogue(folder: str | Path, rows: Iterable[ClipRow] | Sequence[ClipR
     return catalogue
 
 
-def read_catalogue(folder: str | Path) -> Catalogue:
-    """Read the catalogue of the corpus at `folder`.
+def open_catalogue(folder: str | Path) -> pq.ParquetFile:
+    """Open the catalogue of the corpus at `folder`, to be read by columns and batches.
 
     Raises ValueError when there is no corpus, when its catalogue is unreadable, or when a
     column is missing.
@@ -151,12 +151,27 @@ def read_catalogue(folder: str | Path) -> Catalogue:
     if not path.is_file():
         raise ValueError(f"{folder} is not a corpus: it holds no {CATALOGUE_NAME}.")
     try:
-        table = pq.read_table(path)
+        file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} cannot be read as a catalogue.") from error
-    missing = [name for name in SCHEMA.names if name not in table.column_names]
+    missing = [name for name in SCHEMA.names if name not in file.schema_arrow.names]
     if missing:
         raise ValueError(f"{path} is not a catalogue: it lacks the column {missing[0]!r}.")
+    return file
+
+
+def read_catalogue(folder: str | Path) -> Catalogue:
+    """Read the catalogue of the corpus at `folder`.
+
+    Raises ValueError where `open_catalogue` does, when it is damaged, or when a column has the
+    wrong type.
+    """
+    path = Path(folder) / CATALOGUE_NAME
+    with open_catalogue(folder) as file:
+        try:
+            table = file.read()
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"{path} cannot be read as a catalogue.") from error
     try:
         records = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()
     except (pa.ArrowException, ValueError) as error:

@@ -1,1 +1,1 @@
-"""What is drawn, how often and when: balance, curriculum, selection (sections 3.6, 5)."""
+"""Which clip is drawn when: taxonomy resampling, curriculum, mixtures; pure index arithmetic."""
