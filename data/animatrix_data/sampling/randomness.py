@@ -18,6 +18,8 @@ PURPOSES = (
     "conflict",
     "summary",
     "density",
+    "wording",
+    "redraw",
 )
 """What a draw is for; its place is part of the Philox key, so the list only grows at its end."""
 

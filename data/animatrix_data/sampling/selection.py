@@ -33,9 +33,10 @@ class Phase:
     """A sub-stage of training: its length, its task ratio T2I : T2V : I2V, its sources.
 
     `samples` is None for a phase that goes on to the end; a block belongs to the phase of its
-    first sample. `shares` are the proportions in which `sources` give blocks; neither they nor the
-    ratio need to add up to 1. Raises ValueError for a phase without samples or sources, and for a
-    ratio or shares that are no proportions.
+    first sample. `shares` are the proportions in which `sources` give blocks of images, and those
+    without stills blocks of video; neither they nor the ratio need to add up to 1. Raises
+    ValueError for a phase without samples or sources, for a ratio or shares that are no
+    proportions, and for video where all sources are stills.
     """
 
     samples: int | None
@@ -51,6 +52,8 @@ class Phase:
         _check_proportions(self.ratio, "task ratio T2I : T2V : I2V", len(TASKS))
         names = ", ".join(source.name for source in self.sources)
         _check_proportions(self.shares, f"shares of {names}", len(self.sources))
+        if sum(self.ratio[1:]) and not _video_shares(self).any():
+            raise ValueError(f"a phase with video in its ratio draws from stills alone: {names}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +144,20 @@ class Selection:
             block.tau,
         )
 
+    def redraw(self, index: int, attempt: int) -> Chosen:
+        """Return what sample `index` is where the clips of `attempt` draws (≥ 1) cannot be used.
+
+        Only the clip is another, drawn from the same distribution over the same source and shape.
+        """
+        number, row = divmod(index, self._block)
+        block = self._cached(number)
+        form = block_generator(self._seed, number, "block").random(3)[2]
+        uniform = block_generator(self._seed, number, "redraw").random((attempt, self._block, 2))
+        to_bucket, to_clip = uniform[-1, row]
+        shelves, weights = self._shelves[block.source], self._weights(block.tau)
+        _, clips = shelves.draw(weights, form, np.array([to_bucket]), np.array([to_clip]))
+        return self(index)._replace(clip=int(clips[0]))
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_cached"}
 
@@ -158,9 +175,10 @@ class Selection:
         first = number * self._block
         phase = bisect_right(self._starts, first) - 1
         mixture, tau = self._mixtures[phase], self._progress(first)
-        source = mixture.places[int(pick(mixture.edges, origin))]
-        shape, clips = self._shelves[source].draw(self._weights(tau), form, to_bucket, to_clip)
         images = bool(kind < mixture.images)
+        edges = mixture.image_edges if images else mixture.video_edges
+        source = mixture.places[int(pick(edges, origin))]
+        shape, clips = self._shelves[source].draw(self._weights(tau), form, to_bucket, to_clip)
         tasks = np.where(to_task < mixture.plain, T2V, I2V)
         if images:
             tasks = np.full(self._block, T2I)
@@ -209,10 +227,17 @@ class _Mixture:
 
     def __init__(self, phase: Phase, places: tuple[int, ...]) -> None:
         self.places = places
-        self.edges = np.cumsum(np.asarray(phase.shares, np.float64))
+        self.image_edges = np.cumsum(np.asarray(phase.shares, np.float64))
+        self.video_edges = np.cumsum(_video_shares(phase))
         images, plain, referenced = phase.ratio
         self.images = images / (images + plain + referenced)
         self.plain = plain / (plain + referenced) if plain + referenced else 0.0
+
+
+def _video_shares(phase: Phase) -> np.ndarray:
+    """The shares of a phase's sources in its blocks of video."""
+    moving = [not source.stills for source in phase.sources]
+    return np.asarray(phase.shares, np.float64) * moving
 
 
 def _starts(phases: Sequence[Phase]) -> tuple[list[int], int | None]:

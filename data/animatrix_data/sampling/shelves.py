@@ -17,13 +17,15 @@ class Source:
 
     `weights` float64 [N] are ≥ 0 (eq. 2, or a target's); `shapes` int [N] number each clip's shape
     and mean the same in all sources, -1 for a clip that is never drawn; `buckets` int [N] are flat
-    difficulty buckets (`curriculum.difficulty_buckets`), None where no curriculum applies.
+    difficulty buckets (`curriculum.difficulty_buckets`), None where no curriculum applies. A source
+    of `stills` holds pictures, and only blocks of images draw from it.
     """
 
     name: str
     weights: np.ndarray
     shapes: np.ndarray
     buckets: np.ndarray | None = None
+    stills: bool = False
 
 
 class Shelves:
