@@ -1,0 +1,43 @@
+"""Stages draw from their tiers, and short clips are of tier B whatever their label."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from animatrix_data.corpus.catalogue import TIERS
+from animatrix_data.sampling.tiers import stage_rows
+
+LABELS = ("S", "A", "B", "S", "A", "B")
+CLIPS = SimpleNamespace(
+    tiers=np.array([TIERS.index(tier) for tier in LABELS], np.uint8),
+    seconds=np.array([4.0, 5.0, 5.0, 3.9, 2.0, 2.0], np.float32),
+)
+
+
+@pytest.mark.parametrize(
+    ("stage", "shortest", "rows"),
+    [
+        ("CT", 4.0, [0, 1, 2, 3, 4, 5]),
+        ("SFT", 4.0, [0, 1]),
+        ("QT", 4.0, [0]),
+        ("DPO", 4.0, [0]),
+        ("SFT", 0.0, [0, 1, 3, 4]),
+        ("QT", 3.0, [0, 3]),
+    ],
+)
+def test_stages_take_their_tiers(stage, shortest, rows):
+    assert stage_rows(CLIPS, stage, shortest).tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("stage", "shortest", "sentence"),
+    [
+        ("sft", 4.0, "no stage 'sft'"),
+        ("SFT", 6.0, "no clip serves stage SFT: none of 6 is of tier S or A and at least 6 s long"),
+        ("QT", 4.5, "none of 6 is of tier S and at least 4.5 s long"),
+    ],
+)
+def test_mistakes_are_named(stage, shortest, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        stage_rows(CLIPS, stage, shortest)
