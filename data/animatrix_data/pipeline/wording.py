@@ -195,19 +195,3 @@ def _pattern(found: dict[str, tuple[str, str] | None], said: tuple[str, ...]) ->
     return re.compile(
         rf"(?<!\w)(?:(?P<article>an?)\s+)?(?P<said>{said_pattern})(?!\w)", re.IGNORECASE
     )
-
-
-@functools.lru_cache(maxsize=8192)
-def rivals(tag: Tag) -> tuple[Tag, ...]:
-    """Return the tags that contradict `tag`: other values of its sub-field, other movements.
-
-    An emotion's rivals are of its level, a movement's include its own other directions.
-    """
-    found: list[Tag] = []
-    for term in load_vocabulary().of_field(tag.field):
-        if term.name in _UNSAID or (tag.field == "Emotion" and term.category != tag.term.category):
-            continue
-        for direction in term.directions or (None,):
-            found.append(Tag(tag.field, term.name, term.key[1], direction))
-    plain = dataclasses.replace(tag, amplitude=None, speed=None)
-    return tuple(other for other in found if other != plain)

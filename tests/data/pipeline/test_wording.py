@@ -2,7 +2,7 @@
 
 import pytest
 
-from animatrix_data.pipeline.wording import mentions, phrases, replace_mentions, rivals
+from animatrix_data.pipeline.wording import mentions, phrases, replace_mentions
 from animatrix_data.taxonomy import Tag, load_vocabulary
 
 PAN = Tag("CameraMotion", "Pan", direction="left")
@@ -57,11 +57,3 @@ def test_every_tag_finds_its_own_phrases():
             tag = Tag(term.field, term.name, term.key[1], direction)
             assert phrases(tag) or term.name == "Other"
             assert all(mentions(f"Here: {phrase}.", tag) for phrase in phrases(tag)), term.name
-
-
-def test_rivals_contradict():
-    assert Tag("CameraMotion", "Pan", direction="right") in rivals(PAN)
-    assert PAN not in rivals(Tag("CameraMotion", "Pan", direction="left", speed="high"))
-    anger = rivals(Tag("Emotion", "anger"))
-    assert {tag.term.category for tag in anger} == {"basic"} and len(anger) == 9
-    assert len(rivals(Tag("ShotScale", "CU"))) == 4
