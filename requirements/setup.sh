@@ -30,7 +30,7 @@ find_python() {
 
 # What an installation depends on: the files, the interpreter, the place.
 fingerprint() {
-    "$python" - "$lock" requirements/base.in requirements/setup.sh setup.py pyproject.toml <<'PYTHON'
+    "$python" - "$lock" requirements/{base.in,tfds.in,setup.sh} setup.py pyproject.toml <<'PYTHON'
 import hashlib, pathlib, sys
 
 digest = hashlib.sha256(f"{sys.version}\n{pathlib.Path.cwd()}\n".encode())

@@ -26,6 +26,8 @@ FRONT_DOOR = "animatrix_jax"
 PACKAGES = {"animatrix_kernels": "kernels", "animatrix_data": "data", "animatrix_jax": "."}
 OTHER_CODE = ("configs", "launch", "kernels/benchmarks", "data/benchmarks", "benchmarks")
 FOREIGN = {"torch", "torchvision", "torchaudio", "diffusers", "tensorflow"}
+# What an installation may lack, and the one package of ours that may need it.
+OPTIONAL = {"tensorflow_datasets": "animatrix_data.tfds"}
 OF_JAX = {"jax", "jaxlib", "flax", "optax", "orbax", "chex"}
 
 
@@ -115,6 +117,11 @@ def sees(source: str, target: str) -> bool:
     return source == target or HEIGHTS[source] > HEIGHTS.get(target, 1)
 
 
+def within(name: str, *packages: str) -> bool:
+    """Whether a dotted name is one of some packages or lies in it."""
+    return any(f"{name}.".startswith(f"{package}.") for package in packages)
+
+
 def violations(root: Path) -> list[str]:
     """What breaks the law under `root`, a sentence each."""
     modules = read_modules(root)
@@ -131,6 +138,11 @@ def violations(root: Path) -> list[str]:
                 found.append(f"{place}: {top} is imported nowhere")
             if top in OF_JAX and source == "animatrix_data":
                 found.append(f"{place}: animatrix_data never imports {top}")
+            found += [
+                f"{place}: {entry.name} is optional, only {home} knows {library}"
+                for library, home in OPTIONAL.items()
+                if within(entry.name, library, home) and not within(module.name, home)
+            ]
             if top == "flax" and source != "models":
                 found.append(f"{place}: only models knows flax")
             if target is None or target == module.name:
@@ -198,6 +210,8 @@ LAWFUL = {
     "animatrix_jax/models/dit.py": "import flax\nfrom animatrix_kernels import api\n",
     "kernels/animatrix_kernels/api.py": "import jax\n",
     "data/animatrix_data/tags.py": "import numpy\n",
+    "data/animatrix_data/tfds/builder.py": "import tensorflow_datasets\n",
+    "data/animatrix_data/tfds/__init__.py": "from animatrix_data.tfds.builder import Builder\n",
 }
 
 
@@ -238,6 +252,8 @@ def test_a_lawful_tree_passes(tmp_path: Path) -> None:
         ("configs/pocket/a.py", "from diffusers import x", "is imported nowhere"),
         ("data/animatrix_data/a.py", "import jax.numpy as jnp", "never imports jax"),
         ("data/animatrix_data/a.py", "import animatrix_jax.cli", "animatrix_data must not"),
+        ("data/animatrix_data/a.py", "import tensorflow_datasets as tfds", "is optional"),
+        ("animatrix_jax/jobs/a.py", "from animatrix_data.tfds import Builder", "is optional"),
         ("data/animatrix_data/a.py", "import animatrix_kernels.api", "animatrix_data must not"),
         ("kernels/animatrix_kernels/a.py", "import animatrix_data", "animatrix_kernels must not"),
         ("animatrix_jax/__init__.py", "from animatrix_jax import cli", "the front door imports"),
