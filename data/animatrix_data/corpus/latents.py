@@ -1,96 +1,107 @@
 """The latent cache: what a VAE makes of every clip of a corpus, read at random and fast.
 
-A cache is a folder: `meta.json` (digests and row ids), `done.txt` (a row number a line, added
-once the row is on disk), and for each latent shape t×h×w a folder with the zarr3 arrays
-`latents` and `reference` [rows, t, h, w, z] (one chunk per clip, 32 chunks to a shard,
-uncompressed) and `blank.npy` [t, h, w, z], the encoding of all-zero frames.
+A cache is a folder:
+    meta.json         digests, row ids, shapes, and what else it was made from
+    done-*.jsonl      a line for rows once they are on disk or skipped, a file a process
+    <t>x<h>x<w>/      the rows of one latent shape
+        latents/      zarr3 [rows, t, h, w, z]: a chunk a clip, 32 chunks to a shard, uncompressed
+        reference/    the same of every clip's first frame followed by zeros
+        text/         zarr3 [rows, wordings, length, width], stored where there are tokens
+        blank.npy     [t, h, w, z], the encoding of all-zero frames
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
-import tensorstore as ts
 
+from animatrix_data.corpus.latent_arrays import (
+    CLIPS_IN_SHARD,
+    LATENTS,
+    REFERENCE,
+    TEXT,
+    bucket_name,
+    numpy_dtype,
+    open_latents,
+    open_text,
+)
+from animatrix_data.corpus.latent_meta import (
+    META_NAME,
+    Bucket,
+    check_digest,
+    check_same,
+    read_meta,
+    write_meta,
+)
+from animatrix_data.corpus.latent_meta import LatentMeta as LatentMeta
+from animatrix_data.corpus.latent_progress import Progress
+from animatrix_data.corpus.text_states import write_texts
 from animatrix_data.files import whole_file
 
-type Bucket = tuple[int, int, int]
-"""Latent frames, height and width."""
+PICTURES = (LATENTS, REFERENCE)
 
-META_NAME, DONE_NAME = "meta.json", "done.txt"
-CLIPS_IN_SHARD = 32
-DTYPES = ("float16", "bfloat16")
-ARRAYS = ("latents", "reference")
+type Texts = Sequence[Sequence[np.ndarray]]
+"""Of every row, of every wording, the states of its real tokens [L, width]."""
 
 
 @dataclass(frozen=True)
-class LatentMeta:
-    """What a cache was made from: digests of the VAE and of the corpus, its clips, its numbers.
+class Shard:
+    """The unit of encoding: up to 32 rows of one bucket that share a file of each array."""
 
-    `ids[k]` and `buckets[k]` are the clip id and the latent (t, h, w) of row k; `channels` is
-    the latent's last dimension.
-    """
-
-    vae_digest: str
-    corpus_digest: str
-    ids: tuple[str, ...]
-    buckets: tuple[Bucket, ...]
-    channels: int
-    dtype: str = "float16"
-
-    def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise ValueError(f"Latents are kept as {' or '.join(DTYPES)}, not {self.dtype!r}.")
-        if len(self.ids) != len(self.buckets) or not self.ids:
-            raise ValueError(
-                f"A latent cache needs one bucket per clip and a clip at least, not "
-                f"{len(self.ids)} clips and {len(self.buckets)} buckets."
-            )
+    bucket: Bucket
+    rows: tuple[int, ...]
 
 
 class LatentCache:
-    """Latents and reference latents of the clips of a corpus; rows are numbered as in the corpus.
+    """Latents, reference latents and text states of the clips of a corpus.
 
-    Made by `create` or `open`. Safe to read from several threads, and picklable: another process
-    opens the arrays for itself. One process writes at a time.
+    Rows are numbered as in the corpus. Made by `create` or `open`. Safe to read from several
+    threads, and picklable: another process opens the arrays for itself, on disk. Each process
+    that writes has a `writer` name of its own and rows of its own (whole shards are fastest).
     """
 
-    def __init__(self, path: Path, meta: LatentMeta, memory_limit: int = 0) -> None:
-        self.path, self.meta, self._memory_limit = path, meta, memory_limit
+    def __init__(
+        self, path: Path, meta: LatentMeta, memory_limit: int = 0, writer: str = "0-of-1"
+    ) -> None:
+        self.path, self.meta, self._writer = path, meta, writer
+        self._dtype = numpy_dtype(meta.dtype)
         self._handles: dict[tuple[Bucket, str], Any] = {}
         self._memory: dict[tuple[Bucket, str], np.ndarray] = {}
-        positions: dict[Bucket, int] = {}
-        # Row -> place in its bucket's array: the count of earlier rows of that bucket.
-        self._place = np.zeros(len(meta.ids), np.int64)
+        self._blanks: dict[Bucket, np.ndarray] = {}
+        members: dict[Bucket, list[int]] = {}
+        # Row -> place in its bucket's arrays: the count of earlier rows of that bucket.
+        self._place = np.full(len(meta.ids), -1, np.int64)
         for row, bucket in enumerate(meta.buckets):
-            self._place[row] = positions.setdefault(bucket, 0)
-            positions[bucket] += 1
-        self._sizes = positions
-        self._row_of = {clip: row for row, clip in enumerate(meta.ids)}
-        self._done = self._read_done()
+            if bucket is not None:
+                rows = members.setdefault(bucket, [])
+                self._place[row] = len(rows)
+                rows.append(row)
+        self._members = members
+        self._row_of: dict[str, int] = {}
+        self._progress = Progress(path, len(meta.ids), meta.text.wordings if meta.text else 0)
         if self.complete and 0 < self.nbytes <= memory_limit:
             self._load()
 
     @classmethod
-    def create(cls, path: str | Path, meta: LatentMeta) -> "LatentCache":
+    def create(cls, path: str | Path, meta: LatentMeta, writer: str = "0-of-1") -> "LatentCache":
         """Make an empty cache at `path`, or take up an unfinished one made from the same `meta`.
 
         Raises ValueError when `path` holds a cache made from anything else, or other files.
         """
         path = Path(path)
-        if (path / META_NAME).exists():
-            cache = cls.open(path, meta.vae_digest, meta.corpus_digest)
-            if cache.meta != meta:
-                raise ValueError(f"{path} holds a latent cache of another shape or order of clips.")
-            return cache
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise ValueError(f"{path} already exists and is not an empty folder.")
-        with whole_file(path / META_NAME) as temporary:
-            temporary.write_text(json.dumps(asdict(meta)))
-        return cls(path, meta)
+        if not (path / META_NAME).exists():
+            # What another process of this cache has begun to write starts with a point.
+            taken = path.exists() and (not path.is_dir() or any(path.glob("[!.]*")))
+            if taken and not (path / META_NAME).exists():
+                raise ValueError(f"{path} already exists and is not an empty folder.")
+            write_meta(path, meta, writer)
+        found = read_meta(path)
+        check_same(path, meta, found)
+        cache = cls(path, found, writer=writer)
+        cache._progress.repair(writer)
+        return cache
 
     @classmethod
     def open(
@@ -99,201 +110,269 @@ class LatentCache:
         vae_digest: str | None = None,
         corpus_digest: str | None = None,
         memory_limit: int = 0,
+        text_digest: str | None = None,
     ) -> "LatentCache":
         """Open the cache at `path`, in memory if it is complete and within `memory_limit` bytes.
 
         Raises ValueError when there is no cache, or when it was made by another VAE than
-        `vae_digest` or from another corpus than `corpus_digest`.
+        `vae_digest`, from another corpus than `corpus_digest`, or its text states by another
+        encoder than `text_digest` or not at all.
         """
         path = Path(path)
-        try:
-            record = json.loads((path / META_NAME).read_text())
-            record["ids"] = tuple(record["ids"])
-            record["buckets"] = tuple(tuple(bucket) for bucket in record["buckets"])
-            meta = LatentMeta(**record)
-        except FileNotFoundError as error:
-            raise ValueError(f"{path} is not a latent cache: it holds no {META_NAME}.") from error
-        except (TypeError, KeyError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path / META_NAME} cannot be read.") from error
-        for what, asked, found in (
-            ("by another VAE", vae_digest, meta.vae_digest),
-            ("from another corpus", corpus_digest, meta.corpus_digest),
-        ):
-            if asked is not None and asked != found:
-                raise ValueError(
-                    f"The latent cache {path} was made {what} ({found[:12]}, not {asked[:12]}): "
-                    "encode the corpus again."
-                )
+        meta = read_meta(path)
+        check_digest(path, "by another VAE", vae_digest, meta.vae_digest)
+        check_digest(path, "from another corpus", corpus_digest, meta.corpus_digest)
+        if text_digest is not None:
+            if meta.text is None:
+                raise ValueError(f"The latent cache {path} holds no text states: encode with some.")
+            check_digest(path, "by another text encoder", text_digest, meta.text.digest)
         return cls(path, meta, memory_limit)
 
     def __len__(self) -> int:
         return len(self.meta.ids)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "meta": self.meta, "memory_limit": self._memory_limit}
+        return {"path": self.path}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        self.__init__(state["path"], read_meta(state["path"]))  # type: ignore[misc]
 
     @property
     def buckets(self) -> tuple[Bucket, ...]:
         """The latent shapes (t, h, w) of the cache, sorted."""
-        return tuple(sorted(self._sizes))
+        return tuple(sorted(self._members))
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """All rows that can be encoded, by shard, in one order for all processes."""
+        return tuple(
+            Shard(bucket, tuple(self._members[bucket][start : start + CLIPS_IN_SHARD]))
+            for bucket in self.buckets
+            for start in range(0, len(self._members[bucket]), CLIPS_IN_SHARD)
+        )
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all latents and reference latents."""
-        clip = sum(n * int(np.prod(bucket)) for bucket, n in self._sizes.items())
-        return clip * self.meta.channels * 2 * len(ARRAYS)
+        """Bytes of all arrays in memory."""
+        text = self.meta.text
+        states = text.wordings * text.length * text.width if text else 0
+        numbers = sum(
+            len(rows) * (len(PICTURES) * int(np.prod(bucket)) * self.meta.channels + states)
+            for bucket, rows in self._members.items()
+        )
+        return numbers * self._dtype.itemsize
 
     @property
     def complete(self) -> bool:
-        """Whether every row and every blank is written."""
-        blanks = all((self.path / _name(b) / "blank.npy").exists() for b in self._sizes)
-        return blanks and bool(self._done.all())
+        """Whether every blank is written, and every row written or skipped."""
+        return all(map(self.has_blank, self._members)) and not len(self.remaining)
 
     @property
     def remaining(self) -> np.ndarray:
-        """Row numbers not written yet, ascending: what a resumed encoding has still to do."""
-        return np.flatnonzero(~self._done)
+        """Row numbers neither written nor skipped, ascending: what encoding has still to do."""
+        left = ~self._progress.done & (self._place >= 0)
+        left[list(self._progress.skipped)] = False
+        return np.flatnonzero(left)
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Clips that are not in the cache, and why, by id in the order of rows."""
+        reasons = self._progress.skipped
+        found = dict(self.meta.left_out) | {self.meta.ids[row]: reasons[row] for row in reasons}
+        return {clip: found[clip] for clip in self.meta.ids if clip in found} if found else {}
 
     @property
     def blank(self) -> np.ndarray:
         """`blank_for` of the one bucket; ValueError where the cache has several."""
-        if len(self._sizes) != 1:
+        if len(self._members) != 1:
             raise ValueError(f"The latent cache {self.path} has several buckets: use blank_for.")
         return self.blank_for(self.buckets[0])
 
+    def check_complete(self) -> None:
+        """Raise ValueError where clips are missing, with their count and what goes on."""
+        if not self.complete:
+            raise ValueError(self._unfinished())
+
     def row_of(self, clip_id: str) -> int:
         """Return the row of a clip. Raises ValueError for an id that is not in the cache."""
+        if not self._row_of:
+            self._row_of = {clip: row for row, clip in enumerate(self.meta.ids)}
         if clip_id not in self._row_of:
             raise ValueError(f"The latent cache {self.path} has no clip {clip_id!r}.")
         return self._row_of[clip_id]
 
+    def has_blank(self, bucket: Bucket) -> bool:
+        """Whether the blank of a bucket is written."""
+        return self._blank_file(bucket).exists()
+
     def blank_for(self, bucket: Bucket) -> np.ndarray:
-        """Return the encoding of all-zero frames, float32 [t, h, w, z].
+        """Return the encoding of all-zero frames, [t, h, w, z] in the cache's dtype.
 
         Raises ValueError when it was not written.
         """
-        file = self.path / _name(bucket) / "blank.npy"
-        if not file.exists():
-            raise ValueError(f"The latent cache {self.path} has no blank for {_name(bucket)}.")
-        return np.load(file)
+        if bucket not in self._blanks:
+            if not self.has_blank(bucket):
+                raise ValueError(
+                    f"The latent cache {self.path} has no blank for {bucket_name(bucket)}."
+                )
+            self._blanks[bucket] = np.load(self._blank_file(bucket)).astype(self._dtype)
+        return self._blanks[bucket]
+
+    def read(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the latents and the reference latents of one row, like `read_latents`."""
+        # Both reads are under way before either is waited for.
+        latents, reference = (self._start(name, row) for name in PICTURES)
+        return _result(latents), _result(reference)
+
+    def read_latents(self, row: int) -> np.ndarray:
+        """Return the latents of one row, [t, h, w, z] in the cache's dtype.
+
+        Raises ValueError with the clip's id for a row that was skipped or is not written yet.
+        """
+        return _result(self._start(LATENTS, row))
+
+    def read_reference(self, row: int) -> np.ndarray:
+        """Return the reference latents of one row, like `read_latents`."""
+        return _result(self._start(REFERENCE, row))
+
+    def read_many(self, rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return latents and reference latents of rows of one bucket, [rows, t, h, w, z].
+
+        Raises ValueError for rows of several buckets, and as `read_latents` does.
+        """
+        bucket, numbers = self._one_bucket(rows, "read")
+        for row in numbers[~self._progress.done[numbers]]:
+            self._refuse(int(row))
+        places = self._place[numbers]
+        if self._memory:
+            return self._memory[bucket, LATENTS][places], self._memory[bucket, REFERENCE][places]
+        latents, reference = (self._array(bucket, name)[places].read() for name in PICTURES)
+        return _result(latents), _result(reference)
+
+    def text(self, row: int, wording: int) -> np.ndarray:
+        """Return the states of the real tokens of one wording of a row, [L, width].
+
+        Raises ValueError for a cache without that wording, and as `read_latents` does.
+        """
+        count = self._progress.lengths.shape[1]
+        if not 0 <= wording < count:
+            raise ValueError(
+                f"The latent cache {self.path} holds {count} wordings a clip: there is no "
+                f"{wording}."
+            )
+        return _result(self._start(TEXT, row, wording))
 
     def write_blank(self, bucket: Bucket, blank: np.ndarray) -> None:
         """Write the encoding of all-zero frames, [t, h, w, z], of one bucket."""
         self._check_shape(blank.shape, (*bucket, self.meta.channels), "blank")
         with (
-            whole_file(self.path / _name(bucket) / "blank.npy") as temporary,
+            whole_file(self._blank_file(bucket)) as temporary,
             temporary.open("wb") as stream,
         ):
             np.save(stream, blank.astype(np.float32))
 
-    def write(self, rows: Sequence[int], latents: np.ndarray, reference: np.ndarray) -> None:
-        """Write `rows` of one bucket: latents and reference latents [rows, t, h, w, z].
+    def write(
+        self,
+        rows: Sequence[int],
+        latents: np.ndarray,
+        reference: np.ndarray,
+        texts: Texts | None = None,
+    ) -> None:
+        """Write `rows` of one bucket: latents and reference latents [rows, t, h, w, z], texts.
 
-        Whole shards (32 consecutive rows of a bucket) are fastest. Raises ValueError for rows of
-        several buckets, wrong shapes and values that are not finite.
+        Raises ValueError for rows of several buckets, wrong shapes, values that are not finite,
+        and texts that the cache does not hold or lacks.
         """
-        numbers = np.asarray(rows, np.int64)
-        shapes = {self.meta.buckets[row] for row in numbers}
-        if len(shapes) != 1:
-            raise ValueError(f"Rows are written a bucket at a time, not {sorted(shapes)} at once.")
-        (bucket,) = shapes
-        for name, values in zip(ARRAYS, (latents, reference), strict=True):
+        bucket, numbers = self._one_bucket(rows, "written")
+        places, pending = self._place[numbers], []
+        for name, values in zip(PICTURES, (latents, reference), strict=True):
             self._check_shape(values.shape, (len(numbers), *bucket, self.meta.channels), name)
-            kept = values.astype(ts.dtype(self.meta.dtype).numpy_dtype)
-            if not np.isfinite(kept.astype(np.float32)).all():
-                raise ValueError(f"The {name} of rows {numbers[0]}… are not finite.")
-            self._array(bucket, name)[self._place[numbers]].write(kept).result()
-        with (self.path / DONE_NAME).open("a") as stream:
-            stream.write("".join(f"{row}\n" for row in numbers))
-        self._done[numbers] = True
+            kept = self._kept(values, f"{name} of rows {numbers[0]}…")
+            pending.append(self._array(bucket, name)[places].write(kept))
+        lengths = None
+        if (texts is None) != (self.meta.text is None):
+            raise ValueError(f"The latent cache {self.path} is written with texts or without.")
+        if texts is not None:
+            assert self.meta.text is not None
+            kept_texts = [[self._kept(t, f"texts of row {n}") for t in row] for n, row in
+                          zip(numbers, texts, strict=True)]  # fmt: skip
+            lengths = write_texts(self._array(bucket, TEXT), self.meta.text, places, kept_texts)
+        for future in pending:
+            future.result()
+        self._progress.add_done(self._writer, numbers.tolist(), lengths)
 
-    def read(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the latents and the reference latents of one row, float32 [t, h, w, z]."""
-        latents, reference = self.read_many([row])
-        return latents[0], reference[0]
+    def skip(self, reasons: Mapping[int, str]) -> None:
+        """Record rows that cannot be encoded, each with its reason."""
+        self._progress.add_skipped(self._writer, reasons)
 
-    def read_many(self, rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Return latents and reference latents of rows of one bucket, float32 [rows, t, h, w, z].
-
-        Raises ValueError for rows of several buckets or not written yet.
-        """
-        numbers = np.asarray(rows, np.int64)
-        shapes = {self.meta.buckets[row] for row in numbers}
-        if len(shapes) != 1:
-            raise ValueError(f"Rows are read a bucket at a time, not {sorted(shapes)} at once.")
-        missing = numbers[~self._done[numbers]]
-        if missing.size:
-            raise ValueError(f"Row {missing[0]} of the latent cache {self.path} is not written.")
-        (bucket,) = shapes
-        places = self._place[numbers]
-        if self._memory:
-            found = [self._memory[bucket, name][places] for name in ARRAYS]
-        else:
-            # Both reads are under way before either is waited for.
-            futures = [self._array(bucket, name)[places].read() for name in ARRAYS]
-            found = [future.result() for future in futures]
-        latents, reference = (np.asarray(values).astype(np.float32) for values in found)
-        return latents, reference
+    def _kept(self, values: np.ndarray, name: str) -> np.ndarray:
+        kept = np.asarray(values).astype(self._dtype, copy=False)
+        if not np.isfinite(kept).all():
+            raise ValueError(f"The {name} are not finite.")
+        return kept
 
     def _check_shape(self, found: Sequence[int], wanted: Sequence[int], name: str) -> None:
         if tuple(found) != tuple(wanted):
             raise ValueError(f"{name} must be {list(wanted)}, not {list(found)}.")
 
-    def _read_done(self) -> np.ndarray:
-        done = np.zeros(len(self), bool)
-        file = self.path / DONE_NAME
-        if file.exists():
-            text = file.read_text()
-            # A line without its end was cut short by a crash: that row is not done.
-            numbers = text[: text.rfind("\n") + 1].split()
-            done[[int(number) for number in numbers]] = True
-            if not text.endswith("\n"):
-                file.write_text("".join(f"{number}\n" for number in numbers))
-        return done
+    def _one_bucket(self, rows: Sequence[int], done: str) -> tuple[Bucket, np.ndarray]:
+        numbers = np.asarray(rows, np.int64)
+        shapes = {self.meta.buckets[row] for row in numbers}
+        if len(shapes) != 1:
+            raise ValueError(f"Rows are {done} a bucket at a time, not {len(shapes)} at once.")
+        (bucket,) = shapes
+        if bucket is None:
+            self._refuse(int(numbers[0]))
+        return bucket, numbers
+
+    def _start(self, name: str, row: int, wording: int | None = None) -> Any:
+        """Return what is kept of a row, or the future of reading it."""
+        if not self._progress.done[row]:
+            self._refuse(row)
+        bucket = self.meta.buckets[row]
+        assert bucket is not None
+        place: Any = int(self._place[row])
+        if wording is not None:
+            place = (place, wording, slice(0, int(self._progress.lengths[row, wording])))
+        if self._memory:
+            return self._memory[bucket, name][place]
+        return self._array(bucket, name)[place].read()
+
+    def _refuse(self, row: int) -> NoReturn:
+        clip = self.meta.ids[row]
+        reason = self._progress.skipped.get(row) or self.meta.left_out.get(clip)
+        if reason is not None:
+            raise ValueError(f"Clip {clip!r} is not in the latent cache {self.path}: {reason}")
+        raise ValueError(f"Clip {clip!r} is not encoded yet: {self._unfinished()}")
+
+    def _unfinished(self) -> str:
+        left = len(self.remaining)
+        return (
+            f"The latent cache {self.path} lacks {left} of its {len(self)} clips; "
+            f"`{self.meta.command or 'animatrix encode'}` goes on."
+        )
 
     def _load(self) -> None:
-        keys = [(bucket, name) for bucket in self._sizes for name in ARRAYS]
+        names = (*PICTURES, TEXT) if self.meta.text else PICTURES
+        keys = [(bucket, name) for bucket in self._members for name in names]
         futures = [self._array(bucket, name).read() for bucket, name in keys]
         self._memory = {k: f.result() for k, f in zip(keys, futures, strict=True)}
+
+    def _blank_file(self, bucket: Bucket) -> Path:
+        return self.path / bucket_name(bucket) / "blank.npy"
 
     def _array(self, bucket: Bucket, name: str) -> Any:
         key = (bucket, name)
         if key not in self._handles:
-            shape = (*bucket, self.meta.channels)
-            self._handles[key] = ts.open(
-                _spec(
-                    self.path / _name(bucket) / name, self._sizes[bucket], shape, self.meta.dtype
-                ),
-                open=True,
-                create=True,
-            ).result()
+            path, rows = self.path / bucket_name(bucket) / name, len(self._members[bucket])
+            if name == TEXT:
+                assert self.meta.text is not None
+                self._handles[key] = open_text(path, rows, self.meta.text, self.meta.dtype)
+            else:
+                shape = (*bucket, self.meta.channels)
+                self._handles[key] = open_latents(path, rows, shape, self.meta.dtype)
         return self._handles[key]
 
 
-def _name(bucket: Bucket) -> str:
-    return "x".join(str(side) for side in bucket)
-
-
-def _spec(path: Path, rows: int, shape: tuple[int, ...], dtype: str) -> Mapping[str, Any]:
-    raw = {"name": "bytes", "configuration": {"endian": "little"}}
-    sharding = {
-        "name": "sharding_indexed",
-        "configuration": {"chunk_shape": [1, *shape], "codecs": [raw]},
-    }
-    return {
-        "driver": "zarr3",
-        "kvstore": {"driver": "file", "path": str(path)},
-        "metadata": {
-            "shape": [rows, *shape],
-            "chunk_grid": {
-                "name": "regular",
-                "configuration": {"chunk_shape": [CLIPS_IN_SHARD, *shape]},
-            },
-            "data_type": dtype,
-            "fill_value": 0,
-            "codecs": [sharding],
-        },
-    }
+def _result(found: Any) -> np.ndarray:
+    return found if isinstance(found, np.ndarray) else found.result()

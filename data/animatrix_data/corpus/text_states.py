@@ -1,0 +1,36 @@
+"""Text states of clips in a latent cache: real tokens only, a shard's texts in one write."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorstore as ts
+
+from animatrix_data.corpus.latent_meta import TextMeta
+
+
+def write_texts(
+    array: Any, meta: TextMeta, places: np.ndarray, texts: Sequence[Sequence[np.ndarray]]
+) -> np.ndarray:
+    """Write the texts of rows at `places` into the array [rows, wordings, length, width].
+
+    `texts[k][w]` are the states [L, width] of wording w of row k. Returns their lengths, int32
+    [rows, wordings]. Raises ValueError for texts of another count, length or width.
+    """
+    lengths = np.zeros((len(places), meta.wordings), np.int32)
+    # Of one transaction, each file is written once, whatever the number of texts in it.
+    with ts.Transaction() as transaction:
+        target = array.with_transaction(transaction)
+        for number, (place, wordings) in enumerate(zip(places, texts, strict=True)):
+            if len(wordings) != meta.wordings:
+                raise ValueError(f"A clip has {meta.wordings} wordings here, not {len(wordings)}.")
+            for wording, states in enumerate(wordings):
+                length = len(states)
+                if states.shape != (length, meta.width) or length > meta.length:
+                    raise ValueError(
+                        f"Text states are at most {meta.length} tokens of {meta.width} numbers, "
+                        f"not {list(states.shape)}."
+                    )
+                target[int(place), wording, :length].write(states).result()
+                lengths[number, wording] = length
+    return lengths
