@@ -22,6 +22,7 @@ from animatrix_data.procedural.sampler.long_tail import (
     EXTREME_DEFORMATION,
     SAKUGA,
 )
+from animatrix_data.statistics import gini
 from animatrix_data.taxonomy.tags import ProductionSpec, parse_tags
 from animatrix_data.taxonomy.vocabulary import FIELDS
 
@@ -175,16 +176,6 @@ def corpus_report(clips: Sequence[Described]) -> CorpusReport:
         motion_amplitude=_histogram(clip.motion_amplitude for clip in clips),
         faults=dict(Counter(kind for clip in clips for kind in clip.faults).most_common()),
     )
-
-
-def gini(counts: Sequence[float]) -> float:
-    """Return the Gini coefficient of some counts: half their relative mean absolute difference."""
-    values = np.sort(np.asarray(counts, float))
-    total = values.sum()
-    if total == 0:
-        return 0.0
-    ranks = np.arange(1, len(values) + 1)
-    return float((2 * ranks - len(values) - 1) @ values / (len(values) * total))
 
 
 def _marginal(clips: Sequence[Described], field: str) -> dict[str, int]:

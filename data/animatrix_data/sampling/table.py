@@ -90,7 +90,7 @@ def read_table(folder: str | Path) -> ClipTable:
     file = open_catalogue(folder)
     batches = file.iter_batches(_BATCH, columns=_SCHEMA.names)
     try:
-        table = _build(pa.Table.from_batches([b]).select(_SCHEMA.names) for b in batches)
+        table = build_table(pa.Table.from_batches([batch]) for batch in batches)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"The catalogue of {folder} cannot be read ({error}).") from error
     if len(table) > pc.count_distinct(table.ids).as_py():
@@ -106,7 +106,7 @@ def table_of(catalogue: Catalogue) -> ClipTable:
     Raises ValueError for a clip whose tags are outside the vocabulary, naming the clip.
     """
     columns = {name: [getattr(row, name) for row in catalogue.rows] for name in _SCHEMA.names}
-    return _build([pa.table(columns, schema=_SCHEMA)])
+    return build_table([pa.table(columns, schema=_SCHEMA)])
 
 
 def dominant_movement(moves: Sequence[Tag]) -> str:
@@ -204,13 +204,16 @@ class _TagReader:
         return self.members[axis].code(tuple(dict.fromkeys(map(print_value, tags))))
 
 
-def _build(batches: Iterable[pa.Table]) -> ClipTable:
-    """Return the table of batches that have the columns of _SCHEMA."""
+def build_table(batches: Iterable[pa.Table]) -> ClipTable:
+    """Return the table of the rows of batches with a catalogue's columns.
+
+    Raises ValueError for a clip that cannot be or whose tags are outside the vocabulary, naming it.
+    """
     reader, contents, shapes = _TagReader(), _Interned[str](), _Interned[tuple[int, int, int]]()
     ids: list[pa.Array] = []
     columns: dict[str, list[np.ndarray]] = {name: [] for name in _ROW_ARRAYS}
     for batch in batches:
-        batch = batch.cast(_SCHEMA).combine_chunks()
+        batch = batch.select(_SCHEMA.names).cast(_SCHEMA).combine_chunks()
         _check(batch)
         part = {name: batch[name].combine_chunks() for name in _SCHEMA.names}
         sizes = np.stack([part[name].to_numpy() for name in ("frames", "height", "width")], 1)

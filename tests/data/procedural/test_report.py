@@ -2,7 +2,7 @@
 
 import pytest
 
-from animatrix_data.procedural.report import Described, Share, corpus_report, gini
+from animatrix_data.procedural.report import Described, Share, corpus_report
 from animatrix_data.taxonomy import parse_tags
 
 
@@ -45,10 +45,3 @@ def test_tables_hold_every_clip() -> None:
     assert report.deformation == (0, 2, 0, 0, 0, 0, 0, 0, 0, 1) and report.motion_amplitude == ()
     with pytest.raises(ValueError, match="no clips"):
         corpus_report([])
-
-
-@pytest.mark.parametrize(
-    ("counts", "expected"), [([4, 4, 4], 0.0), ([0, 0, 9], 2 / 3), ([1, 3], 0.25), ([0, 0], 0.0)]
-)
-def test_gini(counts: list[float], expected: float) -> None:
-    assert gini(counts) == pytest.approx(expected)
