@@ -163,7 +163,7 @@ def fit_frames(frames: np.ndarray, bucket: Bucket) -> np.ndarray:
     if len(frames) < bucket.frames:
         raise ValueError(f"{len(frames)} frames do not fill a bucket of {bucket.frames}")
     size = (bucket.height, bucket.width)
-    box = crop_box(*frames.shape[1:3], 1.0, size)
+    box = crop_box(frames.shape[1], frames.shape[2], 1.0, size)
     if frames.shape[1:3] == size:
         return frames[: bucket.frames]
     return np.stack([fit(frame, box, size) for frame in frames[: bucket.frames]])
