@@ -1,0 +1,1 @@
+"""The package folder that TensorFlow Datasets wants around a dataset builder."""
