@@ -70,6 +70,22 @@ def schedule(tau: float | np.ndarray, curriculum: Curriculum) -> np.ndarray:
     return np.exp(-np.logaddexp(0, -curriculum.gamma * (ahead + curriculum.beta)))
 
 
+def drawn_shares(
+    buckets: np.ndarray, weights: np.ndarray, curriculum: Curriculum, taus: np.ndarray
+) -> np.ndarray:
+    """Return what share of the draws each difficulty bucket has, float64 [T, Q³], as τ runs.
+
+    `buckets` int [N] and `weights` float [N] are the clips'; `taus` [T] the progress. Raises
+    ValueError where nothing can be drawn.
+    """
+    masses = np.bincount(buckets, weights, minlength=curriculum.quantiles**3)
+    drawn = schedule(taus, curriculum) * masses
+    totals = drawn.sum(axis=1, keepdims=True)
+    if not (totals > 0).all():
+        raise ValueError("the weights under the curriculum sum to zero: nothing can be drawn")
+    return drawn / totals
+
+
 def prompt_complexity(tau: float | np.ndarray, difficulty: float | np.ndarray) -> np.ndarray:
     """Return how full a prompt is, c = (τ + D) / 2 clipped to [0, 1], with D as in `difficulty`.
 

@@ -10,6 +10,7 @@ from animatrix_data.sampling.curriculum import (
     Curriculum,
     difficulty,
     difficulty_buckets,
+    drawn_shares,
     full_text_wanted,
     prompt_complexity,
     schedule,
@@ -73,6 +74,19 @@ def test_easy_clips_come_first_and_all_come_in():
     start, end = schedule(0.0, Curriculum()), schedule(1.0, Curriculum())
     assert start[0] > 5000 * start[124]
     assert end[124] > 0.7 * end[0]
+
+
+def test_shares_of_draws_are_those_of_eq_16_times_the_weights():
+    random = np.random.default_rng(0)
+    curriculum, taus = Curriculum(quantiles=2), np.array([0.0, 0.6])
+    buckets, weights = random.integers(0, 7, 50), random.random(50)
+    found = drawn_shares(buckets, weights, curriculum, taus)
+    clips = schedule(taus, curriculum)[:, buckets] * weights
+    for bucket in range(8):
+        wanted = clips[:, buckets == bucket].sum(axis=1) / clips.sum(axis=1)
+        np.testing.assert_allclose(found[:, bucket], wanted, rtol=1e-12)
+    with pytest.raises(ValueError, match="sum to zero"):
+        drawn_shares(buckets, 0 * weights, curriculum, taus)
 
 
 def test_prompts_grow_from_four_tags_to_eight():
