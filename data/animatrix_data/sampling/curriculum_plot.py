@@ -117,7 +117,7 @@ def _draw_scores(axes: Axes, shares: np.ndarray, plain: np.ndarray, curriculum: 
         axes.plot(PROGRESS, shares @ place, color=colour, linewidth=2, label=name)
         axes.axhline(plain @ place, color=colour, linewidth=1, linestyle=":")
     axes.set_ylim(1, quantiles)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.set_yticks(range(1, quantiles + 1))
     axes.legend(frameon=False, fontsize=8.5, loc="upper left")
     axes.set_title("Mean quantile (dotted: balance alone)")
 
@@ -135,9 +135,8 @@ def _draw_prompts(axes: Axes, shares: np.ndarray, curriculum: Curriculum) -> Non
     axes.text(0.97, FEWEST_TAGS + span * 0.36, "easiest", color=SOFT, fontsize=8.5, ha="right")
     axes.set_ylim(FEWEST_TAGS, MOST_TAGS)
     axes.set_title("Tags a prompt")
-    beside = axes.secondary_yaxis(
-        "right",
-        functions=(lambda tags: (tags - FEWEST_TAGS) / span, lambda c: FEWEST_TAGS + span * c),
-    )
+    beside = axes.twinx()
+    beside.set_ylim(0, 1)
+    beside.spines["right"].set_visible(True)
     beside.yaxis.set_major_formatter("{x:.0%}")
     beside.set_ylabel("with the full text")
