@@ -211,11 +211,13 @@ def thin_tags(
     ShotScale comes first, for a directive that leaves open how it is drawn, what happens or how
     near it is seen is one that nobody gives; the others are a uniformly random subset.
     """
-    order = np.argsort(numbers[: len(given)])
-    first = []
-    for field, number in zip(CORE_FIELDS, numbers[MAX_TAGS + 1 :], strict=True):
-        own = [p for p, tag in enumerate(spec.tags) if given[p] and tag.field == field]
-        first += own[int(number * len(own)) :][:1]
+    core: dict[str, list[int]] = {field: [] for field in CORE_FIELDS}
+    for place in np.flatnonzero(given).tolist():
+        if (field := spec.tags[place].field) in core:
+            core[field].append(place)
+    choices = zip(core.values(), numbers[MAX_TAGS + 1 :].tolist(), strict=True)
+    first = [own[int(number * len(own))] for own, number in choices if own]
+    order = np.argsort(numbers[: len(given)]).tolist()
     ranked = [*first, *(place for place in order if given[place] and place not in first)]
     kept = np.zeros(len(given), bool)
     kept[ranked[: int(tags_wanted(complexity, numbers[MAX_TAGS]))]] = True
