@@ -128,6 +128,26 @@ VERBS = (
         ),
     ),
     Verb(
+        "balance",
+        "Show how a corpus is distributed, and as what balanced sampling draws it.",
+        "animatrix balance runs/corpus --alpha 0.7 --plot balance.png",
+        arguments=(Flag("corpus", "folder of the corpus", "folder"),),
+        flags=(
+            Flag("alpha", "how far to flatten: 0 as found, 1 flattest", "number", 0.7),
+            Flag(
+                "minimum",
+                "least share of the draws for every pair of style and content",
+                "number",
+                0.0005,
+            ),
+            Flag("epochs", "how often a clip may be drawn at most (default: no bound)", "number"),
+            Flag("samples", "draws to count epochs over (default: one a clip)", "whole"),
+            Flag("tiers", "tiers of the clips: S, S,A or S,A,B (default: all)"),
+            Flag("out", "the report to write, JSON", "file"),
+            Flag("plot", "a picture of it: .png, .svg or .pdf", "file"),
+        ),
+    ),
+    Verb(
         "encode",
         "Encode a corpus into cached latents.",
         "animatrix encode --corpus runs/corpus --model pocket --out runs/latents",
