@@ -48,8 +48,8 @@ class CameraPath:
     heights, logarithm of its growth); focus: how much sharper the middle has become, beside the
     sides (logarithm); height: of the frames, in pixels; seen: the share of the pairs of frames
     that show enough of a background, less where the path sways as a head does that fills the
-    frame, and none where it is still though another that moves explains nearly as much: a path
-    that is seen by less than `UNREAD` is a guess.
+    frame, and none where it explains little of what is seen and another path nearly as much: a
+    path that is seen by less than `UNREAD` is a guess.
     """
 
     dx: Path1

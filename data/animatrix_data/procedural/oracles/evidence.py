@@ -1,0 +1,198 @@
+"""The evidence in a clip's pixels for a camera's path, and how much of the picture it explains.
+
+A path is judged by how well frames that stand apart agree, patch by patch, when one is laid on the
+other as the path says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from animatrix_data.procedural.oracles.flow import Grey
+from animatrix_data.procedural.oracles.registration import (
+    GAPS,
+    PROBES,
+    WORK_EDGE,
+    Complex,
+    Real,
+    Tracker,
+    background_prior,
+    inlying,
+)
+
+Plane = NDArray[np.float32]
+
+SPANS = ((2, 2), (4, 4), (8, 4), (16, 8))
+"""Frames between the ends of the pairs that are compared, and between one pair and the next, in a
+clip of 33 frames; others are compared over the same shares of their time."""
+Spans = tuple[slice, int]
+EVERY, MIDDLE, GLANCE = (slice(None), 1), (slice(-3, -1), 1), (slice(-3, None), 2)
+"""Which spans are compared, and of how many pairs of theirs one: all; those in which paths are made
+better; those by which they are looked through."""
+BLUR, CONTRAST = 2.5, 2.0
+"""Sigma (pixels) of the neighbourhood to whose contrast a pixel is brought, and the contrast (grey
+levels) below which it is taken for noise."""
+PATCH, CELL = 9, 16
+"""Sides (pixels) of the patches that are compared, and of the cells in which they are counted."""
+FAINT = 0.05
+"""The contrast (as a share) that is added to a patch's, so that flat patches agree with nothing."""
+OVERLAP = 0.4
+"""The least share of a frame that another is said to show: evidence is for what both show."""
+NEUTRAL = 0.2
+"""The prior at which a cell speaks neither for nor against a background."""
+STILL, STILLNESS = 0.7, 0.9
+"""A path that moves less than this many pixels between two frames is still there, and what the
+evidence for that is worth: overlays and grain that are fixed to the frame show it too."""
+CORNERS, CORNER_NEUTRAL = 0.05, 0.25
+"""What a corner that is tracked is worth beside a cell, and the prior at which it is worth none."""
+
+
+@dataclass(frozen=True)
+class Trail:
+    """Where the background of the first frame is seen in each, [T]: a point p (from the centre) at
+    turn · p + shift, as complex numbers x + iy in frame heights; `sure` is how far it is a path
+    that cameras take, from 0 for what sways to 1."""
+
+    turn: Complex
+    shift: Complex
+    sure: float = 1.0
+
+    def moved(self) -> Complex:
+        """Return how far the probes move [T, N], in frame heights."""
+        return self.shift[:, None] + (self.turn[:, None] - 1) * PROBES / WORK_EDGE
+
+    def travel(self) -> float:
+        """Return how far the picture moves, in pixels."""
+        return float(np.abs(self.moved()).mean(axis=1).max()) * WORK_EDGE
+
+    def apart(self, other: Trail) -> float:
+        """Return how far another path lies from this, in pixels."""
+        return float(np.abs(self.moved() - other.moved()).mean(axis=1).max()) * WORK_EDGE
+
+
+class Witness:
+    """The frames of a clip, ready to tell how well they agree with a path."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        frames, self._tracker = tracker.plain, tracker
+        self.height, self.width = frames[0].shape
+        self.count = len(frames)
+        self.fine = [_levelled(grey, tracker.enlarged) for grey in frames]
+        self._strength = [_patch(fine * fine) for fine in self.fine]
+        rows, columns = (max(round(edge / CELL), 1) for edge in frames[0].shape)
+        y, x = np.mgrid[:rows, :columns]
+        self._places = ((x + 0.5) / columns - 0.5) * self.width + 1j * (
+            ((y + 0.5) / rows - 0.5) * self.height
+        )
+        self._prior = background_prior(self._places / self.height) - NEUTRAL
+
+    @cached_property
+    def spans(self) -> list[list[tuple[int, int]]]:
+        """The pairs of frames that are compared, by how far they stand apart."""
+        unit = (self.count - 1) / 32
+        spans = {}
+        for gap, stride in SPANS:
+            apart, step = (max(1, round(n * unit)) for n in (gap, stride))
+            spans[apart] = [(t, t + apart) for t in range(0, self.count - apart, step)]
+        return list(spans.values())
+
+    def evidence(self, trail: Trail, spans: Spans = EVERY) -> Real:
+        """Return the evidence for a path, one number for each pair of frames."""
+        which, every = spans
+        return np.array([self._agreement(trail, *ends)
+                         for span in self.spans[which] for ends in span[::every]])  # fmt: skip
+
+    def total(self, evidence: Real) -> float:
+        """Return the evidence of all pairs: distant frames tell more, and theirs weighs more."""
+        counts = np.array([len(span) for span in self.spans])
+        return float(np.repeat(np.sqrt(counts.max() / counts), counts) @ evidence)
+
+    def followed(self, trail: Trail) -> float:
+        """Return the evidence of corners that are tracked over several frames."""
+        total = 0.0
+        for gap, stride in GAPS[1:]:
+            for first in range(0, self.count - gap, stride):
+                pair = self._tracker.pair(first, first + gap)
+                if pair is not None:
+                    by, to = self._between(trail, first, first + gap)
+                    agree = inlying(pair, np.array([by]), np.array([to]), 0.8)[0]
+                    total += float(agree @ (pair.prior - CORNER_NEUTRAL)) * _worth(by, to)
+        return CORNERS * total
+
+    def _between(self, trail: Trail, first: int, second: int) -> tuple[complex, complex]:
+        """Return the similarity (in pixels) of a path from one frame to another."""
+        by = trail.turn[second] / trail.turn[first]
+        return complex(by), complex(trail.shift[second] - by * trail.shift[first]) * self.height
+
+    def _agreement(self, trail: Trail, first: int, second: int) -> float:
+        """Return how well two frames agree where a background is likely, less where it is not."""
+        by, to = self._between(trail, first, second)
+        agreed, _ = self._cells(by, to, first, second)
+        # The root counts where patches agree more than how many: a background is all around.
+        total = float((self._prior * np.sqrt(agreed)).sum())
+        inside = float(self._inside(by, to).mean())
+        return total / max(inside, OVERLAP) * _worth(by, to)
+
+    def explained(self, trail: Trail) -> float:
+        """Return the share of what could agree, where a background is likely, that does."""
+        likely, found, visible = np.maximum(self._prior, 0), 0.0, 0.0
+        for span in self.spans:
+            for first, second in span:
+                by, to = self._between(trail, first, second)
+                agreed, shown = self._cells(by, to, first, second)
+                weight = likely * self._inside(by, to) / len(span) ** 0.5
+                found += float((weight * np.sqrt(agreed)).sum())
+                visible += float((weight * np.sqrt(shown)).sum())
+        return found / max(visible, 1e-9)
+
+    def _inside(self, by: complex, to: complex) -> NDArray[np.bool_]:
+        """Return which cells of a frame another shows, too."""
+        seen = by * self._places + to
+        return (np.abs(seen.real) < self.width / 2) & (np.abs(seen.imag) < self.height / 2)
+
+    def _cells(self, by: complex, to: complex, first: int, second: int) -> tuple[Plane, Plane]:
+        """Return the contrast of each cell that agrees between frames, and all that both show."""
+        middle = complex(self.width - 1, self.height - 1) / 2
+        off = middle + to - by * middle
+        matrix = np.array([[by.real, -by.imag, off.real], [by.imag, by.real, off.imag]])
+        size = (self.width, self.height)
+        fine = cv2.warpAffine(self.fine[second], matrix, size,
+                              flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)  # fmt: skip
+        there = cv2.warpAffine(self._strength[second], matrix, size,
+                               flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)  # fmt: skip
+        here = self._strength[first]
+        alike = np.maximum(_patch(self.fine[first] * fine), 0)
+        alike *= alike
+        alike /= (here + np.float32(FAINT)) * (there + np.float32(FAINT))
+        shown = np.minimum(here, there)
+        agreed = np.maximum(alike * alike * alike * shown, 0)
+        cells = self._prior.shape[::-1]
+        return tuple(np.maximum(cv2.resize(plane, cells, interpolation=cv2.INTER_AREA), 0)
+                     for plane in (agreed, shown))  # fmt: skip
+
+
+def _worth(by: complex, to: complex) -> float:
+    """Return what evidence for a similarity is worth."""
+    return STILLNESS if float(np.abs((by - 1) * PROBES + to).mean()) < STILL else 1.0
+
+
+def _levelled(grey: Grey, enlarged: float) -> Plane:
+    """Return a frame without its shades, everywhere of about the same contrast.
+
+    One that was enlarged is smoothed by as much, lest the traces of its pixels seem to stand still.
+    """
+    plane: Plane = grey.astype(np.float32)
+    if enlarged > 1:
+        plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), 0.5 * enlarged), np.float32)
+    plane = np.asarray(plane - cv2.GaussianBlur(plane, (0, 0), BLUR), np.float32)
+    spread = cv2.GaussianBlur(plane * plane, (0, 0), BLUR)
+    return np.asarray(plane / np.sqrt(spread + np.float32(CONTRAST**2)), np.float32)
+
+
+def _patch(plane: Plane) -> Plane:
+    return np.asarray(cv2.boxFilter(plane, -1, (PATCH, PATCH)), np.float32)
