@@ -83,6 +83,7 @@ SAMPLER = Flag("sampler", f"how tags and places vary: {', '.join(SAMPLERS)}", de
 MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped model)", "model")
 
 LORA_STYLES = ("diffusers", "wan", "kohya")
+LATENT_DTYPES = ("float16", "bfloat16")
 SOLVERS = ("unipc", "dpmpp", "euler")
 
 VERBS = (
@@ -149,14 +150,25 @@ VERBS = (
     ),
     Verb(
         "encode",
-        "Encode a corpus into cached latents.",
-        "animatrix encode --corpus runs/corpus --model pocket --out runs/latents",
+        "Encode a corpus into cached latents, and texts into cached states.",
+        "animatrix encode runs/corpus --model pocket --out runs/latents",
+        arguments=(Flag("corpus", "folder of the corpus", "folder"),),
         flags=(
-            Flag("corpus", "folder of the corpus", "folder", required=True),
             replace(MODEL, required=True),
-            Flag("out", "folder of the latents", "folder", required=True),
+            Flag("out", "folder of the cache; an unfinished one goes on", "folder", required=True),
             Flag("batch", "clips encoded at once", "whole", 16),
             Flag("tile", "work on tiles of so many pixels (default: whole frames)", "whole"),
+            Flag("edge", "fit clips to the buckets of this edge (default: their shapes)", "whole"),
+            Flag("frames", "frames of those buckets, 4n+1", "whole"),
+            Flag("wordings", "texts a clip to encode, 0 for none", "whole", 0),
+            Flag("text_encoder", "model whose text encoder is used (default: MODEL)", "model"),
+            Flag("text_length", "most tokens of a text (default: the model's own)", "whole"),
+            Flag("seed", "the same seed writes the same texts", "whole", 0),
+            Flag("dtype", "what is kept", default="float16", choices=LATENT_DTYPES),
+            Flag("process", "which of the processes this is, from 0", "whole", 0),
+            Flag("processes", "how many share the work, each in one --process", "whole", 1),
+            Flag("strict", "stop at a clip that cannot be used (default: skip)", "switch", False),
+            Flag("retry", "try once more what was skipped", "switch", False),
         ),
     ),
     Verb(

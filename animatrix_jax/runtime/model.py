@@ -1,5 +1,6 @@
 """A model folder brought to life: encode text and video, decode, predict velocity."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import prod
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, UInt8
 
+from animatrix_data.files import digest_file
 from animatrix_jax.checkpoint.folder import (
     CARD,
     ModelCard,
@@ -24,7 +26,7 @@ from animatrix_jax.models.shapes import text_encoder_shapes, transformer_shapes,
 from animatrix_jax.models.umt5 import UMT5Config, UMT5Encoder
 from animatrix_jax.models.vae import VAE, VAEConfig
 from animatrix_jax.runtime.attention import attend
-from animatrix_jax.runtime.tokenizer import make_tokenizer
+from animatrix_jax.runtime.tokenizer import TOKENIZER_FILE, make_tokenizer
 from animatrix_jax.runtime.video import Tiling, decode_clip, encode_clip, to_unit
 
 WHOLE = 2**22
@@ -63,10 +65,14 @@ def reference_frames(
 
 @dataclass(frozen=True)
 class Model:
-    """The parts of one model folder; weights load when they are first used."""
+    """The parts of one model folder; weights load when they are first used.
+
+    `placement` is where the weights of VAE and text encoder go, None for the default device.
+    """
 
     folder: Path
     card: ModelCard
+    placement: jax.sharding.Sharding | None = None
 
     @property
     def vae_config(self) -> VAEConfig:
@@ -97,13 +103,15 @@ class Model:
     def vae_params(self) -> Any:
         """The VAE's parameters."""
         c = self.vae_config
-        return {"params": load_part(self.folder, "vae", vae_shapes(c), c.dtype)}
+        params = load_part(self.folder, "vae", vae_shapes(c), c.dtype)
+        return jax.device_put({"params": params}, self.placement)
 
     @cached_property
     def text_params(self) -> Any:
         """The text encoder's parameters."""
         c = self.text_config
-        return {"params": load_part(self.folder, "text_encoder", text_encoder_shapes(c), c.dtype)}
+        params = load_part(self.folder, "text_encoder", text_encoder_shapes(c), c.dtype)
+        return jax.device_put({"params": params}, self.placement)
 
     @cached_property
     def experts(self) -> tuple[Any, ...]:
@@ -128,6 +136,14 @@ class Model:
     def vae_digest(self) -> str:
         """SHA-256 of the VAE's sizes and weights: the key of a latent cache."""
         return part_digest(self.folder, "vae")
+
+    @property
+    def text_digest(self) -> str:
+        """SHA-256 of the text encoder and its tokenizer: the key of cached text states."""
+        parts = [part_digest(self.folder, "text_encoder"), self.card.tokenizer]
+        if (self.folder / TOKENIZER_FILE).is_file():
+            parts.append(digest_file(self.folder / TOKENIZER_FILE))
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def encode_text(self, texts: list[str]) -> Float[Array, "B L d"]:
         """Return the text encoder's states, zero where a text is padded."""

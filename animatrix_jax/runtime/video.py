@@ -73,16 +73,21 @@ def to_unit(frames: Frames) -> Float[Array, "B T H W 3"]:
 
 
 def encode_stream(
-    vae: VAE, params: Any, frames: Frames | Iterable[Frames]
+    vae: VAE,
+    params: Any,
+    frames: Frames | Iterable[Frames],
+    placement: jax.sharding.Sharding | None = None,
 ) -> Iterator[Float[Array, "B 1 h w z"]]:
     """Return an iterator over a clip's normalised latents, one latent frame at a time.
 
-    `frames` is a clip in [−1, 1] or uint8, or consecutive pieces of one, of any lengths. Raises
-    ValueError where the clip's length is not time_stride·n + 1 or its edges do not divide.
+    `frames` is a clip in [−1, 1] or uint8, or consecutive pieces of one, of any lengths.
+    `placement` says which devices take which clips (None: the default device). Raises ValueError
+    where the clip's length is not time_stride·n + 1 or its edges do not divide.
     """
     if isinstance(frames, np.ndarray | jax.Array):
         vae.config.latent_shape(*frames.shape[1:4])
-    return _through(vae, params, "encode", _clip_chunks(vae, frames))
+    chunks = (jax.device_put(chunk, placement) for chunk in _clip_chunks(vae, frames))
+    return _through(vae, params, "encode", chunks)
 
 
 def decode_stream(
@@ -101,13 +106,16 @@ def encode_clip(
 ) -> Float[np.ndarray, "B t h w z"]:
     """Return a clip's normalised latents; frames in [−1, 1] or uint8.
 
-    Raises ValueError for a clip or a tiling that the VAE's strides do not divide.
+    Clips that lie on several devices are encoded by them. Raises ValueError for a clip or a tiling
+    that the VAE's strides do not divide.
     """
     latents = np.zeros((len(frames), *vae.config.latent_shape(*frames.shape[1:4])), np.float32)
-    host = np.asarray(frames)
+    host, placement = np.asarray(frames), None
+    if isinstance(frames, jax.Array) and len(frames.sharding.device_set) > 1:
+        placement = frames.sharding
     for rows, columns, share in _tiles(vae, latents.shape[2:4], 1, tiling):
         tile = host[:, :, *_pixels(vae, rows, columns)]
-        for index, chunk in enumerate(encode_stream(vae, params, tile)):
+        for index, chunk in enumerate(encode_stream(vae, params, tile, placement)):
             latents[:, index : index + 1, rows, columns] += share * np.asarray(chunk)
     return latents
 
@@ -191,7 +199,7 @@ def _chunks(pieces: Any, later: int) -> Iterator[np.ndarray]:
 
 
 def _through(
-    vae: VAE, params: Any, method: str, chunks: Iterable[np.ndarray]
+    vae: VAE, params: Any, method: str, chunks: Iterable[np.ndarray | jax.Array]
 ) -> Iterator[jax.Array]:
     memory: Any = {}
     for index, chunk in enumerate(chunks):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+import tensorstore as ts
 
 from animatrix_data.corpus.latent_arrays import (
     CLIPS_IN_SHARD,
@@ -284,21 +285,24 @@ class LatentCache:
         and texts that the cache does not hold or lacks.
         """
         bucket, numbers = self._one_bucket(rows, "written")
-        places, pending = self._place[numbers], []
+        pictures, places, lengths = {}, self._place[numbers], None
         for name, values in zip(PICTURES, (latents, reference), strict=True):
             self._check_shape(values.shape, (len(numbers), *bucket, self.meta.channels), name)
-            kept = self._kept(values, f"{name} of rows {numbers[0]}…")
-            pending.append(self._array(bucket, name)[places].write(kept))
-        lengths = None
+            pictures[name] = self._kept(values, f"{name} of rows {numbers[0]}…")
         if (texts is None) != (self.meta.text is None):
             raise ValueError(f"The latent cache {self.path} is written with texts or without.")
-        if texts is not None:
-            assert self.meta.text is not None
-            kept_texts = [[self._kept(t, f"texts of row {n}") for t in row] for n, row in
-                          zip(numbers, texts, strict=True)]  # fmt: skip
-            lengths = write_texts(self._array(bucket, TEXT), self.meta.text, places, kept_texts)
-        for future in pending:
-            future.result()
+        # Of one transaction, each file is written once, whatever the number of chunks in it.
+        with ts.Transaction() as transaction:
+            for name, kept in pictures.items():
+                self._array(bucket, name).with_transaction(transaction)[places] = kept
+            if texts is not None:
+                assert self.meta.text is not None
+                states = [
+                    [self._kept(text, f"texts of row {row}") for text in own]
+                    for row, own in zip(numbers, texts, strict=True)
+                ]
+                array = self._array(bucket, TEXT).with_transaction(transaction)
+                lengths = write_texts(array, self.meta.text, places, states)
         self._progress.add_done(self._writer, numbers.tolist(), lengths)
 
     def skip(self, reasons: Mapping[int, str]) -> None:

@@ -1,10 +1,9 @@
-"""Text states of clips in a latent cache: real tokens only, a shard's texts in one write."""
+"""Text states of clips in a latent cache: real tokens only."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorstore as ts
 
 from animatrix_data.corpus.latent_meta import TextMeta
 
@@ -18,19 +17,16 @@ def write_texts(
     [rows, wordings]. Raises ValueError for texts of another count, length or width.
     """
     lengths = np.zeros((len(places), meta.wordings), np.int32)
-    # Of one transaction, each file is written once, whatever the number of texts in it.
-    with ts.Transaction() as transaction:
-        target = array.with_transaction(transaction)
-        for number, (place, wordings) in enumerate(zip(places, texts, strict=True)):
-            if len(wordings) != meta.wordings:
-                raise ValueError(f"A clip has {meta.wordings} wordings here, not {len(wordings)}.")
-            for wording, states in enumerate(wordings):
-                length = len(states)
-                if states.shape != (length, meta.width) or length > meta.length:
-                    raise ValueError(
-                        f"Text states are at most {meta.length} tokens of {meta.width} numbers, "
-                        f"not {list(states.shape)}."
-                    )
-                target[int(place), wording, :length].write(states).result()
-                lengths[number, wording] = length
+    for number, (place, wordings) in enumerate(zip(places, texts, strict=True)):
+        if len(wordings) != meta.wordings:
+            raise ValueError(f"A clip has {meta.wordings} wordings here, not {len(wordings)}.")
+        for wording, states in enumerate(wordings):
+            length = len(states)
+            if states.shape != (length, meta.width) or length > meta.length:
+                raise ValueError(
+                    f"Text states are at most {meta.length} tokens of {meta.width} numbers, "
+                    f"not {list(states.shape)}."
+                )
+            array[int(place), wording, :length] = states
+            lengths[number, wording] = length
     return lengths
