@@ -170,10 +170,13 @@ class Witness:
         alike *= alike
         alike /= (here + np.float32(FAINT)) * (there + np.float32(FAINT))
         shown = np.minimum(here, there)
-        agreed = np.maximum(alike * alike * alike * shown, 0)
-        cells = self._prior.shape[::-1]
-        return tuple(np.maximum(cv2.resize(plane, cells, interpolation=cv2.INTER_AREA), 0)
-                     for plane in (agreed, shown))  # fmt: skip
+        agreed = np.asarray(alike * alike * alike * shown, np.float32)
+        return self._pooled(agreed), self._pooled(shown)
+
+    def _pooled(self, plane: Plane) -> Plane:
+        """Return the mean of each cell, which is never below zero."""
+        size = self._prior.shape[::-1]
+        return np.maximum(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32(0))
 
 
 def _worth(by: complex, to: complex) -> float:
