@@ -8,6 +8,7 @@ SRC is the public checkpoint, in its own layout or diffusers'. The argument is t
 t2v_a14b, i2v_a14b, ti2v_5b, t2v_14b or t2v_1_3b; `i2v_a14b-full` has the paper's full-rank AdaLN.
 Shift, boundary, steps and clip are the checkpoint's
 (`animatrix_jax.convert.variants`, also printed in docs/wan.md); guidance becomes the paper's pair.
+Clips are of tiers S and A, balanced over the taxonomy, the difficult ones later.
 
 One GPU of 80 GB should hold the training of t2v_1_3b. The others need weights sharded over a mesh
 of GPUs or TPUs, which is not there yet: `--dry_run` builds them abstractly. No time is measured.
@@ -54,7 +55,9 @@ def get_config(model: str = "i2v_a14b") -> ConfigDict:
                 },
                 "dtype": "bfloat16",
                 "remat": "full",
-                "tiers": ("S", "A"),
+                "stage": "SFT",
+                "balance": {"alpha": 0.7},
+                "curriculum": {"gamma": 10.0, "beta": 0.1, "quantiles": 5},
                 "steps": 20000,
                 "batch": 64,
                 "optimizer": {

@@ -1,9 +1,7 @@
 """Recipe `flow`: train a model's noise experts by flow matching on cached latents (CT, SFT, QT)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from animatrix_data.corpus.catalogue import Catalogue, read_catalogue
-from animatrix_data.corpus.latents import LatentCache
-from animatrix_data.pipeline.conditioning import Perturbation
-from animatrix_data.pipeline.loader import LoaderSettings, make_loader
+from animatrix_data.corpus.catalogue import read_catalogue
+from animatrix_data.pipeline.buckets import make_buckets
 from animatrix_data.taxonomy import MAX_TAGS, load_vocabulary
 from animatrix_jax.checkpoint.folder import (
     ClipShape,
@@ -25,7 +21,7 @@ from animatrix_jax.checkpoint.folder import (
     write_card,
 )
 from animatrix_jax.diffusion.schedule import Schedule
-from animatrix_jax.jobs import encode
+from animatrix_jax.jobs.recipes.flow_data import FlowClips, FlowData
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.animatrix import (
     AniMatrix,
@@ -46,10 +42,7 @@ from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.state import Batch, TrainState, new_state
 
 REFERENCE = "channels"
-REFERENCE_KEYS = ("reference", "reference_mask")
 REFERENCE_MASK = 4
-MEMORY_LIMIT = 3 * 2**30
-"""Bytes up to which the latents of a corpus are held in memory."""
 
 
 @dataclass(frozen=True)
@@ -87,27 +80,19 @@ class TagSettings:
         )
 
 
-@dataclass(frozen=True)
-class FlowSettings:
-    """What a flow-matching experiment fixes.
+@dataclass(frozen=True, kw_only=True)
+class FlowSettings(FlowData):
+    """What a flow-matching experiment fixes, besides its clips (`FlowData`).
 
-    `cache` is where the corpus' latents are, or are put first. `vae` and `text_encoder` are model
-    folders (or runs), frozen here. `initial` is a model folder to go on from, whose sizes and
-    schedule then hold; without it `transformer` is needed and the start is random. `tags` is the
-    tag channel of a new model, or the one to add to an initial Wan, which has none. `dtype`,
-    `residual_dtype` and `remat` are how the transformer computes (`DiTConfig`), None as the model
-    says; trained weights are float32. Guidance and `negative` go onto the card; None is the
-    initial model's. `tiers` says which clips are used; the last `held_out` of them are only
-    measured on. With `tied` all experts are trained as one network, the one that the high expert
-    starts from.
+    `vae` and `text_encoder` are model folders (or runs), frozen here. `initial` is a model folder
+    to go on from, whose sizes and schedule then hold; without it `transformer` is needed and the
+    start is random. `tags` is the tag channel of a new model, or the one to add to an initial Wan,
+    which has none. `dtype`, `residual_dtype` and `remat` are how the transformer computes
+    (`DiTConfig`), None as the model says; trained weights are float32. Guidance and `negative` go
+    onto the card; None is the initial model's. With `tied` all experts are trained as one network,
+    the one that the high expert starts from.
     """
 
-    corpus: Path
-    cache: Path
-    vae: Path
-    text_encoder: Path
-    steps: int
-    batch: int
     transformer: TransformerSettings | None = None
     tags: TagSettings = TagSettings()
     schedule: Schedule = Schedule()
@@ -118,10 +103,6 @@ class FlowSettings:
     residual_dtype: str | None = None
     remat: str | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
-    task_ratio: tuple[float, float, float] = (0.2, 0.4, 0.4)
-    perturbation: Perturbation = Perturbation()
-    tiers: tuple[str, ...] = ("S", "A", "B")
-    held_out: int = 64
     guidance_text: float | tuple[float, float] | None = None
     guidance_tag: float | tuple[float, float] | None = None
     negative: str | None = None
@@ -131,7 +112,7 @@ class FlowSettings:
 
 def core(settings: FlowSettings, seed: int) -> Core:
     """Return what the run compiles; the corpus and the cards of its parents must be there."""
-    card, row = _card(settings), read_catalogue(settings.corpus)[0]
+    card = _card(settings)
     config, schedule = _whole(card)
     model, vae = AniMatrix(config, attend), load_model(settings.vae).vae_config
     transform, _ = make_optimizer(settings.optimizer, settings.steps)
@@ -144,26 +125,23 @@ def core(settings: FlowSettings, seed: int) -> Core:
         )
         return new_state(params, jax.vmap(transform.init)(params))
 
-    t, h, w, z = vae.latent_shape(row.frames, row.height, row.width)
-    examples = [_example(settings, card, (frames, h, w, z)) for frames in {1, t}]
+    latents = [vae.latent_shape(*shape) for shape in _shapes(settings, card)]
+    shapes = dict.fromkeys((f, h, w, z) for t, h, w, z in latents for f in (1, t))
+    examples = [_example(settings, card, shape) for shape in shapes]
     decay = settings.optimizer.ema_decay
     step = flow_step(model, schedule, settings.knee, transform, decay, seed, settings.tied)
     return Core(init, step, tuple(examples))
 
 
 def prepare(settings: FlowSettings, seed: int) -> Recipe:
-    """Build the run; the latent cache is held in memory where it fits."""
-    catalogue = read_catalogue(settings.corpus)
-    train, held_out = _split(catalogue, settings)
+    """Build the run; latents are encoded first where a cache is asked for and not there."""
     vae, text = load_model(settings.vae), load_model(settings.text_encoder)
-    parts = core(settings, seed)
-    encode.run(settings.corpus, settings.vae, settings.cache)
-    cache = LatentCache.open(settings.cache, memory_limit=MEMORY_LIMIT)
-    card = _card(settings)
+    parts, card = core(settings, seed), _card(settings)
     config, schedule = _whole(card)
-    tokenize = make_tokenizer(card.tokenizer, config.dit.text_length, text.folder)
+    length, referenced = config.dit.text_length, card.reference is not None
+    clips = FlowClips(settings, seed, vae, text, length, len(card.experts), referenced)
     state = jax.jit(parts.init)(jax.random.key(seed))
-    empty = text.encode_ids(tokenize([""]))[0]
+    empty = text.encode_ids(make_tokenizer(card.tokenizer, length, text.folder)([""]))[0]
     nulls = jnp.broadcast_to(empty, (len(card.experts), *empty.shape))
     params = {"params": {**state.params["params"], "null_text": nulls}}
     if settings.initial is not None:
@@ -172,27 +150,14 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         params = jax.tree.map(lambda p: jnp.broadcast_to(p[:1], p.shape), params)
     state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
 
-    def load(part: Catalogue, ratio: tuple[float, float, float], start: int) -> Iterator[Batch]:
-        loader = LoaderSettings(
-            settings.batch, seed, ratio, settings.perturbation, start=start * settings.batch
-        )
-        for batch in make_loader(part, cache, loader, tokenize):
-            if card.reference is None:
-                batch = {name: batch[name] for name in batch if name not in REFERENCE_KEYS}
-            batch = {**batch, "text": text.encode_ids(batch.pop("text_ids"))}
-            yield jax.tree.map(lambda x: x.reshape(len(card.experts), -1, *x.shape[2:]), batch)
-
     measure = measure_flow(AniMatrix(config, attend), schedule, settings.knee, seed)
-    held_out_ratio = (0.0, *settings.task_ratio[1:])
 
     def evaluate(state: TrainState) -> dict[str, float]:
-        count = max(1, len(held_out) // settings.batch)
-        batches = islice(load(held_out, held_out_ratio, 0), count)
+        batches = clips.measure(max(1, clips.held_out // settings.batch))
         losses = np.mean([measure(state.average, batch) for batch in batches], axis=0)
         return {f"held_out_loss_{n}": float(v) for n, v in zip(card.experts, losses, strict=True)}
 
-    row = catalogue[0]
-    clip = ClipShape(row.frames, row.height, row.width, row.fps)
+    clip = ClipShape(*_shapes(settings, card)[-1], clips.catalogue[0].fps)
     card = replace(card, clip=clip, vae=vae.vae_config, text_encoder=text.text_config)
 
     def export(state: TrainState, folder: Path) -> None:
@@ -208,25 +173,24 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
     return Recipe(
         state=state,
         step=parts.step,
-        batches=lambda start: load(train, settings.task_ratio, start),
+        batches=clips.train,
         evaluate=evaluate,
         export=export,
         total_steps=settings.steps,
-        parents={"corpus": catalogue.digest, "vae": vae.vae_digest},
+        parents={"corpus": clips.catalogue.digest, "vae": vae.vae_digest},
     )
 
 
-def _split(catalogue: Catalogue, settings: FlowSettings) -> tuple[Catalogue, Catalogue]:
-    rows = tuple(row for row in catalogue if row.tier in settings.tiers)
-    if not 0 < settings.held_out < len(rows):
-        raise ValueError(
-            f"held_out {settings.held_out} leaves nothing of the {len(rows)} clips of tiers "
-            f"{', '.join(settings.tiers)} in {settings.corpus} to train on"
-        )
-    return (
-        replace(catalogue, rows=rows[: -settings.held_out]),
-        replace(catalogue, rows=rows[-settings.held_out :]),
-    )
+def _shapes(settings: FlowSettings, card: ModelCard) -> list[tuple[int, int, int]]:
+    """Return the clip (frames, height, width) of every sub-stage; its other aspects cost as much.
+
+    Without sub-stages it is that of the corpus' first clip.
+    """
+    if not settings.substages:
+        row = read_catalogue(settings.corpus)[0]
+        return [(row.frames, row.height, row.width)]
+    stride = load_model(settings.vae).vae_config.space_stride * max(_whole(card)[0].dit.patch[1:])
+    return [make_buckets(s.edge, s.frames, stride=stride)[0] for s in settings.substages]
 
 
 def _card(settings: FlowSettings) -> ModelCard:

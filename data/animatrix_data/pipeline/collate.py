@@ -70,9 +70,11 @@ class Collate:
         tokenize: Tokenize | None,
         text_length: int,
         on_bad: str,
+        references: bool,
     ) -> None:
         self._describe, self._feeds = describe, tuple(feeds)
-        self._tokenize, self._text_length, self._on_bad = tokenize, text_length, on_bad
+        self._tokenize, self._text_length = tokenize, text_length
+        self._on_bad, self._references = on_bad, references
 
     def __call__(self, samples: Sequence[Sample]) -> tuple[Batch, tuple[Bad, ...]]:
         """Return the batch of `samples` and the clips that could not be read for it."""
@@ -111,22 +113,32 @@ class Collate:
     def _latents(self, feed: Feed, drawn: list[Sample], bad: list[Bad]) -> Batch:
         reader, shape = feed.latents, _shape(feed, drawn)
         length = 1 if drawn[0].task == T2I else shape[0]
+
+        def read(sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
+            wanted = self._references and sample.task == I2V
+            return reader.read_latents(sample.row), (
+                reader.read_reference(sample.row) if wanted else None
+            )
+
         latents: Any = None
-        reference: Any = None
-        for place in range(len(drawn)):
-
-            def read(sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
-                given = reader.read_reference(sample.row) if sample.task == I2V else None
-                return reader.read_latents(sample.row), given
-
-            drawn[place], (own, given) = self._read(feed, drawn[place], read, bad)
+        given: dict[int, np.ndarray] = {}
+        for place, sample in enumerate(drawn):
+            drawn[place], (own, reference) = self._read(feed, sample, read, bad)
             if latents is None:
                 latents = np.empty((len(drawn), length, *own.shape[1:]), own.dtype)
-                reference = np.empty_like(latents)
             latents[place] = own[:length]
-            reference[place] = (reader.blank_for(shape) if given is None else given)[:length]
+            if reference is not None:
+                given[place] = reference[:length]
+        if not self._references:
+            return {"latents": latents}
+        # Where no sample has one, a single blank stands for all.
+        references = np.broadcast_to(reader.blank_for(shape)[:length], latents.shape)
+        if given:
+            references = references.astype(latents.dtype)
+            for place, reference in given.items():
+                references[place] = reference
         masks = _masks(drawn, length)
-        return {"latents": latents, "reference": reference, "reference_mask": masks}
+        return {"latents": latents, "reference": references, "reference_mask": masks}
 
     def _frames(self, feed: Feed, drawn: list[Sample], bad: list[Bad]) -> Batch:
         count = 1 if drawn[0].task == T2I else _shape(feed, drawn)[0]
@@ -138,6 +150,8 @@ class Collate:
             if frames is None:
                 frames = np.empty((len(drawn), *own.shape), own.dtype)
             frames[place] = own
+        if not self._references:
+            return {"frames": frames}
         return {"frames": frames, "reference_mask": _masks(drawn, (count - 1) // 4 + 1)}
 
     def _read(

@@ -1,100 +1,56 @@
 """The loader: batches as a pure function of the global sample index (paper 5.1; house.md).
 
-Sample i belongs to block i // 64, which is all images or all video and of one latent shape; (seed,
-i) draws its clip, its task and its conditioning; i mod 2 is its expert. Batch k of size B holds
-samples kB … kB + B − 1 whatever the machine, so the iterator's whole state is an index.
+A Grain pipeline: the selection says which clip sample i shows, an indexed map gives it its
+conditions, a process takes its share of every batch, and only that is read. Batch k of size B
+holds samples kB … kB + B − 1, sample i is of expert i mod 2, and nothing depends on the number of
+processes, workers or threads; so the iterator's whole state is one integer, the count of samples.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import grain
-import numpy as np
+from absl import flags
 
-from animatrix_data.corpus.catalogue import Catalogue, ClipRow
-from animatrix_data.pipeline.conditioning import (
-    Conditioned,
-    Perturbation,
-    condition,
-    generator,
-    pick,
-    pick_edge,
-)
-from animatrix_data.taxonomy import Directive, parse_directive, parse_tags, tag_arrays
+from animatrix_data.pipeline.collate import EXPERTS, BadClips, Batch, Collate, Tokenize
+from animatrix_data.pipeline.conditioning import Perturbation
+from animatrix_data.pipeline.samples import Describe
+from animatrix_data.pipeline.sources import Feed
+from animatrix_data.sampling.selection import Selection
 
-T2I, T2V, I2V = range(3)
-TASKS = ("T2I", "T2V", "I2V")
-TEMPORAL_FIELDS = ("CameraMotion", "MotionAmplitude", "MotionSpeed")
-"""Sub-fields that say nothing of one frame: masked out of T2I samples."""
-MASK_CHANNELS = 4
-EXPERTS = 2
-_END = 2**40
-
-type Batch = dict[str, Any]
-type Tokenize = Callable[[Sequence[str]], np.ndarray]
-
-
-class Rows(Protocol):
-    """What a source says of its rows: clip ids and latent shapes (t, h, w)."""
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """The clip id of every row."""
-
-    @property
-    def buckets(self) -> tuple[tuple[int, int, int], ...]:
-        """The latent (t, h, w) of every row."""
-
-
-class LatentSource(Protocol):
-    """Where latents come from; `corpus.latents.LatentCache` is one."""
-
-    @property
-    def meta(self) -> Rows:
-        """Its rows."""
-
-    def read(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return latents and reference latents of a row, float32 [t, h, w, z]."""
-
-    def blank_for(self, bucket: tuple[int, int, int]) -> np.ndarray:
-        """Return the encoding of all-zero frames, float32 [t, h, w, z]."""
-
-
-class FrameSource(Protocol):
-    """Decoded video in place of latents: the step then encodes frames and references."""
-
-    @property
-    def meta(self) -> Rows:
-        """Its rows; the shapes are those of the frames (T, H, W)."""
-
-    def frames(self, row: int) -> np.ndarray:
-        """Return the frames of a row, uint8 [T, H, W, 3]."""
+ON_BAD = ("skip", "raise")
+_END = 2**48
+"""More samples than any run draws; a length that Grain can count."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LoaderSettings:
-    """How samples are drawn and batched.
+    """How samples are batched and read.
 
-    `batch_size` samples a batch over both experts and all processes; `task_ratio` T2I : T2V : I2V;
-    `block` samples share task kind and shape; `start` the first sample's index; `process` and
-    `processes` pick this machine's part of each batch; `threads` build batches, `prefetch` ahead.
-    Raises ValueError for sizes that do not divide and ratios that are no proportions.
+    `batch_size` samples a batch over both experts and all processes; `block` samples share task
+    kind, source and shape, as the selection has it; `start` is the first sample's index; `process`
+    and `processes` pick this machine's part of each batch. `workers` processes of their own build
+    batches, or with 0 `threads` of this one, `prefetch` batches ahead each. `on_bad` says what a
+    clip that cannot be read does: `skip` draws another in its place and names it at the end,
+    `raise` stops. Without `references` none are read: for a model that takes none.
+    Raises ValueError for sizes that do not divide.
     """
 
     batch_size: int
     seed: int = 0
-    task_ratio: tuple[float, float, float] = (0.2, 0.4, 0.4)
     perturbation: Perturbation = dataclasses.field(default_factory=Perturbation)
     block: int = 64
     start: int = 0
     process: int = 0
     processes: int = 1
+    workers: int = 0
     threads: int = 1
     prefetch: int = 2
+    on_bad: str = "skip"
+    references: bool = True
 
     def __post_init__(self) -> None:
         if self.batch_size < EXPERTS or self.block % self.batch_size:
@@ -114,191 +70,105 @@ class LoaderSettings:
             raise ValueError(
                 f"start {self.start} is not at a batch's beginning: batches hold {self.batch_size}"
             )
-        if len(self.task_ratio) != 3 or min(self.task_ratio) < 0 or not sum(self.task_ratio) > 0:
-            raise ValueError(f"task_ratio {self.task_ratio} is no proportion of T2I : T2V : I2V")
+        if min(self.workers, self.threads, self.prefetch) < 0:
+            raise ValueError("workers, threads and prefetch are counts, 0 or more")
+        if self.on_bad not in ON_BAD:
+            raise ValueError(f"on_bad is {' or '.join(ON_BAD)}, not {self.on_bad!r}")
+
+    @property
+    def share(self) -> int:
+        """Samples of each batch that this process reads."""
+        return self.batch_size // self.processes
 
 
-@dataclasses.dataclass(frozen=True)
-class Sample:
-    """What sample `index` is: the source row of its clip, its task id, its conditions."""
+class _SelectionMap(grain.transforms.DatasetSelectionMap):
+    """The selection as Grain asks for it: sample index → (source, row)."""
 
-    index: int
-    row: int
-    task: int
-    conditions: Conditioned
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
 
+    def __len__(self) -> int:
+        return _END
 
-class SampleMap:
-    """The map from a global sample index to a sample: pure, and safe to call from threads.
-
-    `weights` [len(catalogue)] draws clips in proportion (all alike without it). Raises ValueError
-    when the catalogue is empty, a clip is not in the source, or weights do not fit.
-    """
-
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        rows: Rows,
-        settings: LoaderSettings,
-        weights: np.ndarray | None = None,
-    ) -> None:
-        if not len(catalogue):
-            raise ValueError(f"the corpus {catalogue.folder} holds no clips to train on")
-        weights = np.ones(len(catalogue)) if weights is None else np.asarray(weights, np.float64)
-        if weights.shape != (len(catalogue),) or not (weights >= 0).all() or not weights.sum() > 0:
-            raise ValueError(
-                f"weights must be {len(catalogue)} numbers ≥ 0, one for each clip, not all zero"
-            )
-        self._catalogue, self._settings = catalogue, settings
-        numbers = {clip: row for row, clip in enumerate(rows.ids)}
-        absent = next((clip.id for clip in catalogue if clip.id not in numbers), None)
-        if absent is not None:
-            raise ValueError(f"clip {absent!r} of {catalogue.folder} has not been encoded")
-        self._rows = np.array([numbers[clip.id] for clip in catalogue])
-        shapes: dict[tuple[int, int, int], list[int]] = {}
-        for place, row in enumerate(self._rows):
-            shapes.setdefault(rows.buckets[row], []).append(place)
-        self._shapes = sorted(shapes)
-        self._places = [np.array(shapes[shape]) for shape in self._shapes]
-        self._edges = [np.cumsum(weights[places]) for places in self._places]
-        self._shares = tuple(float(edges[-1]) for edges in self._edges)
-        self._directive = functools.lru_cache(maxsize=65536)(self._read_directive)
-
-    def block(self, index: int) -> tuple[bool, int]:
-        """Return whether the block of sample `index` is images, and the place of its shape."""
-        images = self._settings.task_ratio[0] / sum(self._settings.task_ratio)
-        random = generator(self._settings.seed, index // self._settings.block, "block")
-        return bool(random.random() < images), pick(random, self._shares)
-
-    def shape(self, place: int) -> tuple[int, int, int]:
-        """Return the shape (t, h, w) at `place`."""
-        return self._shapes[place]
-
-    def __call__(self, index: int) -> Sample:
-        """Return sample `index`."""
-        settings = self._settings
-        images, shape = self.block(index)
-        within = pick_edge(generator(settings.seed, index, "clip"), self._edges[shape])
-        place = int(self._places[shape][within])
-        task = T2I
-        if not images:
-            task = T2V + pick(generator(settings.seed, index, "task"), settings.task_ratio[1:])
-        hidden = TEMPORAL_FIELDS if task == T2I else ()
-        conditions = condition(
-            self._directive(place), settings.seed, index, settings.perturbation, hidden
-        )
-        return Sample(index, int(self._rows[place]), task, conditions)
-
-    def _read_directive(self, place: int) -> Directive:
-        return clip_directive(self._catalogue[place])
+    def __getitem__(self, index: int) -> tuple[int, int]:
+        chosen = self._selection(index)
+        return chosen.source, chosen.clip
 
 
-def clip_directive(clip: ClipRow) -> Directive:
-    """Return a clip's directive, or its tags without prose where it has none.
+class Loader(Iterator[Batch]):
+    """The endless iterator of batches that `make_loader` makes; `bad` gathers what it skips."""
 
-    Raises ValueError naming the clip when its text is wrong or holds too many tags.
-    """
-    try:
-        if clip.directive.strip():
-            directive = parse_directive(clip.directive)
-        else:
-            directive = Directive(parse_tags(clip.tags))
-        tag_arrays(directive.spec)
-    except ValueError as error:
-        raise ValueError(f"clip {clip.id!r}: {error}") from None
-    return directive
+    def __init__(self, dataset: grain.IterDataset, bad: BadClips) -> None:
+        self._batches: Any = iter(dataset)
+        self.bad = bad
+
+    def __next__(self) -> Batch:
+        batch, bad = next(self._batches)
+        for clip in bad:
+            self.bad.add(clip)
+        return batch
+
+    def close(self) -> None:
+        """End the processes that read ahead."""
+        self._batches.close()
 
 
 def make_loader(
-    catalogue: Catalogue,
-    source: LatentSource | FrameSource,
+    selection: Selection,
+    feeds: Sequence[Feed],
     settings: LoaderSettings,
-    tokenize: Tokenize,
-    weights: np.ndarray | None = None,
-) -> Iterator[Batch]:
+    tokenize: Tokenize | None = None,
+    text_length: int = 0,
+    bad: BadClips | None = None,
+) -> Loader:
     """Return the endless iterator of batches from `settings.start`.
 
-    A batch has, with E = 2 experts and b = batch_size / 2 / processes: `latents` float32
-    [E, b, t, h, w, z] (t = 1 for images), `text_ids` int32 [E, b, L], `tags` {`values` int32
-    [E, b, 24, 5], `order` int32 [E, b, 24], `mask` bool [E, b, 24]}, `mode` int32 [E, b],
-    `task` int32 [E, b] (0 T2I, 1 T2V, 2 I2V), `reference` like `latents`, `reference_mask` float32
-    [E, b, t, 4], `sample_index` uint32 [E, b, 2] (high and low word). A frame source gives
-    `frames` uint8 [E, b, T, H, W, 3] in place of `latents` and `reference`.
-    Raises ValueError as `SampleMap` does.
+    `feeds` are the selection's sources, in its order. A batch has, with E = 2 experts and
+    b = batch_size / 2 / processes: `latents` [E, b, t, h, w, z] (t = 1 for images) in the numbers
+    that the source keeps, to be made float32 on the device; `tags` {`values` int32 [E, b, 24, 5],
+    `order` int32 [E, b, 24], `mask` bool [E, b, 24]}, `mode` int32 [E, b], `task` int32 [E, b]
+    (0 T2I, 1 T2V, 2 I2V), `reference` like `latents`, `reference_mask` float32 [E, b, t, 4],
+    `sample_index` uint32 [E, b, 2] (high and low word); with `tokenize` the `text_ids` int32
+    [E, b, L] of the texts, without it their states, `text` [E, b, `text_length`, D], as the source
+    keeps them, zero beyond their end. A frame source gives `frames` uint8 [E, b, T, H, W, 3] in
+    place of `latents` and `reference`. Arrays may be views, to be read only. Clips that cannot be
+    read are added to `bad`.
+    Raises ValueError where feeds and selection do not fit, and for cached states of a source that
+    has none.
     """
-    samples = SampleMap(catalogue, source.meta, settings, weights)
-
-    def build(batch: int) -> Batch:
-        return build_batch(samples, source, settings, tokenize, batch)
-
-    first = settings.start // settings.batch_size
-    dataset = grain.MapDataset.range(first, _END).map(build)
-    options = grain.ReadOptions(
-        num_threads=settings.threads, prefetch_buffer_size=settings.prefetch
+    names = tuple(feed.name for feed in feeds)
+    if names != tuple(selection.sources):
+        raise ValueError(f"the selection draws from {selection.sources}, and {names} are fed")
+    for feed in feeds:
+        if tokenize is None and not feed.wordings:
+            raise ValueError(f"{feed.name} keeps no text states: they must be made live")
+    if settings.workers and not flags.FLAGS.is_parsed():
+        # Grain hands absl's flags on to its workers, and outside a command nobody has parsed any.
+        flags.FLAGS.mark_as_parsed()
+    describe = Describe(
+        selection,
+        feeds,
+        settings.seed,
+        settings.perturbation,
+        settings.block,
+        cached=tokenize is None,
     )
-    return iter(dataset.to_iter_dataset(options))
-
-
-def build_batch(
-    samples: SampleMap,
-    source: LatentSource | FrameSource,
-    settings: LoaderSettings,
-    tokenize: Tokenize,
-    batch: int,
-) -> Batch:
-    """Return batch number `batch`, this process's part of it (see `make_loader`)."""
-    share = settings.batch_size // settings.processes
-    start = batch * settings.batch_size + settings.process * share
-    drawn = [samples(index) for index in range(start, start + share)]
-    # Expert-major: sample i goes to expert i mod 2.
-    drawn = [sample for expert in range(EXPERTS) for sample in drawn[expert::EXPERTS]]
-    shape = samples.shape(samples.block(start)[1])
-    tags = [sample.conditions.tags for sample in drawn]
-    indices = [sample.index for sample in drawn]
-    flat: Batch = {
-        "text_ids": tokenize([sample.conditions.text for sample in drawn]),
-        "mode": np.array([sample.conditions.mode for sample in drawn], np.int32),
-        "task": np.array([sample.task for sample in drawn], np.int32),
-        "sample_index": np.array([[i >> 32, i & 0xFFFFFFFF] for i in indices], np.uint32),
-        "tags": {
-            name: np.stack([getattr(arrays, name) for arrays in tags])
-            for name in ("values", "order", "mask")
-        },
-    } | _pictures(drawn, source, shape)
-    return _by_expert(flat)
-
-
-def _pictures(
-    drawn: Sequence[Sample], source: LatentSource | FrameSource, shape: tuple[int, int, int]
-) -> Batch:
-    length = 1 if drawn[0].task == T2I else shape[0]
-    if hasattr(source, "frames"):
-        frames = np.stack([source.frames(sample.row)[:length] for sample in drawn])
-        return {"frames": frames, "reference_mask": _masks(drawn, (length - 1) // 4 + 1)}
-    blank = source.blank_for(shape)
-    latents, references = [], []
-    for sample in drawn:
-        latent, reference = source.read(sample.row)
-        latents.append(latent[:length])
-        references.append((reference if sample.task == I2V else blank)[:length])
-    return {
-        "latents": np.stack(latents).astype(np.float32, copy=False),
-        "reference": np.stack(references).astype(np.float32, copy=False),
-        "reference_mask": _masks(drawn, length),
-    }
-
-
-def _masks(drawn: Sequence[Sample], length: int) -> np.ndarray:
-    """Float32 [n, length, 4]: 1 where pixel frames are given, folded by four (the first alone)."""
-    masks = np.zeros((len(drawn), length, MASK_CHANNELS), np.float32)
-    masks[[sample.task == I2V for sample in drawn], 0] = 1
-    return masks
-
-
-def _by_expert(flat: Mapping[str, Any]) -> Batch:
-    return {
-        name: _by_expert(value)
-        if isinstance(value, Mapping)
-        else value.reshape(EXPERTS, -1, *value.shape[1:])
-        for name, value in flat.items()
-    }
+    collate = Collate(describe, feeds, tokenize, text_length, settings.on_bad, settings.references)
+    rows = [grain.MapDataset.range(len(feed.texts)) for feed in feeds]
+    # Shares of all processes follow one another: that of process p of batch k is number k·P + p.
+    first = settings.start // settings.batch_size * settings.processes + settings.process
+    dataset = (
+        grain.MapDataset.select_from_datasets(rows, _SelectionMap(selection))
+        .map_with_index(describe)
+        .batch(settings.share, batch_fn=tuple)[first :: settings.processes]
+        .map(collate)
+        .to_iter_dataset(
+            grain.ReadOptions(num_threads=settings.threads, prefetch_buffer_size=settings.prefetch)
+        )
+        .mp_prefetch(
+            grain.MultiprocessingOptions(
+                num_workers=settings.workers, per_worker_buffer_size=max(1, settings.prefetch)
+            )
+        )
+    )
+    return Loader(dataset, BadClips() if bad is None else bad)
