@@ -325,18 +325,3 @@ def _given(mode: int, tags: bool, text: bool) -> int:
     if use_tags:
         return TAG_ONLY
     return TEXT_ONLY if use_text else UNCONDITIONAL
-
-
-generator = block_generator
-
-
-def pick(random: np.random.Generator, weights: tuple[float, ...]) -> int:
-    """Return an index drawn in proportion to `weights`."""
-    return pick_edge(random, np.cumsum(weights))
-
-
-def pick_edge(random: np.random.Generator, edges: np.ndarray) -> int:
-    """Return an index drawn in proportion to the steps of the cumulative weights `edges`."""
-    place = int(np.searchsorted(edges, random.random() * edges[-1], side="right"))
-    # A product rounded up to the last edge belongs to the last step that has a width.
-    return min(place, int(np.searchsorted(edges, edges[-1])))
