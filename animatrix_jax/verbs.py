@@ -146,6 +146,7 @@ VERBS = (
             Flag("tiers", "tiers of the clips: S, S,A or S,A,B (default: all)"),
             Flag("out", "the report to write, JSON", "file"),
             Flag("plot", "a picture of it: .png, .svg or .pdf", "file"),
+            Flag("curriculum", "a picture of what is drawn as training goes on", "file"),
         ),
     ),
     Verb(

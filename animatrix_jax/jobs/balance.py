@@ -9,6 +9,8 @@ from rich.table import Table
 from animatrix_data.corpus.catalogue import TIERS
 from animatrix_data.files import check_writable
 from animatrix_data.sampling.balance import ALPHA, Pool, balance_weights
+from animatrix_data.sampling.curriculum import Curriculum
+from animatrix_data.sampling.curriculum_plot import plot_curriculum
 from animatrix_data.sampling.plot import check_plot, write_plot
 from animatrix_data.sampling.report import (
     QUANTILES,
@@ -33,37 +35,40 @@ def run(
     tiers: str | None = None,
     out: str | os.PathLike[str] | None = None,
     plot: str | os.PathLike[str] | None = None,
+    curriculum: str | os.PathLike[str] | None = None,
 ) -> BalanceReport:
     """Print what balancing does to the corpus at `corpus`, and return it.
 
     `alpha` is how far eq. 2 flattens; `minimum` the least share of the draws of every pair of
     style and content; `epochs` the most effective epochs of any clip in `samples` draws (default:
     as many as there are clips). `tiers` (S,A) keeps clips of these tiers. `out` gets the report as
-    JSON, `plot` as a picture (.png, .svg, .pdf). Raises ValueError with one sentence for no
-    corpus, no clips, a number out of range, an unknown tier, or a file that cannot be written.
+    JSON, `plot` as a picture (.png, .svg, .pdf); `curriculum` gets a picture of what eq. 16 draws
+    as training goes on. Raises ValueError with one sentence for no corpus, no clips, a number out
+    of range, an unknown tier, or a file that cannot be written.
     """
-    if plot is not None:
-        check_plot(plot)
-    for path in filter(None, (out, plot)):
+    for picture in filter(None, (plot, curriculum)):
+        check_plot(picture)
+    for path in filter(None, (out, plot, curriculum)):
         check_writable(path)
     table = _of_tiers(read_table(corpus), tiers, corpus)
     draws = len(table) if samples is None else samples
     if draws < 1:
         raise ValueError(f"samples must be 1 or more, not {draws}")
     pool = Pool(minimum, _most(epochs, draws, len(table)))
-    report = balance_report(table, balance_weights(table, alpha, pool), draws, minimum)
+    weights = balance_weights(table, alpha, pool)
+    report = balance_report(table, weights, draws, minimum)
     _show(report, f"{report.clips:,} clips of {corpus}, alpha {alpha:g}")
     if out is not None:
         asked = {"alpha": alpha, "pool": asdict(pool), "tiers": tiers, "samples": draws}
         write_report(out, {"asked": asked, "report": report})
     if plot is not None:
         write_plot(plot, report)
+    if curriculum is not None:
+        plot_curriculum(curriculum, table.scores, weights, Curriculum())
     return report
 
 
-def _of_tiers(
-    table: ClipTable, tiers: str | None, corpus: str | os.PathLike[str]
-) -> ClipTable:  # fmt: skip
+def _of_tiers(table: ClipTable, tiers: str | None, corpus: str | os.PathLike[str]) -> ClipTable:
     """Return the clips of some tiers; ValueError for an unknown tier or where none is left."""
     if not len(table):
         raise ValueError(f"the corpus {corpus} has no clips to balance")
@@ -97,7 +102,9 @@ def _show(report: BalanceReport, title: str) -> None:
     show(_axis_table(report, title))
     if report.combinations:
         show(_combination_table(report))
-    show(_pair_table(report), _epoch_table(report))
+    if report.pairs.below_before or report.pairs.below_after or report.pairs.absent:
+        show(_pair_table(report))
+    show(_epoch_table(report))
 
 
 def _axis_table(report: BalanceReport, title: str) -> Table:

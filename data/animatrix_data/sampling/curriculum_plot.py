@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from animatrix_data.sampling.curriculum import (
     drawn_shares,
     prompt_complexity,
 )
+from animatrix_data.sampling.plot import ACCENT, BAR, INK, PAPER, SOFT, STYLE, check_plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,49 +28,31 @@ BANDS = 5
 THIN = 0.06
 """The share of the draws below which a band has no room for its name."""
 PROGRESS = np.linspace(0, 1, 201)
-
-PAPER, INK, SOFT, ACCENT, GOOD, BAR = (
-    "#fbfaf7", "#24242b", "#6c6b75", "#b5472f", "#2f7d5b", "#93a9cc",
-)  # fmt: skip
+GOOD = "#2f7d5b"
+"""The demo page's colour of what is right, here of the third line."""
 
 
 def plot_curriculum(
-    path: Path, scores: np.ndarray, weights: np.ndarray, curriculum: Curriculum
-) -> Path:
-    """Write the picture of `scores` float [N, 3] under static `weights` [N] and return its path.
+    path: str | Path, scores: np.ndarray, weights: np.ndarray, curriculum: Curriculum
+) -> None:
+    """Draw what is drawn of clips with `scores` float [N, 3] and static `weights` [N].
 
     It shows the shares of the draws by difficulty, the mean quantile of each score beside the one
-    without a curriculum, and how many tags and full texts prompts have. The ending of `path` says
-    the format. Raises ValueError for an unknown format, and where nothing can be drawn.
+    without a curriculum, and how many tags and full texts prompts have. Raises ValueError where
+    nothing can be drawn, and unless `path` ends in .png, .svg or .pdf.
     """
     import matplotlib
 
+    check_plot(path)
     matplotlib.use("agg")
     from matplotlib import pyplot
 
     buckets = difficulty_buckets(scores, curriculum.quantiles)
     shares = drawn_shares(buckets, weights, curriculum, PROGRESS)
     plain = np.bincount(buckets, weights, minlength=shares.shape[1])
-    style: Any = {
-        "font.size": 9.5,
-        "svg.fonttype": "none",
-        "svg.hashsalt": "curriculum",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlesize": 10.5,
-        "axes.titlelocation": "left",
-        "figure.facecolor": PAPER,
-        "axes.facecolor": PAPER,
-        **{f"{part}.color": INK for part in ("text", "xtick", "ytick")},
-        **{f"axes.{part}color": INK for part in ("edge", "label")},
-    }
+    style = STYLE | {"axes.spines.left": True, "axes.edgecolor": SOFT, "axes.grid": False}
     with pyplot.rc_context(style):
         figure, panels = pyplot.subplots(1, 3, figsize=(12, 3.6), width_ratios=(1.25, 1, 1))
-        formats = figure.canvas.get_supported_filetypes()
-        ending = path.suffix.lstrip(".").lower()
-        if ending not in formats:
-            known = ", ".join(sorted(formats))
-            raise ValueError(f"{path} cannot be drawn: its ending is none of {known}")
         _draw_bands(panels[0], shares, curriculum)
         _draw_scores(panels[1], shares, plain / plain.sum(), curriculum)
         _draw_prompts(panels[2], shares, curriculum)
@@ -78,9 +61,8 @@ def plot_curriculum(
             axes.set_xlabel("progress τ")
         figure.tight_layout(w_pad=2.5)
         with whole_file(path) as temporary:
-            figure.savefig(temporary, format=ending, dpi=150)
+            figure.savefig(temporary, dpi=150)
         pyplot.close(figure)
-    return path
 
 
 def _draw_bands(axes: Axes, shares: np.ndarray, curriculum: Curriculum) -> None:
@@ -116,10 +98,11 @@ def _draw_scores(axes: Axes, shares: np.ndarray, plain: np.ndarray, curriculum: 
     for name, place, colour in zip(SCORES, places, (INK, ACCENT, GOOD), strict=True):
         axes.plot(PROGRESS, shares @ place, color=colour, linewidth=2, label=name)
         axes.axhline(plain @ place, color=colour, linewidth=1, linestyle=":")
+    axes.plot([], [], color=SOFT, linewidth=1, linestyle=":", label="balance alone")
     axes.set_ylim(1, quantiles)
     axes.set_yticks(range(1, quantiles + 1))
     axes.legend(frameon=False, fontsize=8.5, loc="upper left")
-    axes.set_title("Mean quantile (dotted: balance alone)")
+    axes.set_title("Mean quantile drawn")
 
 
 def _draw_prompts(axes: Axes, shares: np.ndarray, curriculum: Curriculum) -> None:

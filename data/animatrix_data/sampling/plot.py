@@ -20,7 +20,7 @@ PAPER, INK, SOFT, LINE, ACCENT, BAR = (
 AXIS_TITLES = {"S": "Style", "M": "Motion", "C": "Camera", "V": "VFX"}
 FORMATS = (".png", ".svg", ".pdf")
 
-_STYLE: dict[str, Any] = {
+STYLE: dict[str, Any] = {
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
     "savefig.facecolor": PAPER,
@@ -63,7 +63,7 @@ def write_plot(path: str | Path, report: BalanceReport) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    with pyplot.rc_context(_STYLE):
+    with pyplot.rc_context(STYLE):
         figure, panels = pyplot.subplots(2, 2, figsize=(14, 10), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.25, h_pad=0.2, rect=(0, 0, 1, 0.94))
         figure.text(

@@ -46,6 +46,12 @@ def test_the_report_is_printed_and_written(
     assert "svg" in plot.read_text()
 
 
+def test_what_the_curriculum_draws_is_pictured(corpus: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "drawn.svg"
+    assert cli.main(["balance", str(corpus), "--curriculum", str(picture)]) == 0
+    assert "Draws by difficulty" in picture.read_text()
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -56,6 +62,7 @@ def test_the_report_is_printed_and_written(
         ("--minimum 0.7", "the minimum can be at most 0.333"),
         ("--minimum 0 --epochs 0.5", "allow 1 epochs or more"),
         ("--plot balance.txt", "a plot ends in"),
+        ("--curriculum drawn", "a plot ends in"),
         ("--alfa 0.7", "alpha"),
     ],
 )

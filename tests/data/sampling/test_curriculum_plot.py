@@ -10,7 +10,8 @@ SCORES = np.random.default_rng(0).random((50, 3))
 
 
 def test_the_picture_names_what_it_shows(tmp_path):
-    path = plot_curriculum(tmp_path / "drawn.svg", SCORES, np.ones(50), Curriculum())
+    path = tmp_path / "drawn.svg"
+    plot_curriculum(path, SCORES, np.ones(50), Curriculum())
     picture = path.read_text(encoding="utf-8")
     for text in ("D 0.4–0.6", "deformation", "Tags a prompt", "progress τ"):
         assert text in picture
@@ -18,6 +19,6 @@ def test_the_picture_names_what_it_shows(tmp_path):
 
 
 def test_mistakes_are_named(tmp_path):
-    with pytest.raises(ValueError, match="its ending is none of"):
+    with pytest.raises(ValueError, match="a plot ends in"):
         plot_curriculum(tmp_path / "drawn.mp4", SCORES, np.ones(50), Curriculum())
     assert not list(tmp_path.iterdir())
