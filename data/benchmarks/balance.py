@@ -93,14 +93,14 @@ def _cost_table(costs: Costs, clips: int) -> Table:
 
 
 def _effect_table(clips: ClipTable, alpha: float) -> Table:
-    table = Table("", title=f"What weights with alpha {alpha:g} and the pool reach")
-    for heading in ("Gini S", "M", "C", "V", "rarest pair", "rarest combinations: median lift",
-                    "mean", "× 5 or more", "worth"):  # fmt: skip
+    title = f"Weights with alpha {alpha:g} and the pool, by bound on a clip's draws"
+    table = Table("bound", title=title)
+    for heading in ("Gini S", "M", "C", "V", "rarest pair", "lift", "mean", "≥ 5", "worth"):
         table.add_column(heading, justify="right")
     even = np.full(len(clips), 1 / len(clips))
     ways = {"as found": even}
     for bound in BOUNDS:
-        name = "no bound" if bound is None else f"no clip over × {bound:g}"
+        name = "none" if bound is None else f"× {bound:g}"
         ways[name] = balance_weights(clips, alpha, Pool(most=bound))
     for name, weights in ways.items():
         report = balance_report(clips, weights, len(clips), Pool.minimum)
@@ -116,8 +116,10 @@ def _effect_table(clips: ClipTable, alpha: float) -> Table:
             f"{1 / (weights**2).sum() / len(clips):.1%}",
         )
     table.caption = (
-        f"{found.ties} of {found.count:,} combinations of style, motion and camera have "
-        f"{found.fewest} clip; worth: Kish's effective sample size, as a share of the clips"
+        f"rarest pair of style and content: clips → effective clips; lift: of the {found.ties} of "
+        f"{found.count:,} combinations of style, motion and camera that have {found.fewest} clip, "
+        "the median, the mean, and the share lifted 5 times or more; worth: Kish's effective "
+        "sample size, as a share of the clips"
     )
     return table
 
