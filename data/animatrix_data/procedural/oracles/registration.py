@@ -256,16 +256,8 @@ def register(tracker: Tracker) -> tuple[Complex, Complex]:
     return joined(tracker, turn, shift / tracker.height)
 
 
-def joined(
-    tracker: Tracker,
-    turn: Complex,
-    shift: Complex,
-    widths: Sequence[float] = (2.0, 1.0, 0.6, 0.5),
-) -> tuple[Complex, Complex]:
-    """Return a path that is fitted to the corners near another, in the terms of `register`.
-
-    `widths` are as for `fit`: how far from where the path says corners are looked for.
-    """
+def joined(tracker: Tracker, turn: Complex, shift: Complex) -> tuple[Complex, Complex]:
+    """Return a path that is fitted to the corners near another, in the terms of `register`."""
     count, height = len(tracker.frames), tracker.height
     ends, turns, shifts, trust = [], [], [], []
     for gap, stride in GAPS:
@@ -275,7 +267,7 @@ def joined(
                 continue
             by = turn[t + gap] / turn[t]
             start = np.array([by]), np.array([shift[t + gap] - by * shift[t]]) * height
-            model = fit(pair, *start, widths)
+            model = fit(pair, *start, (2.0, 1.0, 0.6, 0.5))
             ends.append((t, t + gap))
             turns.append(model.turn[0])
             shifts.append(model.shift[0] / height)
