@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def plot_curriculum(
     buckets = difficulty_buckets(scores, curriculum.quantiles)
     shares = drawn_shares(buckets, weights, curriculum, PROGRESS)
     plain = np.bincount(buckets, weights, minlength=shares.shape[1])
-    style = STYLE | {"axes.spines.left": True, "axes.edgecolor": SOFT, "axes.grid": False}
+    style: Any = STYLE | {"axes.spines.left": True, "axes.edgecolor": SOFT, "axes.grid": False}
     with pyplot.rc_context(style):
         figure, panels = pyplot.subplots(1, 3, figsize=(12, 3.6), width_ratios=(1.25, 1, 1))
         _draw_bands(panels[0], shares, curriculum)
@@ -101,7 +101,7 @@ def _draw_scores(axes: Axes, shares: np.ndarray, plain: np.ndarray, curriculum: 
     axes.plot([], [], color=SOFT, linewidth=1, linestyle=":", label="balance alone")
     axes.set_ylim(1, quantiles)
     axes.set_yticks(range(1, quantiles + 1))
-    axes.legend(frameon=False, fontsize=8.5, loc="upper left")
+    axes.legend(frameon=False, fontsize=8.5, loc="lower right")
     axes.set_title("Mean quantile drawn")
 
 

@@ -20,7 +20,7 @@ PAPER, INK, SOFT, LINE, ACCENT, BAR = (
 AXIS_TITLES = {"S": "Style", "M": "Motion", "C": "Camera", "V": "VFX"}
 FORMATS = (".png", ".svg", ".pdf")
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
     "savefig.facecolor": PAPER,
