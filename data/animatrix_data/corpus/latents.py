@@ -285,7 +285,9 @@ class LatentCache:
         and texts that the cache does not hold or lacks.
         """
         bucket, numbers = self._one_bucket(rows, "written")
-        pictures, places, lengths = {}, self._place[numbers], None
+        places = self._place[numbers]
+        pictures: dict[str, np.ndarray] = {}
+        lengths: np.ndarray | None = None
         for name, values in zip(PICTURES, (latents, reference), strict=True):
             self._check_shape(values.shape, (len(numbers), *bucket, self.meta.channels), name)
             pictures[name] = self._kept(values, f"{name} of rows {numbers[0]}…")
