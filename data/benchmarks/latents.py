@@ -2,7 +2,7 @@
 
 At A14B's size (a latent of 81 frames of 720×1280) beside reads of the same bytes from plain files,
 one read of each kind in turn. Everything lies in the page cache: what is timed is the way from
-there to an array. At pocket size, where a read is short and the cost of asking counts, clips a second.
+there to an array. At pocket size, where a read is short and asking costs, clips a second.
 The fastest read of each kind is told: a cache's read passes from thread to thread, and on a machine
 with other work the median is mostly of waiting for a core.
 """
