@@ -30,10 +30,8 @@ Plane = NDArray[np.float32]
 SPANS = ((2, 2), (4, 4), (8, 4), (16, 8))
 """Frames between the ends of the pairs that are compared, and between one pair and the next, in a
 clip of 33 frames; others are compared over the same shares of their time."""
-Spans = tuple[slice, int]
-EVERY, MIDDLE, GLANCE = (slice(None), 1), (slice(-3, -1), 1), (slice(-3, None), 2)
-"""Which spans are compared, and of how many pairs of theirs one: all; those in which paths are made
-better; those by which they are looked through."""
+EVERY, MIDDLE = slice(None), slice(-3, -1)
+"""All of the spans, and those in which paths are made better."""
 BLUR, CONTRAST = 2.5, 2.0
 """Sigma (pixels) of the neighbourhood to whose contrast a pixel is brought, and the contrast (grey
 levels) below which it is taken for noise."""
@@ -101,11 +99,9 @@ class Witness:
             spans[apart] = [(t, t + apart) for t in range(0, self.count - apart, step)]
         return list(spans.values())
 
-    def evidence(self, trail: Trail, spans: Spans = EVERY) -> Real:
+    def evidence(self, trail: Trail, spans: slice = EVERY) -> Real:
         """Return the evidence for a path, one number for each pair of frames."""
-        which, every = spans
-        return np.array([self._agreement(trail, *ends)
-                         for span in self.spans[which] for ends in span[::every]])  # fmt: skip
+        return np.array([self._agreement(trail, *e) for span in self.spans[spans] for e in span])
 
     def total(self, evidence: Real) -> float:
         """Return the evidence of all pairs: distant frames tell more, and theirs weighs more."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from animatrix_data.procedural.oracles.evidence import GLANCE, MIDDLE, Trail, Witness
+from animatrix_data.procedural.oracles.evidence import MIDDLE, Trail, Witness
 from animatrix_data.procedural.oracles.jolts import jolted
 from animatrix_data.procedural.oracles.registration import (
     Complex,
@@ -76,7 +76,7 @@ def _candidates(tracker: Tracker, witness: Witness) -> list[Candidate]:
     unturned = np.ones(count, np.complex128)
     still = Trail(unturned, np.zeros(count, np.complex128))
     said = {
-        path: float(witness.evidence(path.trail(count, height), GLANCE).sum())
+        path: witness.total(witness.evidence(path.trail(count, height)))
         for path in steady_paths(tracker)
     }
     likely = sorted(said, key=lambda path: -said[path])[:KEPT]
