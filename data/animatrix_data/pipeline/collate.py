@@ -131,12 +131,13 @@ class Collate:
                 given[place] = reference[:length]
         if not self._references:
             return {"latents": latents}
+        blank = reader.blank_for(shape)[:length]
         # Where no sample has one, a single blank stands for all.
-        references = np.broadcast_to(reader.blank_for(shape)[:length], latents.shape)
+        references = np.broadcast_to(blank, latents.shape)
         if given:
-            references = references.astype(latents.dtype)
-            for place, reference in given.items():
-                references[place] = reference
+            references = np.empty_like(latents)
+            for place in range(len(drawn)):
+                references[place] = given.get(place, blank)
         masks = _masks(drawn, length)
         return {"latents": latents, "reference": references, "reference_mask": masks}
 
