@@ -1,7 +1,7 @@
 """`animatrix balance`: how a corpus is distributed, and as what the weights of eq. 2 draw it."""
 
-import os
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 from rich.table import Table
@@ -27,15 +27,15 @@ LEADERS = 4
 
 
 def run(
-    corpus: str | os.PathLike[str],
+    corpus: str | Path,
     alpha: float = ALPHA,
     minimum: float = Pool.minimum,
     epochs: float | None = None,
     samples: int | None = None,
     tiers: str | None = None,
-    out: str | os.PathLike[str] | None = None,
-    plot: str | os.PathLike[str] | None = None,
-    curriculum: str | os.PathLike[str] | None = None,
+    out: str | Path | None = None,
+    plot: str | Path | None = None,
+    curriculum: str | Path | None = None,
 ) -> BalanceReport:
     """Print what balancing does to the corpus at `corpus`, and return it.
 
@@ -46,10 +46,12 @@ def run(
     as training goes on. Raises ValueError with one sentence for no corpus, no clips, a number out
     of range, an unknown tier, or a file that cannot be written.
     """
-    for picture in filter(None, (plot, curriculum)):
-        check_plot(picture)
-    for path in filter(None, (out, plot, curriculum)):
-        check_writable(path)
+    for picture in (plot, curriculum):
+        if picture is not None:
+            check_plot(picture)
+    for path in (out, plot, curriculum):
+        if path is not None:
+            check_writable(path)
     table = _of_tiers(read_table(corpus), tiers, corpus)
     draws = len(table) if samples is None else samples
     if draws < 1:
@@ -68,7 +70,7 @@ def run(
     return report
 
 
-def _of_tiers(table: ClipTable, tiers: str | None, corpus: str | os.PathLike[str]) -> ClipTable:
+def _of_tiers(table: ClipTable, tiers: str | None, corpus: str | Path) -> ClipTable:
     """Return the clips of some tiers; ValueError for an unknown tier or where none is left."""
     if not len(table):
         raise ValueError(f"the corpus {corpus} has no clips to balance")

@@ -151,7 +151,8 @@ def open_catalogue(folder: str | Path) -> pq.ParquetFile:
     if not path.is_file():
         raise ValueError(f"{folder} is not a corpus: it holds no {CATALOGUE_NAME}.")
     try:
-        file = pq.ParquetFile(path)
+        # By small reads: a reader of a million rows by batches never holds a column whole.
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 16)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} cannot be read as a catalogue.") from error
     missing = [name for name in SCHEMA.names if name not in file.schema_arrow.names]

@@ -62,10 +62,11 @@ def write_plot(path: str | Path, report: BalanceReport) -> None:
     check_plot(path)
     matplotlib.use("agg")
     from matplotlib import pyplot
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    layout = ConstrainedLayoutEngine(w_pad=0.25, h_pad=0.2, rect=(0, 0, 1, 0.94))
     with pyplot.rc_context(STYLE):
-        figure, panels = pyplot.subplots(2, 2, figsize=(14, 10), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.25, h_pad=0.2, rect=(0, 0, 1, 0.94))
+        figure, panels = pyplot.subplots(2, 2, figsize=(14, 10), layout=layout)
         figure.text(
             0.015, 0.975, f"{report.clips:,} clips as found and as drawn", fontsize=15, va="top"
         )

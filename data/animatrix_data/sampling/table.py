@@ -29,7 +29,7 @@ UNKNOWN = -1
 _COLUMNS = ("id", "frames", "fps", "height", "width", "tags", "content", "tier")
 _SCORES = ("style_cluster", "motion_amplitude", "deformation")
 _SCHEMA = pa.schema([SCHEMA.field(name) for name in (*_COLUMNS, *_SCORES)])
-_BATCH = 1 << 16
+_BATCH = 1 << 13
 # A comma in parentheses, as in "(slow, large)", is set aside while a line is split at commas.
 _LEVELS_PATTERN, _ASIDE = r"\(([^(),]*),([^(),]*)\)", "\x1f"
 _BLANK, _CONTEXT = len(FIELDS), len(FIELDS) + 1
@@ -88,15 +88,17 @@ def read_table(folder: str | Path) -> ClipTable:
     vocabulary, naming the clip.
     """
     file = open_catalogue(folder)
-    batches = file.iter_batches(_BATCH, columns=_SCHEMA.names)
+    # Small batches on one thread: decoding ahead would hold more memory than the table does.
+    batches = file.iter_batches(_BATCH, columns=_SCHEMA.names, use_threads=False)
     try:
         table = build_table(pa.Table.from_batches([batch]) for batch in batches)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"The catalogue of {folder} cannot be read ({error}).") from error
-    if len(table) > pc.count_distinct(table.ids).as_py():
-        counts = pc.value_counts(table.ids)
-        twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
-        raise ValueError(f"The corpus {folder} has two clips with the id {twice!r}.")
+    ids = table.ids.take(pc.sort_indices(table.ids))
+    twice = ids[1:].filter(pc.equal(ids[1:], ids[:-1]))
+    if len(twice):
+        raise ValueError(f"The corpus {folder} has two clips with the id {twice[0].as_py()!r}.")
+    pa.default_memory_pool().release_unused()
     return table
 
 
