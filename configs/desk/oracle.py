@@ -10,9 +10,10 @@ judges all that was seen of each clip.
     animatrix train --config configs/desk/oracle.py:closer --workdir runs/desk/oracle_closer
     animatrix train --config configs/desk/oracle.py:judging --workdir runs/desk/oracle
 
-Two CPU cores; looking takes 0.4 s a step there, an hour. It should read every answer right for 95 %
-of the clips it never saw, and tell every fault with an area under the curve of 0.97;
-runs/desk/oracle/model/oracle/oracle.json says what it reads.
+Two CPU cores; looking takes 0.5 s a step there, 75 minutes, the others an hour together. It should
+read every answer right for 95 % of the clips it never saw, and tell every fault with an area under
+the curve of 0.97; runs/desk/oracle/model/oracle/oracle.json says what it reads, docs/studio.md what
+it reached.
 """
 
 from ml_collections import ConfigDict
