@@ -31,15 +31,21 @@ def numpy_dtype(dtype: str) -> np.dtype[Any]:
     return np.dtype(ts.dtype(dtype).numpy_dtype)
 
 
-def open_latents(path: Path, rows: int, shape: tuple[int, ...], dtype: str) -> Any:
-    """Open, or make, the array [rows, *shape] with a chunk a clip; returns a TensorStore."""
-    return _open(path, (rows, *shape), (1, *shape), (CLIPS_IN_SHARD, *shape), dtype)
+def open_latents(
+    path: Path, rows: int, shape: tuple[int, ...], dtype: str, *, create: bool = False
+) -> Any:
+    """Open the array [rows, *shape] with a chunk a clip, or make it; returns a TensorStore.
+
+    Raises ValueError where there is none to read.
+    """
+    return _open(path, (rows, *shape), (1, *shape), (CLIPS_IN_SHARD, *shape), dtype, create)
 
 
-def open_text(path: Path, rows: int, text: TextMeta, dtype: str) -> Any:
+def open_text(path: Path, rows: int, text: TextMeta, dtype: str, *, create: bool = False) -> Any:
     """Open, or make, the array [rows, wordings, length, width] of text states.
 
     A chunk is `TOKENS_IN_CHUNK` tokens of one text; those that hold no token are not stored.
+    Raises ValueError as `open_latents` does.
     """
     whole = -(-text.length // TOKENS_IN_CHUNK) * TOKENS_IN_CHUNK
     return _open(
@@ -48,11 +54,17 @@ def open_text(path: Path, rows: int, text: TextMeta, dtype: str) -> Any:
         (1, 1, TOKENS_IN_CHUNK, text.width),
         (CLIPS_IN_SHARD, text.wordings, whole, text.width),
         dtype,
+        create,
     )
 
 
 def _open(
-    path: Path, shape: tuple[int, ...], chunk: tuple[int, ...], shard: tuple[int, ...], dtype: str
+    path: Path,
+    shape: tuple[int, ...],
+    chunk: tuple[int, ...],
+    shard: tuple[int, ...],
+    dtype: str,
+    create: bool,
 ) -> Any:
     raw = {"name": "bytes", "configuration": {"endian": "little"}}
     sharding = {
@@ -69,8 +81,11 @@ def _open(
             "fill_value": 0,
             "codecs": [sharding],
         },
+        # What was lost is an error when it is read, never zeros; so zeros are stored as well.
+        "fill_missing_data_reads": False,
+        "store_data_equal_to_fill_value": True,
     }
-    return ts.open(spec, open=True, create=True, context=_context()).result()
+    return ts.open(spec, open=True, create=create, context=_context()).result()
 
 
 @functools.cache

@@ -182,13 +182,6 @@ class LatentCache:
         found = dict(self.meta.left_out) | {self.meta.ids[row]: reasons[row] for row in reasons}
         return {clip: found[clip] for clip in self.meta.ids if clip in found} if found else {}
 
-    @property
-    def blank(self) -> np.ndarray:
-        """`blank_for` of the one bucket; ValueError where the cache has several."""
-        if len(self._members) != 1:
-            raise ValueError(f"The latent cache {self.path} has several buckets: use blank_for.")
-        return self.blank_for(self.buckets[0])
-
     def check_complete(self) -> None:
         """Raise ValueError where clips are missing, with their count and what goes on."""
         if not self.complete:
@@ -223,32 +216,18 @@ class LatentCache:
         """Return the latents and the reference latents of one row, like `read_latents`."""
         # Both reads are under way before either is waited for.
         latents, reference = (self._start(name, row) for name in PICTURES)
-        return _result(latents), _result(reference)
+        return self._wait(row, latents), self._wait(row, reference)
 
     def read_latents(self, row: int) -> np.ndarray:
         """Return the latents of one row, [t, h, w, z] in the cache's dtype.
 
         Raises ValueError with the clip's id for a row that was skipped or is not written yet.
         """
-        return _result(self._start(LATENTS, row))
+        return self._wait(row, self._start(LATENTS, row))
 
     def read_reference(self, row: int) -> np.ndarray:
         """Return the reference latents of one row, like `read_latents`."""
-        return _result(self._start(REFERENCE, row))
-
-    def read_many(self, rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Return latents and reference latents of rows of one bucket, [rows, t, h, w, z].
-
-        Raises ValueError for rows of several buckets, and as `read_latents` does.
-        """
-        bucket, numbers = self._one_bucket(rows, "read")
-        for row in numbers[~self._progress.done[numbers]]:
-            self._refuse(int(row))
-        places = self._place[numbers]
-        if self._memory:
-            return self._memory[bucket, LATENTS][places], self._memory[bucket, REFERENCE][places]
-        latents, reference = (self._array(bucket, name)[places].read() for name in PICTURES)
-        return _result(latents), _result(reference)
+        return self._wait(row, self._start(REFERENCE, row))
 
     def text(self, row: int, wording: int) -> np.ndarray:
         """Return the states of the real tokens of one wording of a row, [L, width].
@@ -261,7 +240,7 @@ class LatentCache:
                 f"The latent cache {self.path} holds {count} wordings a clip: there is no "
                 f"{wording}."
             )
-        return _result(self._start(TEXT, row, wording))
+        return self._wait(row, self._start(TEXT, row, wording))
 
     def write_blank(self, bucket: Bucket, blank: np.ndarray) -> None:
         """Write the encoding of all-zero frames, [t, h, w, z], of one bucket."""
@@ -284,7 +263,7 @@ class LatentCache:
         Raises ValueError for rows of several buckets, wrong shapes, values that are not finite,
         and texts that the cache does not hold or lacks.
         """
-        bucket, numbers = self._one_bucket(rows, "written")
+        bucket, numbers = self._one_bucket(rows)
         places = self._place[numbers]
         pictures: dict[str, np.ndarray] = {}
         lengths: np.ndarray | None = None
@@ -296,14 +275,14 @@ class LatentCache:
         # Of one transaction, each file is written once, whatever the number of chunks in it.
         with ts.Transaction() as transaction:
             for name, kept in pictures.items():
-                self._array(bucket, name).with_transaction(transaction)[places] = kept
+                self._array(bucket, name, create=True).with_transaction(transaction)[places] = kept
             if texts is not None:
                 assert self.meta.text is not None
                 states = [
                     [self._kept(text, f"texts of row {row}") for text in own]
                     for row, own in zip(numbers, texts, strict=True)
                 ]
-                array = self._array(bucket, TEXT).with_transaction(transaction)
+                array = self._array(bucket, TEXT, create=True).with_transaction(transaction)
                 lengths = write_texts(array, self.meta.text, places, states)
         self._progress.add_done(self._writer, numbers.tolist(), lengths)
 
@@ -321,11 +300,11 @@ class LatentCache:
         if tuple(found) != tuple(wanted):
             raise ValueError(f"{name} must be {list(wanted)}, not {list(found)}.")
 
-    def _one_bucket(self, rows: Sequence[int], done: str) -> tuple[Bucket, np.ndarray]:
+    def _one_bucket(self, rows: Sequence[int]) -> tuple[Bucket, np.ndarray]:
         numbers = np.asarray(rows, np.int64)
         shapes = {self.meta.buckets[row] for row in numbers}
         if len(shapes) != 1:
-            raise ValueError(f"Rows are {done} a bucket at a time, not {len(shapes)} at once.")
+            raise ValueError(f"Rows are written a bucket at a time, not {len(shapes)} at once.")
         (bucket,) = shapes
         if bucket is None:
             self._refuse(int(numbers[0]))
@@ -344,6 +323,19 @@ class LatentCache:
             return self._memory[bucket, name][place]
         return self._array(bucket, name)[place].read()
 
+    def _wait(self, row: int, found: Any) -> np.ndarray:
+        """Return what `_start` found of a row; ValueError where its file is lost or damaged."""
+        if isinstance(found, np.ndarray):
+            return found
+        try:
+            return found.result()
+        except ValueError as error:
+            kind = str(error).partition(":")[0]
+            raise ValueError(
+                f"Clip {self.meta.ids[row]!r} is lost from the latent cache {self.path} ({kind}): "
+                "encode into another folder."
+            ) from error
+
     def _refuse(self, row: int) -> NoReturn:
         clip = self.meta.ids[row]
         reason = self._progress.skipped.get(row) or self.meta.left_out.get(clip)
@@ -359,26 +351,51 @@ class LatentCache:
         )
 
     def _load(self) -> None:
-        names = (*PICTURES, TEXT) if self.meta.text else PICTURES
-        keys = [(bucket, name) for bucket in self._members for name in names]
-        futures = [self._array(bucket, name).read() for bucket, name in keys]
-        self._memory = {k: f.result() for k, f in zip(keys, futures, strict=True)}
+        """Read all that is written into memory; nothing where a part of it is lost."""
+        memory = {}
+        try:
+            for bucket, members in self._members.items():
+                rows = [row for row in members if self._progress.done[row]]
+                for name in PICTURES:
+                    memory[bucket, name] = self._loaded(bucket, name, rows)
+                if self.meta.text:
+                    memory[bucket, TEXT] = self._loaded_texts(bucket, rows)
+        except ValueError:
+            # Read from disk, each row says for itself whether it is there.
+            return
+        self._memory = memory
+
+    def _loaded(self, bucket: Bucket, name: str, rows: Sequence[int]) -> np.ndarray:
+        shape = (len(self._members[bucket]), *bucket, self.meta.channels)
+        whole, places = np.zeros(shape, self._dtype), self._place[rows]
+        if rows:
+            whole[places] = self._array(bucket, name)[places].read().result()
+        return whole
+
+    def _loaded_texts(self, bucket: Bucket, rows: Sequence[int]) -> np.ndarray:
+        text = self.meta.text
+        assert text is not None
+        shape = (len(self._members[bucket]), text.wordings, text.length, text.width)
+        whole = np.zeros(shape, self._dtype)
+        found = [(row, w, self._start(TEXT, row, w)) for row in rows for w in range(text.wordings)]
+        for row, wording, states in found:
+            own = states.result()
+            whole[self._place[row], wording, : len(own)] = own
+        return whole
 
     def _blank_file(self, bucket: Bucket) -> Path:
         return self.path / bucket_name(bucket) / "blank.npy"
 
-    def _array(self, bucket: Bucket, name: str) -> Any:
+    def _array(self, bucket: Bucket, name: str, create: bool = False) -> Any:
         key = (bucket, name)
         if key not in self._handles:
             path, rows = self.path / bucket_name(bucket) / name, len(self._members[bucket])
+            dtype = self.meta.dtype
             if name == TEXT:
                 assert self.meta.text is not None
-                self._handles[key] = open_text(path, rows, self.meta.text, self.meta.dtype)
+                array = open_text(path, rows, self.meta.text, dtype, create=create)
             else:
                 shape = (*bucket, self.meta.channels)
-                self._handles[key] = open_latents(path, rows, shape, self.meta.dtype)
+                array = open_latents(path, rows, shape, dtype, create=create)
+            self._handles[key] = array
         return self._handles[key]
-
-
-def _result(found: Any) -> np.ndarray:
-    return found if isinstance(found, np.ndarray) else found.result()

@@ -22,6 +22,10 @@ def values(rows: list[int], shape: tuple[int, int, int], shift: int = 0) -> np.n
     return np.stack([grid + row + shift for row in rows])
 
 
+def read(cache: LatentCache, rows: list[int]) -> tuple[np.ndarray, ...]:
+    return tuple(map(np.stack, zip(*(cache.read(row) for row in rows), strict=True)))
+
+
 def fill(cache: LatentCache) -> None:
     for rows, shape in ((WIDE_ROWS, WIDE), (TALL_ROWS, TALL)):
         cache.write(rows, values(rows, shape), values(rows, shape, 8))
@@ -33,7 +37,7 @@ def fill(cache: LatentCache) -> None:
 def test_round_trip(tmp_path: Path, dtype: str, memory_limit: int) -> None:
     fill(LatentCache.create(tmp_path / "cache", dataclasses.replace(META, dtype=dtype)))
     cache = LatentCache.open(tmp_path / "cache", META.vae_digest, META.corpus_digest, memory_limit)
-    latents, reference = cache.read_many([4, 0, 4])
+    latents, reference = read(cache, [4, 0, 4])
     assert latents.dtype.name == reference.dtype.name == dtype
     assert np.array_equal(latents, values([4, 0, 4], WIDE))
     assert np.array_equal(reference, values([4, 0, 4], WIDE, 8))
@@ -48,19 +52,6 @@ def test_round_trip(tmp_path: Path, dtype: str, memory_limit: int) -> None:
     cache.check_complete()
     assert cache.row_of("d") == 3
     assert cache.buckets == (TALL, WIDE)
-
-
-def test_blank_of_a_single_bucket(tmp_path: Path) -> None:
-    cache = LatentCache.create(tmp_path / "one", LatentMeta("v", "c", ("a",), (WIDE,), 5))
-    with pytest.raises(ValueError, match="no blank for 3x2x4"):
-        _ = cache.blank
-    cache.write_blank(WIDE, np.ones((*WIDE, 5)))
-    assert (cache.blank == 1).all()
-    with pytest.raises(ValueError, match="several buckets"):
-        _ = LatentCache.create(tmp_path / "two", META).blank
-
-
-TEXT = TextMeta("text" * 8, wordings=2, length=40, width=3, rates="paper", seed=1)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +97,13 @@ def test_an_interrupted_encoding_goes_on(tmp_path: Path) -> None:
     again = LatentCache.create(tmp_path, meta)
     assert again.remaining.tolist() == [1, 3, 4]
     assert not again.complete
-    for read in (lambda: again.read_many([0, 4]), lambda: again.read(4)):
+    for reading in (lambda: read(again, [0, 4]), lambda: again.read_latents(4)):
         with pytest.raises(ValueError, match=r"'e' is not encoded yet: .* lacks 3 of its 5 clips"):
-            read()
+            reading()
     with pytest.raises(ValueError, match="3 of its 5 clips; `animatrix encode it` goes on"):
         again.check_complete()
     again.write([4], values([4], WIDE), values([4], WIDE, 8))
-    assert np.array_equal(again.read_many([0, 2, 4])[0], values([0, 2, 4], WIDE))
+    assert np.array_equal(read(again, [0, 2, 4])[0], values([0, 2, 4], WIDE))
     assert LatentCache.open(tmp_path).remaining.tolist() == TALL_ROWS
 
 
@@ -153,14 +144,14 @@ def test_skipped_rows_are_named_and_never_read(tmp_path: Path) -> None:
     assert cache.skipped == {"a": "it is too short.", "c": "it is damaged."}
     for rows, sentence in ([0], "Clip 'a' .* too short"), ([4, 2], "Clip 'c' .* damaged"):
         with pytest.raises(ValueError, match=sentence):
-            cache.read_many(rows)
+            read(cache, rows)
         with pytest.raises(ValueError, match=sentence):
             cache.read_latents(rows[-1])
     # A clip that was mended is encoded after all.
     LatentCache.create(tmp_path, meta).write([2], values([2], WIDE), values([2], WIDE))
     cache = LatentCache.open(tmp_path)
     assert list(cache.skipped) == ["a"]
-    assert np.array_equal(cache.read_many([4, 2])[0], values([4, 2], WIDE))
+    assert np.array_equal(read(cache, [4, 2])[0], values([4, 2], WIDE))
 
 
 def test_shards_hold_every_row_once(tmp_path: Path) -> None:
@@ -187,6 +178,8 @@ def test_a_cache_travels_to_another_process_by_its_path(tmp_path: Path) -> None:
 
 def test_wrong_rows_and_values_are_refused(tmp_path: Path) -> None:
     cache = LatentCache.create(tmp_path, META)
+    with pytest.raises(ValueError, match="no blank for 3x2x4"):
+        cache.blank_for(WIDE)
     with pytest.raises(ValueError, match="a bucket at a time"):
         cache.write([0, 1], values([0, 1], WIDE), values([0, 1], WIDE))
     with pytest.raises(ValueError, match=r"latents must be \[1, 3, 2, 4, 5\]"):
@@ -194,9 +187,6 @@ def test_wrong_rows_and_values_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="reference of rows 0… are not finite"):
         cache.write([0], values([0], WIDE), values([0], WIDE) + np.inf)
     assert cache.remaining.tolist() == [0, 1, 2, 3, 4]
-    fill(cache)
-    with pytest.raises(ValueError, match="a bucket at a time"):
-        cache.read_many([0, 1])
     with pytest.raises(ValueError, match="no clip 'z'"):
         cache.row_of("z")
 
@@ -214,3 +204,23 @@ def test_what_is_no_cache_is_refused(tmp_path: Path) -> None:
         dataclasses.replace(META, dtype="float64")
     with pytest.raises(ValueError, match="wordings of 0 tokens"):
         dataclasses.replace(TEXT, length=0)
+
+
+@pytest.mark.parametrize("memory_limit", [0, 2**20])
+def test_a_lost_shard_is_an_error_and_never_zeros(tmp_path: Path, memory_limit: int) -> None:
+    text = TextMeta("encoder", 1, 4, 2)
+    meta = dataclasses.replace(META, text=text)
+    cache = LatentCache.create(tmp_path / "cache", meta)
+    for rows, shape in ((WIDE_ROWS, WIDE), (TALL_ROWS, TALL)):
+        texts = [[np.zeros((2, 2))] for _ in rows]
+        cache.write(rows, values(rows, shape) * 0, values(rows, shape, 8), texts)
+        cache.write_blank(shape, np.zeros((*shape, 5)))
+    files = (tmp_path / "cache" / "3x2x4" / "latents" / "c").rglob("*")
+    (lost,) = [file for file in files if file.is_file()]
+    lost.unlink()
+    cache = LatentCache.open(tmp_path / "cache", memory_limit=memory_limit)
+    with pytest.raises(ValueError, match="Clip 'a' is lost from the latent cache"):
+        cache.read_latents(0)
+    # What is there is read, zeros that were written among it.
+    assert not cache.read_latents(1).any() and not cache.text(0, 0).any()
+    assert np.array_equal(cache.read_reference(0), values([0], WIDE, 8)[0])
