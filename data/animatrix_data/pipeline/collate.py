@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from animatrix_data.pipeline.conditioning import Conditioned
 from animatrix_data.pipeline.samples import Describe, Sample
 from animatrix_data.pipeline.sources import Feed, Shape
 from animatrix_data.sampling.selection import I2V, T2I
@@ -29,6 +30,17 @@ class Bad:
     clip: str
     reason: str
     sample: int
+
+
+class _Found(NamedTuple):
+    """What is read of a sample: frames or latents, reference latents, text states."""
+
+    picture: np.ndarray
+    reference: np.ndarray | None = None
+    text: np.ndarray | None = None
+
+
+type Read = Callable[[Sample, Conditioned], _Found]
 
 
 class BadClips:
@@ -80,91 +92,101 @@ class Collate:
         """Return the batch of `samples` and the clips that could not be read for it."""
         # Expert-major: sample i goes to expert i mod 2.
         drawn = [sample for expert in range(EXPERTS) for sample in samples[expert::EXPERTS]]
-        bad: list[Bad] = []
-        feed = self._feeds[drawn[0].source]
-        pictures = self._frames if feed.gives_frames else self._latents
-        flat = pictures(feed, drawn, bad) | self._words(feed, drawn)
-        tags = [sample.conditions.tags for sample in drawn]
+        feed, bad = self._feeds[drawn[0].source], list[Bad]()
+        read = self._frames_of(feed, drawn[0]) if feed.gives_frames else self._latents_of(feed)
+        pictures: Any = None
+        conditions, references, texts = list[Conditioned](), dict[int, np.ndarray](), []
+        for place, sample in enumerate(drawn):
+            drawn[place], known, found = self._read(feed, sample, read, bad)
+            conditions.append(known)
+            length = 1 if sample.task == T2I else len(found.picture)
+            if pictures is None:
+                shape = (len(drawn), length, *found.picture.shape[1:])
+                pictures = np.empty(shape, found.picture.dtype)
+            pictures[place] = found.picture[:length]
+            if found.reference is not None:
+                references[place] = found.reference[:length]
+            texts.append(found.text)
+        flat = self._pictures(feed, drawn, pictures, references) | self._words(conditions, texts)
         indices = [[sample.index >> 32, sample.index & 0xFFFFFFFF] for sample in drawn]
         flat |= {
-            "mode": np.array([sample.conditions.mode for sample in drawn], np.int32),
+            "mode": np.array([known.mode for known in conditions], np.int32),
             "task": np.array([sample.task for sample in drawn], np.int32),
             "sample_index": np.array(indices, np.uint32),
             "tags": {
-                name: np.stack([getattr(arrays, name) for arrays in tags])
+                name: np.stack([getattr(known.tags, name) for known in conditions])
                 for name in ("values", "order", "mask")
             },
         }
         return _by_expert(flat), tuple(bad)
 
-    def _words(self, feed: Feed, drawn: Sequence[Sample]) -> Batch:
+    def _frames_of(self, feed: Feed, first: Sample) -> Read:
+        """Return what reads a clip's frames; images are one frame."""
+        count = 1 if first.task == T2I else _shape(feed, first)[0]
+        return lambda sample, _: _Found(feed.frames.frames(sample.row, count))
+
+    def _latents_of(self, feed: Feed) -> Read:
+        """Return what reads a clip's latents, its reference where it is given, cached states."""
+        reader = feed.latents
+
+        def read(sample: Sample, conditions: Conditioned) -> _Found:
+            reference = text = None
+            if self._references and sample.task == I2V:
+                reference = reader.read_reference(sample.row)
+            if self._tokenize is None:
+                assert conditions.wording is not None, "cached states are of given wordings"
+                text = reader.text(sample.row, conditions.wording)
+            return _Found(reader.read_latents(sample.row), reference, text)
+
+        return read
+
+    def _pictures(
+        self,
+        feed: Feed,
+        drawn: Sequence[Sample],
+        pictures: np.ndarray,
+        given: Mapping[int, np.ndarray],
+    ) -> Batch:
+        """Return frames, or latents with the references of those samples that are `given` one."""
+        length = pictures.shape[1]
+        if feed.gives_frames:
+            masks = _masks(drawn, (length - 1) // 4 + 1)
+            return {"frames": pictures} | ({"reference_mask": masks} if self._references else {})
+        if not self._references:
+            return {"latents": pictures}
+        blank = feed.latents.blank_for(_shape(feed, drawn[0]))[:length]
+        # Where no sample has one, a single blank stands for all.
+        references = np.broadcast_to(blank, pictures.shape)
+        if given:
+            references = np.empty_like(pictures)
+            for place in range(len(drawn)):
+                references[place] = given.get(place, blank)
+        masks = _masks(drawn, length)
+        return {"latents": pictures, "reference": references, "reference_mask": masks}
+
+    def _words(self, conditions: Sequence[Conditioned], states: Sequence[Any]) -> Batch:
         if self._tokenize is not None:
-            return {"text_ids": self._tokenize([sample.conditions.text for sample in drawn])}
-        states = []
-        for sample in drawn:
-            assert sample.conditions.wording is not None, "cached states are of given wordings"
-            states.append(feed.latents.text(sample.row, sample.conditions.wording))
-        text = np.zeros((len(drawn), self._text_length, states[0].shape[-1]), states[0].dtype)
+            return {"text_ids": self._tokenize([known.text for known in conditions])}
+        shape = (len(states), self._text_length, states[0].shape[-1])
+        text = np.zeros(shape, states[0].dtype)
         for place, own in enumerate(states):
             kept = own[: self._text_length]
             text[place, : len(kept)] = kept
         return {"text": text}
 
-    def _latents(self, feed: Feed, drawn: list[Sample], bad: list[Bad]) -> Batch:
-        reader, shape = feed.latents, _shape(feed, drawn)
-        length = 1 if drawn[0].task == T2I else shape[0]
-
-        def read(sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
-            wanted = self._references and sample.task == I2V
-            return reader.read_latents(sample.row), (
-                reader.read_reference(sample.row) if wanted else None
-            )
-
-        latents: Any = None
-        given: dict[int, np.ndarray] = {}
-        for place, sample in enumerate(drawn):
-            drawn[place], (own, reference) = self._read(feed, sample, read, bad)
-            if latents is None:
-                latents = np.empty((len(drawn), length, *own.shape[1:]), own.dtype)
-            latents[place] = own[:length]
-            if reference is not None:
-                given[place] = reference[:length]
-        if not self._references:
-            return {"latents": latents}
-        blank = reader.blank_for(shape)[:length]
-        # Where no sample has one, a single blank stands for all.
-        references = np.broadcast_to(blank, latents.shape)
-        if given:
-            references = np.empty_like(latents)
-            for place in range(len(drawn)):
-                references[place] = given.get(place, blank)
-        masks = _masks(drawn, length)
-        return {"latents": latents, "reference": references, "reference_mask": masks}
-
-    def _frames(self, feed: Feed, drawn: list[Sample], bad: list[Bad]) -> Batch:
-        count = 1 if drawn[0].task == T2I else _shape(feed, drawn)[0]
-        frames: Any = None
-        for place in range(len(drawn)):
-            drawn[place], own = self._read(
-                feed, drawn[place], lambda sample: feed.frames.frames(sample.row, count), bad
-            )
-            if frames is None:
-                frames = np.empty((len(drawn), *own.shape), own.dtype)
-            frames[place] = own
-        if not self._references:
-            return {"frames": frames}
-        return {"frames": frames, "reference_mask": _masks(drawn, (count - 1) // 4 + 1)}
-
     def _read(
-        self, feed: Feed, sample: Sample, read: Callable[[Sample], Any], bad: list[Bad]
-    ) -> tuple[Sample, Any]:
+        self, feed: Feed, sample: Sample, read: Read, bad: list[Bad]
+    ) -> tuple[Sample, Conditioned, _Found]:
         """Return a sample and what is read of it: another clip's where its own cannot be read."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return sample, read(sample)
+                if isinstance(sample.conditions, ValueError):
+                    raise sample.conditions
+                return sample, sample.conditions, read(sample, sample.conditions)
             except (ValueError, OSError) as error:
                 clip = str(feed.texts.ids[sample.row])
                 reason = " ".join(str(error).split()) or type(error).__name__
+                reason = reason.removeprefix(f"clip {clip!r}: ")
                 if self._on_bad == "raise":
                     raise ValueError(f"clip {clip!r} cannot be read: {reason}") from None
                 bad.append(Bad(clip, reason, sample.index))
@@ -175,8 +197,8 @@ class Collate:
         )
 
 
-def _shape(feed: Feed, drawn: Sequence[Sample]) -> Shape:
-    shape = feed.reader.meta.buckets[drawn[0].row]
+def _shape(feed: Feed, sample: Sample) -> Shape:
+    shape = feed.reader.meta.buckets[sample.row]
     assert shape is not None, "a clip without a bucket is never drawn"
     return shape
 

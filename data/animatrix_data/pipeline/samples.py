@@ -16,13 +16,16 @@ TEMPORAL_FIELDS = ("CameraMotion", "MotionAmplitude", "MotionSpeed")
 
 @dataclass(frozen=True)
 class Sample:
-    """What sample `index` is: a row of a source, its task id (`sampling.selection`), its words."""
+    """What sample `index` is: a row of a source, its task id (`sampling.selection`), its words.
+
+    `conditions` is what is wrong with the clip's words, as a ValueError, where they cannot be read.
+    """
 
     index: int
     source: int
     row: int
     task: int
-    conditions: Conditioned
+    conditions: Conditioned | ValueError
 
 
 class Describe:
@@ -53,13 +56,22 @@ class Describe:
         return self._describe(index, self._selection.redraw(index, attempt))
 
     def _describe(self, index: int, chosen: Chosen) -> Sample:
+        conditions: Conditioned | ValueError
+        try:
+            conditions = self._conditions(index, chosen)
+        except ValueError as error:
+            # Whoever reads the sample has another drawn in its place, and names the clip.
+            conditions = error
+        return Sample(index, chosen.source, chosen.clip, chosen.task, conditions)
+
+    def _conditions(self, index: int, chosen: Chosen) -> Conditioned:
         feed, row, complexity = self._feeds[chosen.source], chosen.clip, None
         if feed.difficulty is not None:
             complexity = float(prompt_complexity(chosen.tau, feed.difficulty[row]))
         wordings = None
         if self._cached:
             wordings = feed.texts.wordings(row, feed.wordings, self._rates, feed.wording_seed)
-        conditions = condition(
+        return condition(
             feed.texts(row),
             self._seed,
             index,
@@ -69,4 +81,3 @@ class Describe:
             wordings,
             self._block,
         )
-        return Sample(index, chosen.source, row, chosen.task, conditions)
