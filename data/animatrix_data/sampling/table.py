@@ -6,7 +6,7 @@ object per clip; tags are parsed once per distinct item, such as "VideoStyle: Sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -14,7 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from animatrix_data.corpus.catalogue import SCHEMA, TIERS, Catalogue, ClipRow, open_catalogue
+from animatrix_data.corpus.catalogue import (
+    CATALOGUE_NAME,
+    SCHEMA,
+    TIERS,
+    Catalogue,
+    ClipRow,
+    open_catalogue,
+)
 from animatrix_data.taxonomy.syntax import print_value
 from animatrix_data.taxonomy.tags import ProductionSpec, Tag, parse_tags
 from animatrix_data.taxonomy.vocabulary import FIELDS, LEVELS, load_vocabulary
@@ -49,7 +56,8 @@ class ClipTable:
     tagged clip without one. `content` int16 [N] indexes `contents`. `scores` float32 [N, 3]: style
     cluster, motion amplitude, deformation (paper 5.2), NaN where unknown. `tiers` uint8 [N] indexes
     `corpus.catalogue.TIERS`. `seconds` float32 [N]. `shapes` int32 [N] indexes `shape_sizes`,
-    (frames, height, width).
+    (frames, height, width). `faulty`: the rows whose tags are outside the vocabulary, each with a
+    sentence that says why; their labels are -1, and they are not to be drawn.
     """
 
     ids: pa.StringArray
@@ -62,6 +70,7 @@ class ClipTable:
     seconds: np.ndarray
     shapes: np.ndarray
     shape_sizes: tuple[tuple[int, int, int], ...]
+    faulty: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,7 +84,9 @@ class ClipTable:
         rows = np.asarray(rows, np.int64)
         columns = {name: getattr(self, name)[rows] for name in _ROW_ARRAYS}
         others = {f.name: getattr(self, f.name) for f in fields(self)} | columns
-        return ClipTable(**others | {"ids": self.ids.take(pa.array(rows))})
+        places = np.flatnonzero(np.isin(rows, list(self.faulty))).tolist()
+        faulty = {place: self.faulty[int(rows[place])] for place in places}
+        return ClipTable(**others | {"ids": self.ids.take(pa.array(rows)), "faulty": faulty})
 
 
 _ROW_ARRAYS = ("labels", "content", "scores", "tiers", "seconds", "shapes")
@@ -84,16 +95,16 @@ _ROW_ARRAYS = ("labels", "content", "scores", "tiers", "seconds", "shapes")
 def read_table(folder: str | Path) -> ClipTable:
     """Read the table of the corpus at `folder`, by batches of its clips.parquet.
 
-    Raises ValueError where `read_catalogue` does, and for a clip whose tags are outside the
-    vocabulary, naming the clip.
+    Raises ValueError where `read_catalogue` does; a clip whose tags are outside the vocabulary is
+    `faulty`.
     """
-    file = open_catalogue(folder)
+    path, file = Path(folder) / CATALOGUE_NAME, open_catalogue(folder)
     # Small batches on one thread: decoding ahead would hold more memory than the table does.
     batches = file.iter_batches(_BATCH, columns=_SCHEMA.names, use_threads=False)
     try:
-        table = build_table(pa.Table.from_batches([batch]) for batch in batches)
+        table = build_table(_typed(pa.Table.from_batches([batch]), path) for batch in batches)
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"The catalogue of {folder} cannot be read ({error}).") from error
+        raise ValueError(f"{path} cannot be read as a catalogue ({error}).") from error
     ids = table.ids.take(pc.sort_indices(table.ids))
     twice = ids[1:].filter(pc.equal(ids[1:], ids[:-1]))
     if len(twice):
@@ -102,11 +113,16 @@ def read_table(folder: str | Path) -> ClipTable:
     return table
 
 
-def table_of(catalogue: Catalogue) -> ClipTable:
-    """Return the table of a catalogue that is read already.
+def _typed(batch: pa.Table, path: Path) -> pa.Table:
+    """Return a batch with the columns' types; ValueError names the file where one has another."""
+    try:
+        return batch.cast(_SCHEMA)
+    except (pa.ArrowException, ValueError) as error:
+        raise ValueError(f"{path} has a column of the wrong type ({error}).") from error
 
-    Raises ValueError for a clip whose tags are outside the vocabulary, naming the clip.
-    """
+
+def table_of(catalogue: Catalogue) -> ClipTable:
+    """Return the table of a catalogue that is read already, as `read_table` does."""
     columns = {name: [getattr(row, name) for row in catalogue.rows] for name in _SCHEMA.names}
     return build_table([pa.table(columns, schema=_SCHEMA)])
 
@@ -137,14 +153,19 @@ class _Interned[Value]:
 
 
 class _TagReader:
-    """Tag lines to codes of members by axis; every distinct item is parsed once."""
+    """Tag lines to codes of members by axis; every distinct item is parsed once.
+
+    `faulty` is that of the table of all lines read so far.
+    """
 
     def __init__(self) -> None:
+        self.faulty: dict[int, str] = {}
+        self._read = 0
         self.members = tuple(_Interned[Members]() for _ in AXES)
         self._items: dict[str, tuple[int, int]] = {}
-        self._lines: dict[str, tuple[int, ...]] = {}
+        self._lines: dict[str, tuple[int, ...] | str] = {}
 
-    def read(self, ids: pa.StringArray, lines: pa.StringArray) -> np.ndarray:
+    def read(self, lines: pa.StringArray) -> np.ndarray:
         """Return int32 [N, 4]: the code of each clip's members on each axis, -1 for none."""
         aside = pc.replace_substring_regex(lines, _LEVELS_PATTERN, rf"(\1{_ASIDE}\2)")
         items = pc.split_pattern(aside, ",")
@@ -163,7 +184,13 @@ class _TagReader:
             of_axis = kinds == list(FIELDS).index(name)
             found[rows[of_axis], axis] = codes[of_axis]
         for row in np.union1d(whole, twice).tolist():
-            found[row] = self._line(ids[row].as_py(), lines[row].as_py())
+            codes_or_fault = self._line(lines[row].as_py())
+            if isinstance(codes_or_fault, str):
+                self.faulty[self._read + row] = codes_or_fault
+                found[row] = UNKNOWN
+            else:
+                found[row] = codes_or_fault
+        self._read += len(lines)
         return found
 
     def _item(self, text: str) -> tuple[int, int]:
@@ -186,13 +213,15 @@ class _TagReader:
         code = UNKNOWN if axis is None else self._code(spec, axis)
         return list(FIELDS).index(name), code
 
-    def _line(self, clip: str, line: str) -> tuple[int, ...]:
+    def _line(self, line: str) -> tuple[int, ...] | str:
+        """Return the codes of a line by axis, or what is wrong with it."""
         if line not in self._lines:
             try:
                 spec = parse_tags(line)
             except ValueError as error:
-                raise ValueError(f"Clip {clip!r}: {error}.") from error
-            self._lines[line] = tuple(self._code(spec, axis) for axis in range(len(AXES)))
+                self._lines[line] = str(error)
+            else:
+                self._lines[line] = tuple(self._code(spec, axis) for axis in range(len(AXES)))
         return self._lines[line]
 
     def _code(self, spec: ProductionSpec, axis: int) -> int:
@@ -207,15 +236,16 @@ class _TagReader:
 
 
 def build_table(batches: Iterable[pa.Table]) -> ClipTable:
-    """Return the table of the rows of batches with a catalogue's columns.
+    """Return the table of the rows of batches with a catalogue's columns, of their types.
 
-    Raises ValueError for a clip that cannot be or whose tags are outside the vocabulary, naming it.
+    Raises ValueError for a clip that cannot be, naming it; one whose tags are outside the
+    vocabulary is `faulty`.
     """
     reader, contents, shapes = _TagReader(), _Interned[str](), _Interned[tuple[int, int, int]]()
     ids: list[pa.Array] = []
     columns: dict[str, list[np.ndarray]] = {name: [] for name in _ROW_ARRAYS}
     for batch in batches:
-        batch = batch.select(_SCHEMA.names).cast(_SCHEMA).combine_chunks()
+        batch = batch.select(_SCHEMA.names).combine_chunks()
         _check(batch)
         part = {name: batch[name].combine_chunks() for name in _SCHEMA.names}
         sizes = np.stack([part[name].to_numpy() for name in ("frames", "height", "width")], 1)
@@ -225,7 +255,7 @@ def build_table(batches: Iterable[pa.Table]) -> ClipTable:
         )
         scores = [part[name].cast(pa.float64()).to_numpy(zero_copy_only=False) for name in _SCORES]
         ids.append(part["id"])
-        columns["labels"].append(reader.read(part["id"], part["tags"]))
+        columns["labels"].append(reader.read(part["tags"]))
         columns["content"].append(_codes(part["content"], contents.code, np.int16))
         columns["scores"].append(np.stack(scores, 1).astype(np.float32))
         columns["tiers"].append(_codes(part["tier"], TIERS.index, np.uint8))
@@ -240,7 +270,12 @@ def build_table(batches: Iterable[pa.Table]) -> ClipTable:
     joined["shapes"], shape_sizes = _sorted(joined["shapes"], shapes)
     all_ids = pa.concat_arrays(ids) if ids else pa.array([], pa.string())
     return ClipTable(
-        all_ids, names=names, contents=content_names, shape_sizes=shape_sizes, **joined
+        all_ids,
+        names=names,
+        contents=content_names,
+        shape_sizes=shape_sizes,
+        faulty=reader.faulty,
+        **joined,
     )
 
 

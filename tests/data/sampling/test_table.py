@@ -1,5 +1,6 @@
 """The table of a corpus: the same by stream and by catalogue, and labels as decided."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ def same(one: ClipTable, other: ClipTable) -> None:
         other.contents,
         other.shape_sizes,
     )
+    assert one.faulty == other.faulty
     for name in ("labels", "content", "scores", "tiers", "seconds", "shapes"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), strict=True)
 
@@ -99,16 +101,26 @@ def test_rows_can_be_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("VideoStyle: Shinkay Style", "'clip-1'.*near it are Shinkai Style"),
-        ("MotionType: walk, dreamy nonsense", "'clip-1'.*dreamy nonsense"),
-        ("VideoStyle: Shinkai Style, VideoStyle: Miyazaki Style", "'clip-1'.*one value"),
-        ("camera_motion: pan left (slow, large, odd)", "'clip-1'.*must end with"),
+        ("VideoStyle: Shinkay Style", "near it are Shinkai Style"),
+        ("MotionType: walk, dreamy nonsense", "dreamy nonsense"),
+        ("VideoStyle: Shinkai Style, VideoStyle: Miyazaki Style", "one value"),
+        ("camera_motion: pan left (slow, large, odd)", "must end with"),
     ],
 )
-def test_wrong_tags_name_their_clip(tmp_path: Path, line: str, words: str) -> None:
-    write_catalogue(tmp_path, [row(0, LINES[1]), row(1, line)])
-    with pytest.raises(ValueError, match=words):
-        read_table(tmp_path)
+def test_a_clip_with_wrong_tags_is_faulty(tmp_path: Path, line: str, words: str) -> None:
+    lines = [LINES[1], line, LINES[2], line]
+    catalogue = write_catalogue(tmp_path, [row(i, text) for i, text in enumerate(lines)])
+    path = tmp_path / CATALOGUE_NAME
+    pq.write_table(pq.read_table(path), path, row_group_size=1)
+    table = read_table(tmp_path)
+    same(table, table_of(catalogue))
+    assert list(table.faulty) == [1, 3]
+    assert re.search(words, table.faulty[3]) and "clip-" not in table.faulty[3]
+    assert (table.labels[[1, 3]] == -1).all() and (table.labels[0] >= 0).all()
+    # What only faulty clips show is no class.
+    assert table.names[0] == ("Shinkai Style",)
+    assert table.take(np.array([3, 2, 0, 1])).faulty == {0: table.faulty[3], 3: table.faulty[1]}
+    assert table.take(np.array([0, 2])).faulty == {}
 
 
 def test_an_impossible_catalogue_is_refused(tmp_path: Path) -> None:
@@ -131,6 +143,17 @@ def test_an_impossible_catalogue_is_refused(tmp_path: Path) -> None:
     ):
         with_column(name, values)
         with pytest.raises(ValueError, match=words):
+            read_table(tmp_path)
+
+
+def test_a_column_of_another_type_names_its_file(tmp_path: Path) -> None:
+    write_catalogue(tmp_path, [row(0, ""), row(1, "")])
+    path = tmp_path / CATALOGUE_NAME
+    good = pq.read_table(path)
+    for name, values in (("frames", ["17", "many"]), ("id", ["a", None]), ("tags", [[1], [2]])):
+        place = good.schema.get_field_index(name)
+        pq.write_table(good.set_column(place, name, pa.array(values)), path)
+        with pytest.raises(ValueError, match=f"{path} has a column of the wrong type"):
             read_table(tmp_path)
 
 
