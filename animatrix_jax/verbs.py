@@ -161,6 +161,7 @@ VERBS = (
             Flag("tile", "work on tiles of so many pixels (default: whole frames)", "whole"),
             Flag("edge", "fit clips to the buckets of this edge (default: their shapes)", "whole"),
             Flag("frames", "frames of those buckets, 4n+1", "whole"),
+            Flag("stride", "pixels that divide their sides (default: the model's)", "whole"),
             Flag("wordings", "texts a clip to encode, 0 for none", "whole", 0),
             Flag("text_encoder", "model whose text encoder is used (default: MODEL)", "model"),
             Flag("text_length", "most tokens of a text (default: the model's own)", "whole"),

@@ -3,17 +3,19 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
-from animatrix_data.corpus.catalogue import Catalogue, read_catalogue
-from animatrix_data.corpus.latent_meta import LatentMeta
+from animatrix_data.corpus.catalogue import catalogue_digest
+from animatrix_data.corpus.clip_files import ClipFiles
+from animatrix_data.corpus.latent_meta import META_NAME, LatentMeta, check_fits
 from animatrix_data.corpus.latents import LatentCache
 from animatrix_data.pipeline.buckets import assign_clips, make_buckets
 from animatrix_data.pipeline.conditioning import Perturbation
 from animatrix_data.pipeline.sources import ClipTexts
+from animatrix_data.sampling.table import ClipTable, read_table
 from animatrix_jax.jobs.encode_shards import (
     ClipReader,
     Devices,
@@ -28,6 +30,8 @@ from animatrix_jax.runtime.video import make_tiling
 
 STRIDE_IN_LATENTS = 2
 """Sides of a sub-stage's buckets in latent positions, where no transformer gives its patch."""
+NAMED = 20
+"""Skipped clips that are named one by one; the cache knows all."""
 
 
 def run(
@@ -39,6 +43,7 @@ def run(
     tile: int | None = None,
     edge: int | None = None,
     frames: int | None = None,
+    stride: int | None = None,
     wordings: int = 0,
     text_encoder: str | Path | None = None,
     text_length: int | None = None,
@@ -55,8 +60,9 @@ def run(
     Every clip gets its latents and the latents of its first frame followed by zeros (the I2V
     reference). `batch` clips go through the VAE at once, shared by the devices of this host, with
     `tile` in tiles of so many pixels. With `edge` and `frames` clips are fitted to the buckets of
-    that sub-stage (paper 5.1); else they keep their shapes. With `wordings` every clip gets the
-    text states of so many texts (`cached_wordings` by `rates` and `seed`) of at most `text_length`
+    that sub-stage (paper 5.1), whose sides are multiples of `stride` pixels (default: the model's
+    own, of VAE and patch); else they keep their shapes. With `wordings` every clip gets the text
+    states of so many texts (`cached_wordings` by `rates` and `seed`) of at most `text_length`
     tokens, from `text_encoder` (default: both the model's). `process` of `processes` encodes whole
     shards of its own; the cache is complete when all have.
 
@@ -65,35 +71,37 @@ def run(
     ValueError when `out` is a cache of anything else, or when no clip can be encoded.
     """
     _check(batch, wordings, edge, frames, process, processes)
-    catalogue, devices = read_catalogue(corpus), Devices.local()
+    files, devices = ClipFiles.read(corpus), Devices.local()
     loaded = replace(load_model(model), placement=devices.replicated)
     tiling = make_tiling(tile, loaded.vae_config.space_stride)
     words = Wordings(wordings, rates or Perturbation(), seed)
     states = _text_states(loaded, text_encoder, text_length, words, devices) if wordings else None
-    shapes, left_out = fit_clips(catalogue, loaded, edge, frames)
+    stride = stride or stride_of(loaded)
+    shapes, left_out = fit_clips(read_table(corpus), loaded.vae_config, edge, frames, stride)
     if strict and left_out:
         clip, reason = next(iter(left_out.items()))
         raise ValueError(f"clip {clip!r}: {reason}")
     config = loaded.vae_config
     meta = LatentMeta(
         vae_digest=loaded.vae_digest,
-        corpus_digest=catalogue.digest,
-        ids=tuple(row.id for row in catalogue),
+        corpus_digest=catalogue_digest(corpus),
+        ids=files.ids,
         buckets=tuple(None if s is None else config.latent_shape(*s)[:3] for s in shapes),
         channels=config.z_dim,
         dtype=dtype,
         left_out=left_out,
-        fitted="" if edge is None else f"edge {edge} and {frames} frames",
+        fitted=fitted(edge, frames, stride),
         text=states.meta if states else None,
         command=_command(
             [corpus, "--model", model, "--out", out],
             {"batch": batch, "tile": tile, "edge": edge, "frames": frames, "wordings": wordings}
+            | {"stride": stride if edge is not None else None}
             | {"text_encoder": text_encoder, "text_length": text_length, "seed": seed}
             | {"dtype": dtype},
         ),
     )
     cache = LatentCache.create(out, meta, f"{process}-of-{processes}")
-    reader = ClipReader(catalogue, tuple(shapes), edge is not None, ClipTexts(catalogue), words)
+    reader = ClipReader(files, tuple(shapes), edge is not None, ClipTexts.read(corpus), words)
     encoder = ShardEncoder(cache, reader, loaded, states, devices, batch, tiling)
     encoder.run(cache.shards[process::processes], strict, retry)
     cache = LatentCache.open(out)
@@ -141,33 +149,91 @@ def _text_states(
     return TextStates(encoder, length, words, devices)
 
 
+def kept(
+    corpus: str | Path,
+    model: str | Path,
+    folder: str | Path,
+    *,
+    edge: int | None,
+    frames: int | None,
+    stride: int,
+    wordings: int,
+    text_encoder: str | Path,
+    text_length: int,
+    rates: Perturbation,
+    memory_limit: int = 0,
+) -> LatentCache:
+    """Return the complete cache in `folder`; one that is not there, or unfinished, is encoded.
+
+    A cache that holds more serves as well: texts where none are needed, more wordings, another
+    dtype or seed. Raises ValueError for one made from another model, corpus or sub-stage, by other
+    `rates` of what its texts were perturbed with, or without the texts that are needed.
+    """
+    folder = Path(folder)
+    seed, dtype, count = 0, LatentMeta.dtype, wordings
+    if (folder / META_NAME).exists():
+        text_digest = load_model(text_encoder).text_digest if wordings else None
+        vae_digest, digest = load_model(model).vae_digest, catalogue_digest(corpus)
+        cache = LatentCache.open(folder, vae_digest, digest, memory_limit, text_digest)
+        said = Wordings(wordings, rates, 0).said if wordings else None
+        check_fits(folder, cache.meta, fitted(edge, frames, stride), text_length, said)
+        if cache.complete:
+            return cache
+        dtype = cache.meta.dtype
+        count = cache.meta.text.wordings if cache.meta.text else 0
+        seed = cache.meta.text.seed if cache.meta.text else 0
+    run(
+        corpus,
+        model,
+        folder,
+        edge=edge,
+        frames=frames,
+        stride=stride,
+        wordings=count,
+        text_encoder=text_encoder if count else None,
+        text_length=text_length if count else None,
+        seed=seed,
+        dtype=dtype,
+        rates=rates,
+    )
+    cache = LatentCache.open(folder, memory_limit=memory_limit)
+    cache.check_complete()
+    return cache
+
+
+def fitted(edge: int | None, frames: int | None, stride: int) -> str:
+    """Return what a cache says of the buckets that its clips are fitted to."""
+    return "" if edge is None else f"edge {edge}, {frames} frames and sides of {stride} px"
+
+
 def fit_clips(
-    catalogue: Catalogue, model: Model, edge: int | None, frames: int | None
+    table: ClipTable, config: VAEConfig, edge: int | None, frames: int | None, stride: int
 ) -> tuple[list[Shape | None], dict[str, str]]:
     """Return what every clip is encoded as (None: nothing), and why some are left out, by id.
 
-    That is its own shape, or with `edge` and `frames` the bucket of a sub-stage. Raises ValueError
-    where nothing is left.
+    That is its own shape, or with `edge` and `frames` the bucket of a sub-stage whose sides are
+    multiples of `stride` pixels. Raises ValueError where nothing is left.
     """
-    own = [(row.frames, row.height, row.width) for row in catalogue]
-    if not own:
-        raise ValueError(f"the corpus {catalogue.folder} holds no clips to encode")
-    config, reasons = model.vae_config, dict[int, str]()
+    if not len(table):
+        raise ValueError("the corpus holds no clips to encode")
+    shapes: list[Shape | None]
     if edge is None or frames is None:
-        refused = {shape: _refusal(config, shape) for shape in set(own)}
-        shapes = [None if refused[shape] else shape for shape in own]
-        reasons = {row: refused[shape] for row, shape in enumerate(own) if refused[shape]}
+        sizes, places = table.shape_sizes, table.shapes.tolist()
+        refused = [_refusal(config, size) for size in sizes]
+        shapes = [None if refused[place] else sizes[place] for place in places]
+        reasons = {row: refused[place] for row, place in enumerate(places) if refused[place]}
     else:
-        buckets = make_buckets(edge, frames, stride=_stride(model))
-        sizes = tuple(dict.fromkeys(own))
-        places = np.array([sizes.index(shape) for shape in own])
-        assigned = assign_clips(places, sizes, buckets)
-        shapes = [None if place < 0 else buckets[place] for place in assigned.places]
-        for reason, rows in assigned.left_out.items():
-            reasons |= {int(row): f"it fits no bucket: {reason}" for row in rows}
-    if len(reasons) == len(own):
-        raise ValueError(f"no clip of {catalogue.folder} can be encoded: {reasons[0]}")
-    return shapes, {catalogue[row].id: reasons[row] for row in sorted(reasons)}
+        buckets = make_buckets(edge, frames, stride=stride)
+        assigned = assign_clips(table.shapes, table.shape_sizes, buckets)
+        shapes = [None if place < 0 else buckets[place] for place in assigned.places.tolist()]
+        reasons = {
+            int(row): f"it fits no bucket: {reason}"
+            for reason, rows in assigned.left_out.items()
+            for row in rows
+        }
+    if len(reasons) == len(table):
+        raise ValueError(f"no clip can be encoded: {reasons[0]}")
+    return shapes, {table.id(row): reasons[row] for row in sorted(reasons)}
 
 
 def _refusal(config: VAEConfig, shape: Shape) -> str:
@@ -178,7 +244,7 @@ def _refusal(config: VAEConfig, shape: Shape) -> str:
     return ""
 
 
-def _stride(model: Model) -> int:
+def stride_of(model: Model) -> int:
     """Return what the sides of a bucket are multiples of: the VAE's stride times the patch's."""
     network = model.card.transformer
     patch: Sequence[int] = network.dit.patch[1:] if network else (STRIDE_IN_LATENTS,)
@@ -197,7 +263,9 @@ def _report(cache: LatentCache, corpus: str | Path) -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False)
     if skipped:
         console.print(f"{cache.path}: {len(skipped)} of {len(cache)} clips were skipped.")
-    for clip, reason in skipped.items():
+    for clip, reason in islice(skipped.items(), NAMED):
         console.print(f"  skipped {clip}: {reason}")
+    if len(skipped) > NAMED:
+        console.print(f"  … and {len(skipped) - NAMED} more")
     if left:
         console.print(f"{cache.path}: {left} clips are left to the other processes.")

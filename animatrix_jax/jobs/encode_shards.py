@@ -17,11 +17,9 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from animatrix_data.corpus.catalogue import Catalogue
+from animatrix_data.corpus.clip_files import ClipFiles
 from animatrix_data.corpus.latent_meta import TextMeta
 from animatrix_data.corpus.latents import LatentCache, Shard
-from animatrix_data.corpus.video import DecodeLimits, decode_video
-from animatrix_data.files import digest_file
 from animatrix_data.pipeline.buckets import Bucket, fit_frames
 from animatrix_data.pipeline.conditioning import Perturbation
 from animatrix_data.pipeline.sources import ClipTexts
@@ -92,7 +90,7 @@ class ClipReader:
     `shapes` is what every row is encoded as; with `fits` that is a bucket of a sub-stage.
     """
 
-    catalogue: Catalogue
+    files: ClipFiles
     shapes: tuple[Shape | None, ...]
     fits: bool
     texts: ClipTexts
@@ -100,7 +98,6 @@ class ClipReader:
 
     def read(self, row: int) -> Clip | str:
         """Return the clip of a row, or why it cannot be used."""
-        clip = self.catalogue[row]
         try:
             # Words first: they are checked even where none are encoded, and cost no decoding.
             self.texts(row)
@@ -110,29 +107,15 @@ class ClipReader:
                 texts = tuple(wording.text for wording in found)
             return Clip(self._frames(row), texts)
         except (ValueError, OSError) as error:
-            return " ".join(str(error).split()).removeprefix(f"clip {clip.id!r}: ")
+            return " ".join(str(error).split()).removeprefix(f"clip {self.files.ids[row]!r}: ")
 
     def _words(self) -> tuple[int, Perturbation, int]:
         return self.words.count, self.words.rates, self.words.seed
 
     def _frames(self, row: int) -> np.ndarray:
-        clip, shape = self.catalogue[row], self.shapes[row]
-        path = self.catalogue.clip_path(clip)
-        frames = decode_video(path, DecodeLimits(max_frames=clip.frames)).frames
-        if frames.shape[:3] != (clip.frames, clip.height, clip.width):
-            raise ValueError(
-                f"{path} has {_named(frames.shape)}, and its catalogue says "
-                f"{_named((clip.frames, clip.height, clip.width))}"
-            )
-        # A decoder hides much damage: the bytes tell.
-        if clip.digest and digest_file(path) != clip.digest:
-            raise ValueError(f"{path} has other bytes than its catalogue says (SHA-256)")
+        frames, shape = self.files.frames(row), self.shapes[row]
         assert shape is not None, "a clip without a shape is in no shard"
         return fit_frames(frames, Bucket(*shape)) if self.fits else frames
-
-
-def _named(shape: Sequence[int]) -> str:
-    return f"{shape[0]} frames of {shape[1]}x{shape[2]}"
 
 
 class TextStates:
@@ -234,7 +217,7 @@ class ShardEncoder:
             ticker.advance()
             if isinstance(clip, str):
                 if strict:
-                    raise ValueError(f"clip {self.reader.catalogue[row].id!r}: {clip}")
+                    raise ValueError(f"clip {self.reader.files.ids[row]!r}: {clip}")
                 reasons[row] = clip
                 continue
             rows.append(row)

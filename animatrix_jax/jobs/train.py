@@ -72,9 +72,11 @@ def run(
         shapes = recipe_module.core(settings, experiment.seed).check()
         print(f"{experiment.recipe}: {_count(shapes.params):,} parameters; nothing was trained")
         return {}
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    if checkpoints.newest is not None:
+        _check_batch(workdir, settings)
     recipe: Recipe = recipe_module.prepare(settings, experiment.seed)
     _write_run(workdir, config, recipe)
-    checkpoints = Checkpoints(workdir / "checkpoints")
     state = recipe.state
     if checkpoints.newest is not None:
         state = checkpoints.restore(state)
@@ -110,6 +112,23 @@ def _recipe_module(name: str) -> Any:
 
 def _count(tree: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def _check_batch(workdir: Path, settings: Any) -> None:
+    """Raise ValueError where a run that goes on has batches of another size than it began with.
+
+    A step's samples are counted in batches: with another size some would be left out or come twice.
+    """
+    record = workdir / "run.json"
+    if not record.exists():
+        return
+    before = json.loads(record.read_text())["config"].get("settings", {}).get("batch")
+    now = getattr(settings, "batch", None)
+    if None not in (before, now) and before != now:
+        raise ValueError(
+            f"{workdir} was begun with batches of {before} and goes on with them alone, not with "
+            f"{now}: start another workdir from its model"
+        )
 
 
 def _write_run(workdir: Path, config: Any, recipe: Recipe) -> None:

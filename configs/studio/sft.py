@@ -8,7 +8,11 @@ SRC is the public checkpoint, in its own layout or diffusers'. The argument is t
 t2v_a14b, i2v_a14b, ti2v_5b, t2v_14b or t2v_1_3b; `i2v_a14b-full` has the paper's full-rank AdaLN.
 Shift, boundary, steps and clip are the checkpoint's
 (`animatrix_jax.convert.variants`, also printed in docs/wan.md); guidance becomes the paper's pair.
-Clips are of tiers S and A, balanced over the taxonomy, the difficult ones later.
+Clips are of tiers S and A, balanced over the taxonomy (none more than 30 times as often as without
+weights), the difficult ones later. Text states are encoded once, eight wordings a clip, so that the
+text encoder does not stand beside the model. What is drawn is told by
+
+    animatrix balance runs/studio/corpus --config configs/studio/sft.py
 
 One GPU of 80 GB should hold the training of t2v_1_3b. The others need weights sharded over a mesh
 of GPUs or TPUs, which is not there yet: `--dry_run` builds them abstractly. No time is measured.
@@ -56,10 +60,15 @@ def get_config(model: str = "i2v_a14b") -> ConfigDict:
                 "dtype": "bfloat16",
                 "remat": "full",
                 "stage": "SFT",
-                "balance": {"alpha": 0.7},
+                "balance": {"alpha": 0.7, "minimum": 0.0005, "most": 30.0},
                 "curriculum": {"gamma": 10.0, "beta": 0.1, "quantiles": 5},
+                "text": "cached",
+                "wordings": 8,
+                "workers": 4,
+                "on_bad": "skip",
                 "steps": 20000,
                 "batch": 64,
+                "block": 64,
                 "optimizer": {
                     "kind": "adamw",
                     "peak_lr": 1e-5,

@@ -127,7 +127,8 @@ def _class_of(kind: Any) -> type:
 
 
 def _convert_union(kind: Any, parts: tuple[Any, ...], value: Any, where: str) -> Any:
-    if value is None and type(None) in parts:
+    # A flag on the command line can only say None as a text.
+    if value in (None, "None") and type(None) in parts:
         return None
     others = [part for part in parts if part is not type(None)]
     failures = []

@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from animatrix_data.corpus.catalogue import Catalogue, ClipRow
+from animatrix_data.corpus.catalogue import ClipRow
 from animatrix_data.corpus.latents import LatentCache, LatentMeta
 from animatrix_data.pipeline.loader import Loader, LoaderSettings, make_loader
 from animatrix_data.pipeline.sources import ClipTexts, Feed
@@ -90,8 +90,7 @@ def _fill(
 def _loader(cache: LatentCache, batch: int, ratio: Ratio, ahead: int) -> Loader:
     rows = [ClipRow(clip, f"{clip}.mp4", 17, 8.0, 64, 64, "0", directive=TEXT)
             for clip in cache.meta.ids]  # fmt: skip
-    catalogue = Catalogue(cache.path, tuple(rows))
-    feed = Feed("corpus", ClipTexts(catalogue), cache)
+    feed = Feed("corpus", ClipTexts.of(rows), cache)
     sources = feed_sources([feed], [np.ones(len(cache))], [None])
     selection = Selection([Phase(None, ratio, sources)], 0)
     settings = LoaderSettings(batch, threads=ahead, prefetch=2 * ahead)

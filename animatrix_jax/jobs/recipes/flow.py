@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from animatrix_data.corpus.catalogue import read_catalogue
+from animatrix_data.corpus.catalogue import first_clip
 from animatrix_data.pipeline.buckets import make_buckets
 from animatrix_data.taxonomy import MAX_TAGS, load_vocabulary
 from animatrix_jax.checkpoint.folder import (
@@ -33,6 +33,7 @@ from animatrix_jax.models.conditioning import ConditioningConfig
 from animatrix_jax.models.dit import DiTConfig
 from animatrix_jax.models.experts import init_experts
 from animatrix_jax.models.shapes import empty_tags
+from animatrix_jax.models.vae import VAEConfig
 from animatrix_jax.runtime.attention import attend
 from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.oracle import carry_oracle
@@ -139,7 +140,16 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
     parts, card = core(settings, seed), _card(settings)
     config, schedule = _whole(card)
     length, referenced = config.dit.text_length, card.reference is not None
-    clips = FlowClips(settings, seed, vae, text, length, len(card.experts), referenced)
+    clips = FlowClips(
+        settings,
+        seed,
+        vae,
+        text,
+        text_length=length,
+        stride=_stride(vae.vae_config, config),
+        experts=len(card.experts),
+        referenced=referenced,
+    )
     state = jax.jit(parts.init)(jax.random.key(seed))
     empty = text.encode_ids(make_tokenizer(card.tokenizer, length, text.folder)([""]))[0]
     nulls = jnp.broadcast_to(empty, (len(card.experts), *empty.shape))
@@ -157,7 +167,7 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         losses = np.mean([measure(state.average, batch) for batch in batches], axis=0)
         return {f"held_out_loss_{n}": float(v) for n, v in zip(card.experts, losses, strict=True)}
 
-    clip = ClipShape(*_shapes(settings, card)[-1], clips.catalogue[0].fps)
+    clip = ClipShape(*_shapes(settings, card)[-1], first_clip(settings.corpus).fps)
     card = replace(card, clip=clip, vae=vae.vae_config, text_encoder=text.text_config)
 
     def export(state: TrainState, folder: Path) -> None:
@@ -177,7 +187,7 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         evaluate=evaluate,
         export=export,
         total_steps=settings.steps,
-        parents={"corpus": clips.catalogue.digest, "vae": vae.vae_digest},
+        parents={**clips.digests, "vae": vae.vae_digest},
     )
 
 
@@ -187,10 +197,15 @@ def _shapes(settings: FlowSettings, card: ModelCard) -> list[tuple[int, int, int
     Without sub-stages it is that of the corpus' first clip.
     """
     if not settings.substages:
-        row = read_catalogue(settings.corpus)[0]
+        row = first_clip(settings.corpus)
         return [(row.frames, row.height, row.width)]
-    stride = load_model(settings.vae).vae_config.space_stride * max(_whole(card)[0].dit.patch[1:])
+    stride = _stride(load_model(settings.vae).vae_config, _whole(card)[0])
     return [make_buckets(s.edge, s.frames, stride=stride)[0] for s in settings.substages]
+
+
+def _stride(vae: VAEConfig, model: AniMatrixConfig) -> int:
+    """Return what the sides of a clip are multiples of, in pixels: of the VAE and of the patch."""
+    return vae.space_stride * max(model.dit.patch[1:])
 
 
 def _card(settings: FlowSettings) -> ModelCard:

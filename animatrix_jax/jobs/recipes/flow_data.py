@@ -6,9 +6,9 @@ made of text, numbers made float32, all put on the device ahead of their step.
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from animatrix_data.corpus.catalogue import Catalogue, read_catalogue
-from animatrix_data.corpus.latents import LatentCache
+from animatrix_data.corpus.catalogue import catalogue_digest
 from animatrix_data.pipeline.collate import BadClips
-from animatrix_data.pipeline.conditioning import Perturbation
+from animatrix_data.pipeline.conditioning import BLOCK, Perturbation
 from animatrix_data.pipeline.loader import Loader, LoaderSettings, make_loader
-from animatrix_data.pipeline.sources import ClipTexts, DecodedFrames, Feed
+from animatrix_data.pipeline.sources import Feed
 from animatrix_data.pipeline.stages import (
     FIRST_RATIO,
     LAST_RATIO,
@@ -29,41 +28,26 @@ from animatrix_data.pipeline.stages import (
     feed_sources,
     make_phases,
 )
-from animatrix_data.sampling.balance import ALPHA, Pool, Target, balance_weights, target_weights
+from animatrix_data.sampling.balance import Target
 from animatrix_data.sampling.curriculum import Curriculum, difficulty, difficulty_buckets
 from animatrix_data.sampling.selection import I2V, Phase, Ratio, Selection
-from animatrix_data.sampling.shelves import Source
-from animatrix_data.sampling.table import ClipTable, table_of
-from animatrix_data.sampling.tiers import SHORTEST, stage_rows
-from animatrix_jax.jobs import encode
+from animatrix_data.sampling.tiers import SHORTEST, STAGE_TIERS
+from animatrix_data.settings import near
+from animatrix_jax.jobs.recipes.flow_corpus import (
+    Balance,
+    CorpusClips,
+    Ingredient,
+    Reading,
+    Weigh,
+    even,
+    weighing,
+)
 from animatrix_jax.runtime.model import Model
 from animatrix_jax.runtime.tokenizer import make_tokenizer
 from animatrix_jax.training.state import Batch
 
-MEMORY_LIMIT = 3 * 2**30
-"""Bytes up to which the latents of a corpus are held in memory."""
 AHEAD = 2
 """Batches that are on the device, or on their way, before their step."""
-
-
-@dataclass(frozen=True)
-class Balance:
-    """How the long tail is evened out: eq. 2 with `alpha`, then the (style, content) pool.
-
-    `minimum` is the least share of the draws of every pair, `most` the bound on repetition
-    (`sampling.balance.Pool`); without either there is no pool.
-    """
-
-    alpha: float = ALPHA
-    minimum: float | None = None
-    most: float | None = None
-
-    def weights(self, table: ClipTable) -> np.ndarray:
-        """Return the weights of the clips of `table`."""
-        pool = None
-        if self.minimum is not None or self.most is not None:
-            pool = Pool(self.minimum or 0.0, self.most)
-        return balance_weights(table, self.alpha, pool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +55,16 @@ class FlowData:
     """What a flow experiment says of its clips.
 
     `cache` is where the latents of `corpus` are, or are put first; None decodes and encodes clips
-    as they are drawn. `substages` are progressive resolutions with caches and ratios of their own
+    as they are drawn. `mixture` are further corpora, each with its share of the blocks; what they
+    leave is `corpus`'s. `substages` are progressive resolutions with caches and ratios of their own
     (section 5.1), in place of `cache` and `task_ratio` (T2I : T2V : I2V). `stage` CT, SFT, QT or
     DPO says which tiers are used, a clip shorter than `shortest` seconds being of tier B; the last
-    `held_out` of these clips are only measured on. `balance` (section 3.6) or `target` (5.3) weigh
-    clips, else all are alike; `curriculum` (5.2) brings difficult clips later and lets prompts
-    grow. `text` is encoded live, or cached: `wordings` texts a clip, encoded once. `workers`
-    processes read ahead, 0 for a thread of this one; `on_bad` is the loader's.
+    `held_out` of these clips of `corpus` are only measured on. `balance` (section 3.6) or `target`
+    (5.3) weigh the clips of each corpus, else all are alike; `curriculum` (5.2) brings difficult
+    clips later and lets prompts grow. `text` is encoded live, or cached: `wordings` texts a clip
+    where a cache is made, as many as it holds where one is there. `block` samples in a row share
+    source and shape. `workers` processes read ahead, 0 for a thread of this one; `on_bad` is the
+    loader's. Raises ValueError for what contradicts itself.
     """
 
     corpus: Path
@@ -86,6 +73,7 @@ class FlowData:
     text_encoder: Path
     steps: int
     batch: int
+    mixture: tuple[Ingredient, ...] = ()
     substages: tuple[SubStage, ...] = ()
     task_ratio: Ratio = LAST_RATIO
     stage: str = "CT"
@@ -97,24 +85,81 @@ class FlowData:
     curriculum: Curriculum | None = None
     text: Literal["live", "cached"] = "live"
     wordings: int = 8
+    block: int = BLOCK
     workers: int = 0
     on_bad: str = "skip"
 
     def __post_init__(self) -> None:
         if self.balance is not None and self.target is not None:
             raise ValueError("clips are weighed by a balance or by a target, not by both")
+        if self.stage not in STAGE_TIERS:
+            raise ValueError(f"there is no stage {self.stage!r}{near(self.stage, STAGE_TIERS)}")
+        if self.held_out < 1:
+            raise ValueError(f"held_out must be 1 or more clips, not {self.held_out}")
+        if any(one.share <= 0 for one in self.mixture) or self.share <= 0:
+            raise ValueError(
+                "the shares of a mixture must be above 0 and leave something of the corpus: they "
+                f"are {', '.join(f'{one.share:g}' for one in self.mixture)}"
+            )
+        if self.text == "cached" and None in self.caches:
+            raise ValueError("cached text states are kept beside cached latents: give a cache")
+        self._check_length()
+        self.loader(0, 0, referenced=False)
 
     @property
-    def all_substages(self) -> tuple[SubStage | None, ...]:
+    def share(self) -> float:
+        """The share of `corpus` in the blocks."""
+        return 1.0 - sum(one.share for one in self.mixture)
+
+    @property
+    def stages(self) -> tuple[SubStage | None, ...]:
         """The sub-stages; one None where clips keep their shapes throughout."""
         return self.substages or (None,)
+
+    @property
+    def caches(self) -> tuple[Path | None, ...]:
+        """The cache of every sub-stage of every corpus, those of `corpus` first in each."""
+        found = []
+        for stage in self.stages:
+            found.append(self.cache if stage is None else stage.cache)
+            found += [one.cache_of(stage) for one in self.mixture]
+        return tuple(found)
+
+    def loader(
+        self, seed: int, start: int, *, referenced: bool, workers: int | None = None
+    ) -> LoaderSettings:
+        """Return how batches are read from sample `start` on; ValueError as it raises."""
+        return LoaderSettings(
+            self.batch,
+            seed,
+            self.perturbation,
+            block=self.block,
+            start=start,
+            workers=self.workers if workers is None else workers,
+            on_bad=self.on_bad,
+            references=referenced,
+        )
+
+    def _check_length(self) -> None:
+        """Raise ValueError where sub-stages are not as long as the run."""
+        lengths, samples = [s.samples for s in self.substages], self.steps * self.batch
+        if not lengths or None in lengths[:-1]:
+            return
+        known = sum(length for length in lengths if length is not None)
+        if known >= samples if lengths[-1] is None else known != samples:
+            raise ValueError(
+                f"the sub-stages hold {known:,} samples, and {self.steps:,} steps of "
+                f"{self.batch} are {samples:,}"
+            )
 
 
 class FlowClips:
     """The clips of a run, ready to be drawn: latents are encoded first where a cache is asked for.
 
-    `text_length` is the encoder's; batches are laid out for `experts`, with references where the
-    model has any (`referenced`). Raises ValueError for a corpus that cannot be trained on.
+    Text states have at most `text_length` tokens, and the sides of sub-stages' buckets are
+    multiples of `stride` pixels; batches are laid out for `experts`, with references where the
+    model has any (`referenced`). Raises ValueError for a corpus that cannot be trained on, before
+    anything is encoded where that can be told.
     """
 
     def __init__(
@@ -123,41 +168,48 @@ class FlowClips:
         seed: int,
         vae: Model,
         text: Model,
+        *,
         text_length: int,
+        stride: int,
         experts: int,
         referenced: bool,
     ) -> None:
         self._settings, self._seed = settings, seed
         self._vae, self._text, self._text_length = vae, text, text_length
         self._experts, self._referenced = experts, referenced
-        self._catalogue, self._bad = read_catalogue(settings.corpus), BadClips()
-        self._table = table_of(self._catalogue)
-        self._train_rows, self._held_out_rows = split_rows(self._table, settings)
-        self._buckets, self._difficulty = self._levels()
         self._blank = cache(vae.blank_reference)
-        words = ClipTexts(self._catalogue)
-        self._feeds = [self._feed(words, stage) for stage in settings.all_substages]
+        s, self._bad = settings, BadClips()
+        corpora = [CorpusClips(s.corpus, s.stage, s.shortest, s.held_out)]
+        corpora += [CorpusClips(one.corpus, s.stage, s.shortest, 0) for one in s.mixture]
+        self._folders = [own.folder for own in corpora]
+        self.held_out = len(corpora[0].held_out)
+        weigh = weighing(s.balance, s.target)
+        for own in corpora:
+            # What cannot be weighed is refused before hours of encoding.
+            weigh(own.table.take(own.rows))
+        buckets, levels = _levels(corpora, s.curriculum)
+        self._feeds = self._make_feeds(corpora, levels, stride)
+        self._selection = self._to_train(corpora, weigh, buckets)
+        self._measured = self._feeds[-len(corpora)]
+        self._held_out_selection = self._to_measure(corpora[0])
 
     @property
-    def catalogue(self) -> Catalogue:
-        """The corpus."""
-        return self._catalogue
-
-    @property
-    def held_out(self) -> int:
-        """How many clips are only measured on."""
-        return len(self._held_out_rows)
+    def digests(self) -> dict[str, str]:
+        """The digests of `corpus` and of the further corpora of the mixture, by number."""
+        names = ["corpus", *(f"mixture_{k}" for k in range(1, len(self._folders)))]
+        return dict(zip(names, map(catalogue_digest, self._folders), strict=True))
 
     def train(self, start: int) -> Iterator[Batch]:
         """Yield the batches of step `start`, `start` + 1, … on the device, made ahead of use.
 
         What could not be read is named on stderr when the iterator is closed.
         """
-        loader = self._loader(self._selection, self._feeds, start * self._settings.batch)
+        s = self._settings
+        loader = self._loader(self._selection, self._feeds, start * s.batch, s.workers)
         waiting: deque[Batch] = deque()
         try:
             for batch in loader:
-                # Nothing here waits for the device: it works on these while the step runs.
+                # The device works on these while the step runs.
                 waiting.append(self._ready(batch))
                 if len(waiting) > AHEAD:
                     yield waiting.popleft()
@@ -168,104 +220,74 @@ class FlowClips:
 
     def measure(self, count: int) -> Iterator[Batch]:
         """Yield `count` batches of the held-out clips, the same at every call, videos alone."""
-        loader = self._loader(self._held_out_selection, self._feeds[-1:], 0, workers=0)
+        loader = self._loader(self._held_out_selection, [self._measured], 0, workers=0)
         try:
             for _ in range(count):
                 yield self._ready(next(loader))
         finally:
             loader.close()
 
-    def _loader(
-        self, selection: Selection, feeds: list[Feed], start: int, workers: int | None = None
-    ) -> Loader:
+    def _loader(self, selection: Selection, feeds: list[Feed], start: int, workers: int) -> Loader:
         s = self._settings
-        loader = LoaderSettings(
-            s.batch,
-            self._seed,
-            s.perturbation,
-            start=start,
-            workers=s.workers if workers is None else workers,
-            on_bad=s.on_bad,
-            references=self._referenced,
-        )
+        loader = s.loader(self._seed, start, referenced=self._referenced, workers=workers)
         tokenize = None
         if s.text == "live":
             tokenizer = self._text.card.tokenizer
             tokenize = make_tokenizer(tokenizer, self._text_length, self._text.folder)
         return make_loader(selection, feeds, loader, tokenize, self._text_length, self._bad)
 
-    @cached_property
-    def _selection(self) -> Selection:
+    def _make_feeds(
+        self, corpora: list[CorpusClips], levels: list[np.ndarray | None], stride: int
+    ) -> list[Feed]:
+        """Return the feeds of every sub-stage, of every corpus in each; `levels` are D(b)."""
         s = self._settings
-        sources = self._sources(self._train_rows, self._weigh, self._feeds)
-        phases: tuple[Phase, ...] = (Phase(None, s.task_ratio, sources[:1]),)
-        if s.substages:
-            phases = make_phases(s.substages, sources, FIRST_RATIO, LAST_RATIO)
-        return Selection(phases, self._seed, curriculum=s.curriculum, samples=s.steps * s.batch)
+        wordings = s.wordings if s.text == "cached" else 0
+        reading = Reading(
+            self._vae, self._text, self._text_length, wordings, s.perturbation, stride
+        )
+        feeds, caches = [], iter(s.caches)
+        for stage in s.stages:
+            for own, hard in zip(corpora, levels, strict=True):
+                feed = own.feed(reading, stage, next(caches), hard)
+                faulty = {own.table.id(row): why for row, why in own.table.faulty.items()}
+                self._bad.leave_out(faulty | dict(feed.reader.skipped))
+                feeds.append(feed)
+        return feeds
 
-    @cached_property
-    def _held_out_selection(self) -> Selection:
+    def _to_train(
+        self, corpora: list[CorpusClips], weigh: Weigh, buckets: list[np.ndarray | None]
+    ) -> Selection:
+        """Return the selection of the clips to train on."""
+        s, count = self._settings, len(corpora)
+        owners = [corpora[place % count] for place in range(len(self._feeds))]
+        weights = [
+            own.weights(own.rows, weigh, feed)
+            for own, feed in zip(owners, self._feeds, strict=True)
+        ]
+        sources = feed_sources(self._feeds, weights, buckets * len(s.stages))
+        drawn = [sources[start : start + count] for start in range(0, len(sources), count)]
+        shares = (s.share, *(one.share for one in s.mixture))
+        phases: tuple[Phase, ...] = (Phase(None, s.task_ratio, drawn[0], shares),)
+        if s.substages:
+            phases = make_phases(s.substages, drawn, FIRST_RATIO, LAST_RATIO, shares)
+        samples = s.steps * s.batch
+        return Selection(
+            phases, self._seed, curriculum=s.curriculum, samples=samples, block=s.block
+        )
+
+    def _to_measure(self, corpus: CorpusClips) -> Selection:
+        """Return the selection of the held-out clips at the last sub-stage."""
         s = self._settings
         ratio = (s.substages[-1].ratio or LAST_RATIO) if s.substages else s.task_ratio
         videos = (0.0, *ratio[1:]) if sum(ratio[1:]) else ratio
-        sources = self._sources(self._held_out_rows, _even, self._feeds[-1:])
-        return Selection([Phase(None, videos, sources)], self._seed)
-
-    def _weigh(self, table: ClipTable) -> np.ndarray:
-        s = self._settings
-        if s.balance is not None:
-            return s.balance.weights(table)
-        return _even(table) if s.target is None else target_weights(table, s.target)
-
-    def _sources(
-        self, rows: np.ndarray, weigh: Callable[[ClipTable], np.ndarray], feeds: list[Feed]
-    ) -> tuple[Source, ...]:
-        """Return the feeds as sources of which `rows` alone are drawn, if they can be read."""
-        weights = []
-        for feed in feeds:
-            own = rows[feed.readable[rows]]
-            whole = np.zeros(len(self._table))
-            if len(own):
-                whole[own] = weigh(self._table.take(own))
-            weights.append(whole)
-        return feed_sources(feeds, weights, [self._buckets] * len(feeds))
-
-    def _levels(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Return every clip's difficulty bucket and D(b), by the quantiles of the stage's clips."""
-        if self._settings.curriculum is None:
-            return None, None
-        quantiles = self._settings.curriculum.quantiles
-        buckets = np.zeros(len(self._table), np.int32)
-        rows = np.concatenate([self._train_rows, self._held_out_rows])
-        buckets[rows] = difficulty_buckets(self._table.scores[rows], quantiles)
-        return buckets, difficulty(quantiles)[buckets].astype(np.float32)
-
-    def _feed(self, words: ClipTexts, stage: SubStage | None) -> Feed:
-        s, name = self._settings, str(self._settings.corpus)
-        folder = s.cache if stage is None else stage.cache
-        edge, frames = (None, None) if stage is None else (stage.edge, stage.frames)
-        if edge is not None:
-            name = f"{name} at {edge} px, {frames} frames"
-        if folder is None:
-            if s.text == "cached":
-                raise ValueError("cached text states are kept beside cached latents: give a cache")
-            shapes, _ = encode.fit_clips(self._catalogue, self._vae, edge, frames)
-            return Feed(name, words, DecodedFrames(self._catalogue, shapes), self._difficulty)
-        wordings = s.wordings if s.text == "cached" else 0
-        encode.run(
-            s.corpus,
-            s.vae,
-            folder,
-            edge=edge,
-            frames=frames,
-            wordings=wordings,
-            text_encoder=s.text_encoder if wordings else None,
-            text_length=self._text_length if wordings else None,
-            rates=s.perturbation,
-        )
-        reader = LatentCache.open(folder, memory_limit=MEMORY_LIMIT)
-        reader.check_complete()
-        return Feed(name, words, reader, self._difficulty, wordings)
+        weights = corpus.weights(corpus.held_out, even, self._measured)
+        if not weights.any():
+            raise ValueError(
+                f"none of the {len(corpus.held_out)} held-out clips of {corpus.folder} can be read "
+                f"as {self._measured.name} is: hold out more"
+            )
+        sources = feed_sources([self._measured], [weights], [None])
+        return Selection([Phase(None, videos, sources)], self._seed, block=s.block)
 
     def _ready(self, batch: Batch) -> Batch:
         """Return a batch on the device as the step takes it; nothing waits for it."""
@@ -298,16 +320,25 @@ class FlowClips:
         return made
 
 
-def split_rows(table: ClipTable, settings: FlowData) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of the stage's clips: those to train on, and the last, held out."""
-    rows = stage_rows(table, settings.stage, settings.shortest)
-    if not 0 < settings.held_out < len(rows):
-        raise ValueError(
-            f"held_out {settings.held_out} leaves nothing of the {len(rows)} clips of stage "
-            f"{settings.stage} in {settings.corpus} to train on"
-        )
-    return rows[: -settings.held_out], rows[-settings.held_out :]
+def _levels(
+    corpora: list[CorpusClips], curriculum: Curriculum | None
+) -> tuple[list[np.ndarray | None], list[np.ndarray | None]]:
+    """Return every clip's difficulty bucket and D(b), by the quantiles of all clips of the stage.
 
-
-def _even(table: ClipTable) -> np.ndarray:
-    return np.ones(len(table))
+    Lists of arrays [N], one a corpus; of None without a curriculum.
+    """
+    if curriculum is None:
+        return [None] * len(corpora), [None] * len(corpora)
+    scores = np.concatenate([corpus.table.scores[corpus.used] for corpus in corpora])
+    found = difficulty_buckets(scores, curriculum.quantiles)
+    hard = difficulty(curriculum.quantiles)
+    buckets: list[np.ndarray | None] = []
+    levels: list[np.ndarray | None] = []
+    start = 0
+    for corpus in corpora:
+        own = np.zeros(len(corpus.table), np.int32)
+        own[corpus.used] = found[start : start + len(corpus.used)]
+        start += len(corpus.used)
+        buckets.append(own)
+        levels.append(hard[own].astype(np.float32))
+    return buckets, levels

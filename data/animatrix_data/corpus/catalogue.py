@@ -15,6 +15,8 @@ from animatrix_data.files import whole_file
 CATALOGUE_NAME = "clips.parquet"
 CLIPS_FOLDER = "clips"
 TIERS = ("S", "A", "B")
+BATCH = 1 << 13
+"""Clips read from a catalogue at a time."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,7 @@ class Catalogue:
     @property
     def digest(self) -> str:
         """SHA-256 over every column of every row in order: it changes when any of them does."""
-        digest = hashlib.sha256()
-        for row in self.rows:
-            digest.update(repr(tuple(getattr(row, name) for name in SCHEMA.names)).encode())
-            digest.update(b"\n")
-        return digest.hexdigest()
+        return _digest(tuple(getattr(row, name) for name in SCHEMA.names) for row in self.rows)
 
 
 def write_catalogue(folder: str | Path, rows: Iterable[ClipRow] | Sequence[ClipRow]) -> Catalogue:
@@ -161,20 +159,64 @@ def open_catalogue(folder: str | Path) -> pq.ParquetFile:
     return file
 
 
-def read_catalogue(folder: str | Path) -> Catalogue:
-    """Read the catalogue of the corpus at `folder`.
+def read_batches(folder: str | Path, names: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield columns of the catalogue of the corpus at `folder`, some thousand clips at a time.
 
     Raises ValueError where `open_catalogue` does, when it is damaged, or when a column has the
     wrong type.
     """
-    path = Path(folder) / CATALOGUE_NAME
+    path, schema = Path(folder) / CATALOGUE_NAME, pa.schema([SCHEMA.field(n) for n in names])
     with open_catalogue(folder) as file:
-        try:
-            table = file.read()
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{path} cannot be read as a catalogue.") from error
-    try:
-        records = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()
-    except (pa.ArrowException, ValueError) as error:
-        raise ValueError(f"{path} has a column of the wrong type ({error}).") from error
-    return Catalogue(Path(folder), tuple(ClipRow(**record) for record in records))
+        # Small batches on one thread: decoding ahead would hold more memory than what is made.
+        batches = file.iter_batches(BATCH, columns=list(names), use_threads=False)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (pa.ArrowException, OSError) as error:
+                raise ValueError(f"{path} cannot be read as a catalogue.") from error
+            if batch is None:
+                return
+            try:
+                table = pa.Table.from_batches([batch]).select(names).cast(schema)
+            except (pa.ArrowException, ValueError) as error:
+                raise ValueError(f"{path} has a column of the wrong type ({error}).") from error
+            yield table.combine_chunks()
+
+
+def read_columns(folder: str | Path, names: Sequence[str]) -> pa.Table:
+    """Return columns of the catalogue of the corpus at `folder`, all clips; raises as above."""
+    schema = pa.schema([SCHEMA.field(name) for name in names])
+    return pa.concat_tables([schema.empty_table(), *read_batches(folder, names)]).combine_chunks()
+
+
+def read_catalogue(folder: str | Path) -> Catalogue:
+    """Read the catalogue of the corpus at `folder`, an object a clip; raises as `read_batches`."""
+    rows = (
+        ClipRow(**record)
+        for batch in read_batches(folder, SCHEMA.names)
+        for record in batch.to_pylist()
+    )
+    return Catalogue(Path(folder), tuple(rows))
+
+
+def first_clip(folder: str | Path) -> ClipRow:
+    """Return the first clip of the corpus at `folder`; ValueError where it has none."""
+    for batch in read_batches(folder, SCHEMA.names):
+        return ClipRow(**batch.slice(0, 1).to_pylist()[0])
+    raise ValueError(f"the corpus {folder} holds no clips")
+
+
+def catalogue_digest(folder: str | Path) -> str:
+    """Return the digest of the catalogue at `folder` without an object a clip; raises as above."""
+    columns = (
+        [column.to_pylist() for column in batch.columns]
+        for batch in read_batches(folder, SCHEMA.names)
+    )
+    return _digest(row for batch in columns for row in zip(*batch, strict=True))
+
+
+def _digest(rows: Iterable[tuple[object, ...]]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(repr(row).encode() + b"\n")
+    return digest.hexdigest()

@@ -1,7 +1,7 @@
 """What a latent cache was made from, and how a cache of something else is told apart."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -119,18 +119,43 @@ def check_same(path: Path, asked: LatentMeta, found: LatentMeta) -> None:
     wanted, kept = asked.text, found.text
     if wanted and kept:
         check_digest(path, "by another text encoder", wanted.digest, kept.digest)
-    for what, one, other in (
+    wanted_and_kept = (
         ("latents", asked.dtype, found.dtype),
         ("clips fitted to", asked.fitted or "their own shapes", found.fitted or "their own shapes"),
         ("wordings", wanted.wordings if wanted else 0, kept.wordings if kept else 0),
         ("texts of at most so many tokens:", wanted and wanted.length, kept and kept.length),
         ("wordings drawn by seed", wanted and wanted.seed, kept and kept.seed),
         ("wordings perturbed by", wanted and wanted.rates, kept and kept.rates),
-    ):
+    )
+    _check_equal(path, wanted_and_kept)
+    if asked != found:
+        raise ValueError(f"{path} holds a latent cache of another shape or order of clips.")
+
+
+def check_fits(
+    path: Path, found: LatentMeta, fitted: str, text_length: int, rates: str | None
+) -> None:
+    """Raise ValueError where the cache at `path` cannot serve clips `fitted` so.
+
+    `text_length` and `rates` are those of the text states that are needed, None for rates where
+    none are.
+    """
+    wanted: list[tuple[str, object, object]] = [
+        ("clips fitted to", fitted or "their own shapes", found.fitted or "their own shapes")
+    ]
+    if rates is not None and found.text is not None:
+        length = found.text.length
+        wanted += [
+            ("texts of at most so many tokens:", text_length, length),
+            ("wordings perturbed by", rates, found.text.rates),
+        ]
+    _check_equal(path, wanted)
+
+
+def _check_equal(path: Path, wanted: Sequence[tuple[str, object, object]]) -> None:
+    for what, one, other in wanted:
         if one != other:
             raise ValueError(
                 f"The latent cache {path} holds {what} {other}, not {one}: encode into another "
                 "folder."
             )
-    if asked != found:
-        raise ValueError(f"{path} holds a latent cache of another shape or order of clips.")

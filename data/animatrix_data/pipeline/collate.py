@@ -18,6 +18,8 @@ MASK_CHANNELS = 4
 EXPERTS = 2
 ATTEMPTS = 32
 """Draws after which a block whose clips cannot be read is given up."""
+NAMED = 20
+"""Clips that are named one by one."""
 
 type Batch = dict[str, Any]
 type Tokenize = Callable[[Sequence[str]], np.ndarray]
@@ -47,6 +49,7 @@ class BadClips:
     """The clips that could not be read, named once each, with the samples they were drawn for."""
 
     def __init__(self) -> None:
+        self._left_out: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
         self._samples: Counter[str] = Counter()
 
@@ -58,18 +61,38 @@ class BadClips:
         self._reasons.setdefault(bad.clip, bad.reason)
         self._samples[bad.clip] += 1
 
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Note clips, by id with their reasons, that are never drawn."""
+        self._left_out |= reasons
+
     def lines(self) -> list[str]:
-        """Return a summary and a line a clip; nothing where all could be read."""
-        if not self._reasons:
-            return []
-        total = self._samples.total()
-        return [
-            f"{len(self)} clips could not be read: {total} samples show other clips of their block",
-            *(
-                f"  {clip}: {reason} (drawn {self._samples[clip]} times)"
-                for clip, reason in sorted(self._reasons.items())
-            ),
-        ]
+        """Return summaries and a line a clip, at most `NAMED`; nothing where all could be read."""
+        found = []
+        if self._reasons:
+            total = self._samples.total()
+            found.append(
+                f"{_clips(len(self))} could not be read: other clips of their block stand in for "
+                f"them in {total} samples"
+            )
+            drawn = self._samples
+            found += _named(
+                {k: f"{why} (drawn {drawn[k]} times)" for k, why in self._reasons.items()}
+            )
+        if self._left_out:
+            count = len(self._left_out)
+            found.append(f"{_clips(count)} {'was' if count == 1 else 'were'} left out from the start")
+            found += _named(self._left_out)
+        return found
+
+
+def _clips(count: int) -> str:
+    return f"{count} clip{'' if count == 1 else 's'}"
+
+
+def _named(reasons: Mapping[str, str]) -> list[str]:
+    lines = [f"  {clip}: {reason}" for clip, reason in sorted(reasons.items())]
+    more = len(lines) - NAMED
+    return lines if more <= 0 else [*lines[:NAMED], f"  … and {more} more"]
 
 
 class Collate:

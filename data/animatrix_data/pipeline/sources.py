@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +12,15 @@ from typing import Any, Protocol, cast
 import numpy as np
 import pyarrow as pa
 
-from animatrix_data.corpus.catalogue import Catalogue, ClipRow
-from animatrix_data.corpus.video import DecodeLimits, stream_video
+from animatrix_data.corpus.catalogue import SCHEMA, ClipRow, read_columns
+from animatrix_data.corpus.clip_files import ClipFiles
 from animatrix_data.pipeline.buckets import Bucket, fit_frames
 from animatrix_data.pipeline.conditioning import Perturbation, Wording, cached_wordings
 from animatrix_data.taxonomy import Directive, parse_directive, parse_tags, tag_arrays
 
 type Shape = tuple[int, int, int]
+
+TEXT_COLUMNS = ("id", "directive", "tags")
 
 
 class Rows(Protocol):
@@ -65,6 +66,10 @@ class FrameSource(Protocol):
     def meta(self) -> Rows:
         """Its rows; the shapes are those of the frames (T, H, W)."""
 
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Clip ids that are not read, and why."""
+
     def frames(self, row: int, count: int) -> np.ndarray:
         """Return the first `count` frames of a row, uint8 [count, H, W, 3]."""
 
@@ -80,35 +85,46 @@ class FrameRows:
 class DecodedFrames:
     """Frames decoded from a corpus as they are asked for, fitted to the shape of their row.
 
-    `shapes` are the clips' buckets or own shapes, None for a clip that is never drawn. Reading
-    raises ValueError where a clip is missing, cannot be decoded, or is too short.
+    `shapes` are the clips' buckets or own shapes, None for a clip that is never drawn; `skipped`
+    says of some clips, by id, why they cannot be used. Reading raises ValueError and OSError as
+    `ClipFiles.frames` does.
     """
 
-    def __init__(self, catalogue: Catalogue, shapes: Sequence[Shape | None]) -> None:
-        self._folder = catalogue.folder
-        self._paths = pa.array([row.path for row in catalogue], pa.string())
-        self.meta = FrameRows(tuple(row.id for row in catalogue), tuple(shapes))
+    def __init__(
+        self,
+        files: ClipFiles,
+        shapes: Sequence[Shape | None],
+        skipped: Mapping[str, str] | None = None,
+    ) -> None:
+        self._files, self.skipped = files, dict(skipped or {})
+        self.meta = FrameRows(files.ids, tuple(shapes))
 
     def frames(self, row: int, count: int) -> np.ndarray:
         """Return the first `count` frames of a row, uint8 [count, H, W, 3]."""
         bucket = self.meta.buckets[row]
         assert bucket is not None, "a clip without a bucket is never drawn"
-        path = Path(self._folder) / self._paths[row].as_py()
-        limits = DecodeLimits()
-        found = [convert() for _, convert in itertools.islice(stream_video(path, limits), count)]
-        if len(found) < count:
-            raise ValueError(f"{path} has {len(found)} frames, and {count} are needed")
-        return fit_frames(np.stack(found), Bucket(count, *bucket[1:]))
+        return fit_frames(self._files.frames(row, count), Bucket(count, *bucket[1:]))
 
 
 class ClipTexts:
     """The directives of a corpus' clips, as compact columns; parsed when they are asked for."""
 
-    def __init__(self, clips: Iterable[ClipRow]) -> None:
-        rows = [(row.id, row.directive, row.tags) for row in clips]
-        columns = list(zip(*rows, strict=True)) or [(), (), ()]
-        self._columns = [pa.array(column, pa.large_string()) for column in columns]
+    def __init__(self, clips: pa.Table) -> None:
+        self._columns = [
+            clips[name].cast(pa.large_string()).combine_chunks() for name in TEXT_COLUMNS
+        ]
         self._remember()
+
+    @classmethod
+    def read(cls, folder: str | Path) -> ClipTexts:
+        """Read those of the corpus at `folder`; raises ValueError as `read_catalogue` does."""
+        return cls(read_columns(folder, TEXT_COLUMNS))
+
+    @classmethod
+    def of(cls, rows: Sequence[ClipRow]) -> ClipTexts:
+        """Return those of `rows`."""
+        columns = {name: [getattr(row, name) for row in rows] for name in TEXT_COLUMNS}
+        return cls(pa.table(columns, pa.schema([SCHEMA.field(name) for name in TEXT_COLUMNS])))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_columns": self._columns}
@@ -189,8 +205,8 @@ class Feed:
 
     @cached_property
     def readable(self) -> np.ndarray:
-        """Bool [N]: which rows have a shape and were not skipped by an encoder."""
-        meta, skipped = self.reader.meta, getattr(self.reader, "skipped", {})
+        """Bool [N]: which rows have a shape and are not skipped."""
+        meta, skipped = self.reader.meta, self.reader.skipped
         rows = zip(meta.ids, meta.buckets, strict=True)
         return np.array([shape is not None and clip not in skipped for clip, shape in rows], bool)
 

@@ -47,19 +47,24 @@ class SubStage:
 
 
 def make_phases(
-    stages: Sequence[SubStage], sources: Sequence[Source], first: Ratio, last: Ratio
+    stages: Sequence[SubStage],
+    sources: Sequence[Sequence[Source]],
+    first: Ratio,
+    last: Ratio,
+    shares: tuple[float, ...] = (1.0,),
 ) -> tuple[Phase, ...]:
-    """Return the phases of a list of sub-stages, each of which draws from one of `sources`.
+    """Return the phases of a list of sub-stages, each of which draws from `sources` of its own.
 
-    The ratio of those that give none moves from `first` to `last`. Raises ValueError where there
-    are not as many sources as sub-stages, and as `Phase` does.
+    The ratio of those that give none moves from `first` to `last`; `shares` are those of every
+    sub-stage's sources. Raises ValueError where there are not as many lists of sources as
+    sub-stages, and as `Phase` does.
     """
     if len(stages) != len(sources):
         raise ValueError(f"{len(stages)} sub-stages cannot draw from {len(sources)} sources")
     moving = moving_ratio(first, last, len(stages)) if stages else ()
     return tuple(
-        Phase(stage.samples, stage.ratio or ratio, (source,))
-        for stage, ratio, source in zip(stages, moving, sources, strict=True)
+        Phase(stage.samples, stage.ratio or ratio, tuple(own), shares)
+        for stage, ratio, own in zip(stages, moving, sources, strict=True)
     )
 
 

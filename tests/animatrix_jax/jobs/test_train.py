@@ -164,3 +164,6 @@ def test_another_configs_checkpoint_is_refused(config: dict[str, Any], tmp_path:
     muon = short | {"steps": 2, "optimizer": {"kind": "muon"}}
     with pytest.raises(ValueError, match="does not fit this config"):
         train.run(config | {"settings": muon}, tmp_path)
+    other = short | {"steps": 2, "batch": 8}
+    with pytest.raises(ValueError, match="was begun with batches of 4 and goes on with them alone"):
+        train.run(config | {"settings": other}, tmp_path)

@@ -54,6 +54,9 @@ def test_round_trip(tmp_path: Path, dtype: str, memory_limit: int) -> None:
     assert cache.buckets == (TALL, WIDE)
 
 
+TEXT = TextMeta("text" * 8, wordings=2, length=40, width=3, rates="paper", seed=1)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -208,7 +211,7 @@ def test_what_is_no_cache_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("memory_limit", [0, 2**20])
 def test_a_lost_shard_is_an_error_and_never_zeros(tmp_path: Path, memory_limit: int) -> None:
-    text = TextMeta("encoder", 1, 4, 2)
+    text = dataclasses.replace(TEXT, wordings=1, width=2)
     meta = dataclasses.replace(META, text=text)
     cache = LatentCache.create(tmp_path / "cache", meta)
     for rows, shape in ((WIDE_ROWS, WIDE), (TALL_ROWS, TALL)):

@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 
@@ -56,6 +57,8 @@ class Latents:
 class Frames:
     """Frames that hold their row number."""
 
+    skipped: ClassVar[dict[str, str]] = {}
+
     def __init__(self, count=CLIPS):
         ids = tuple(f"clip{n}" for n in range(count))
         self.meta = SimpleNamespace(ids=ids, buckets=((17, 8, 8),) * count)
@@ -69,7 +72,7 @@ def tokenize(texts):
 
 
 def feed(reader, name="corpus", **rest) -> Feed:
-    return Feed(name, ClipTexts(corpus(len(reader.meta.ids))), reader, **rest)
+    return Feed(name, ClipTexts.of(corpus(len(reader.meta.ids))), reader, **rest)
 
 
 def select(feeds, seed=0, ratio=(0.2, 0.4, 0.4), weights=None, **rest) -> Selection:

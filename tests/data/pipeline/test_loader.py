@@ -320,10 +320,10 @@ def test_wrong_settings_are_refused(wrong, message):
 def test_what_does_not_belong_together_is_refused():
     reader = Latents([(5, 2, 2)] * CLIPS)
     with pytest.raises(ValueError, match="corpus has 13 clips, and what reads them 12"):
-        Feed("corpus", ClipTexts(corpus(CLIPS + 1)), reader)
+        Feed("corpus", ClipTexts.of(corpus(CLIPS + 1)), reader)
     rows = [*corpus(CLIPS - 1), ClipRow("late", "late.mp4", 17, 8.0, 8, 8, "0")]
     with pytest.raises(ValueError, match="clip 'late' of corpus has not been encoded"):
-        Feed("corpus", ClipTexts(rows), reader)
+        Feed("corpus", ClipTexts.of(rows), reader)
     with pytest.raises(ValueError, match="are fed"):
         make_loader(select(MIXED), ONE_SHAPE, LoaderSettings(8), tokenize)
 
@@ -331,8 +331,8 @@ def test_what_does_not_belong_together_is_refused():
 def test_a_clips_words_are_its_directive_or_its_tags():
     broken = ClipRow("c", "c.mp4", 17, 8.0, 8, 8, "0", directive="<tag> VFX: Rane")
     with pytest.raises(ValueError, match="clip 'c': VFX has no value 'Rane'"):
-        ClipTexts([broken])(0)
-    bare = ClipTexts([ClipRow("c", "c.mp4", 17, 8.0, 8, 8, "0", tags="VFX: Rain")])(0)
+        ClipTexts.of([broken])(0)
+    bare = ClipTexts.of([ClipRow("c", "c.mp4", 17, 8.0, 8, 8, "0", tags="VFX: Rain")])(0)
     assert str(bare.spec) == "VFX: Rain" and bare.text == ""
 
 
@@ -343,7 +343,7 @@ def test_the_latent_cache_is_a_source(tmp_path: Path):
     values = np.arange(4, dtype=np.float32)[:, None, None, None, None] * np.ones((1, 5, 2, 2, Z))
     cache.write(range(4), values, -values)
     cache.write_blank((5, 2, 2), np.full((5, 2, 2, Z), 0.5))
-    feeds = [Feed("corpus", ClipTexts(corpus(4)), LatentCache.open(tmp_path / "cache"))]
+    feeds = [Feed("corpus", ClipTexts.of(corpus(4)), LatentCache.open(tmp_path / "cache"))]
     batch = batches(LoaderSettings(8, threads=2), 1, feeds, ratio=(0, 0, 1))[0]
     assert batch["latents"].shape == (2, 4, 5, 2, 2, Z)
     assert batch["latents"].dtype == np.float16

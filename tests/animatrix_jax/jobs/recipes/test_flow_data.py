@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from animatrix_data.pipeline.conditioning import NO_PERTURBATION
+from animatrix_data.corpus.catalogue import read_catalogue, write_catalogue
+from animatrix_data.pipeline.conditioning import NO_PERTURBATION, Perturbation
 from animatrix_data.pipeline.stages import SubStage
 from animatrix_data.sampling.curriculum import Curriculum
-from animatrix_jax.jobs import draw
-from animatrix_jax.jobs.recipes.flow_data import Balance, FlowClips, FlowData
+from animatrix_jax.jobs import draw, encode
+from animatrix_jax.jobs.recipes.flow_corpus import Balance, Ingredient
+from animatrix_jax.jobs.recipes.flow_data import FlowClips, FlowData
 from animatrix_jax.runtime.model import load_model
 
 
@@ -32,7 +34,9 @@ def settings(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Flow
 
 def clips(settings: FlowData) -> FlowClips:
     model = load_model(settings.vae)
-    return FlowClips(settings, 3, model, model, 24, 2, referenced=True)
+    return FlowClips(
+        settings, 3, model, model, text_length=24, stride=8, experts=2, referenced=True
+    )
 
 
 def first(found: FlowClips, count: int = 2) -> list[dict[str, Any]]:
@@ -61,7 +65,7 @@ def test_sub_stages_follow_one_another_balanced_and_scheduled(settings: FlowData
         SubStage(None, 24, 5, settings.cache.with_name("large"), ratio=(0.0, 1.0, 0.0)),
     )
     found = clips(
-        replace(settings, substages=stages, balance=Balance(0.7), curriculum=Curriculum())
+        replace(settings, steps=32, substages=stages, balance=Balance(0.7), curriculum=Curriculum())
     )
     shapes = [batch["latents"].shape[2:5] for batch in islice(found.train(14), 4)]
     # Squares of the area of 16×28 pixels and of 24×43, on a grid of 8.
@@ -76,8 +80,9 @@ def test_a_torn_clip_is_named_when_the_run_ends(
 ) -> None:
     draw.run(tmp_path / "corpus", clips=8, size="32x32x5@8", seed=20, processes=1)
     found = clips(replace(settings, corpus=tmp_path / "corpus", cache=None))
-    for row in found.catalogue.rows[:3]:
-        found.catalogue.clip_path(row).write_bytes(b"torn")
+    catalogue = read_catalogue(tmp_path / "corpus")
+    for row in catalogue.rows[:3]:
+        catalogue.clip_path(row).write_bytes(b"torn")
     batches = found.train(0)
     assert all(np.isfinite(next(batches)["latents"]).all() for _ in range(4))
     capsys.readouterr()
@@ -89,7 +94,68 @@ def test_a_torn_clip_is_named_when_the_run_ends(
         first(clips(replace(settings, corpus=tmp_path / "corpus", cache=None, on_bad="raise")), 4)
 
 
+def test_a_cache_that_holds_more_than_is_needed_serves(
+    settings: FlowData, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = settings.cache.with_name("more")
+    corpus, model = settings.corpus, settings.vae
+    encode.run(corpus, model, folder, wordings=3, text_length=24, seed=5, dtype="bfloat16",
+               rates=settings.perturbation)  # fmt: skip
+    for text in ("live", "cached"):
+        batch = first(clips(replace(settings, cache=folder, text=text, wordings=2)), 1)[0]
+        assert batch["latents"].dtype == jnp.float32
+    with pytest.raises(ValueError, match="holds wordings perturbed by synonyms at 0, without"):
+        rates = Perturbation()
+        clips(replace(settings, cache=folder, text="cached", perturbation=rates))
+    with pytest.raises(ValueError, match="made by another VAE"):
+        clips(replace(settings, cache=folder, vae=Path("pocket")))
+
+
+def test_corpora_are_mixed_by_their_shares(settings: FlowData, tmp_path: Path) -> None:
+    draw.run(tmp_path / "more", clips=8, size="32x32x5@8", seed=90, processes=1)
+    further = Ingredient(corpus=tmp_path / "more", share=0.5)
+    found = clips(replace(settings, cache=None, mixture=(further,), steps=512))
+    blocks = [found._selection.draw(number) for number in range(200)]
+    assert 70 < sum(block.source for block in blocks) < 130
+    assert {int(clip) for block in blocks if block.source for clip in block.clips} == set(range(8))
+    assert {int(clip) for block in blocks if not block.source for clip in block.clips} == set(
+        range(6)
+    )
+    assert set(found.digests) == {"corpus", "mixture_1"}
+    stage = SubStage(None, 24, 5)
+    assert replace(further, cache=Path("kept")).cache_of(stage) == Path("kept/24x5")
+    with pytest.raises(ValueError, match=r"leave something of the corpus: they are 0\.5, 0\.5"):
+        replace(settings, mixture=(further, further))
+
+
+def test_a_clip_outside_the_vocabulary_is_left_out_and_named(
+    settings: FlowData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw.run(tmp_path / "corpus", clips=8, size="32x32x5@8", seed=20, processes=1)
+    rows = list(read_catalogue(tmp_path / "corpus").rows)
+    rows[0] = replace(rows[0], tags="VFX: Rane")
+    rows[1] = replace(rows[1], directive="<tag> VFX: Rane\n<summary> It rains.\n<description> So.")
+    write_catalogue(tmp_path / "corpus", rows)
+    found = clips(replace(settings, corpus=tmp_path / "corpus", cache=None))
+    batches = found.train(0)
+    assert all(np.isfinite(next(batches)["latents"]).all() for _ in range(4))
+    batches.close()
+    said = capsys.readouterr().err
+    assert f"  {rows[1].id}: VFX has no value 'Rane': near it are Rain (drawn" in said
+    assert f"1 clip was left out from the start\n  {rows[0].id}: VFX has no value 'Rane'" in said
+
+
 def test_what_contradicts_itself_is_refused(settings: FlowData) -> None:
+    with pytest.raises(ValueError, match="batch_size 6 does not divide a block of 64"):
+        replace(settings, batch=6)
+    assert replace(settings, batch=96, block=96).loader(0, 0, referenced=True).block == 96
+    with pytest.raises(ValueError, match="there is no stage 'QQ'"):
+        replace(settings, stage="QQ")
+    with pytest.raises(ValueError, match="held_out must be 1 or more"):
+        replace(settings, held_out=0)
+    stages = (SubStage(64, 16, 5, settings.cache),)
+    with pytest.raises(ValueError, match="hold 64 samples, and 8 steps of 4 are 32"):
+        replace(settings, substages=stages)
     with pytest.raises(ValueError, match="cached text states are kept beside cached latents"):
         clips(replace(settings, cache=None, text="cached"))
     with pytest.raises(ValueError, match="held_out 8 leaves nothing of the 8 clips of stage CT"):
