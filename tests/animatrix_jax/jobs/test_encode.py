@@ -213,7 +213,7 @@ def test_clips_are_fitted_to_the_buckets_of_a_substage(
     assert cache.meta.buckets == (None, (2, 8, 14))
     assert "fits no bucket: smaller than" in cache.skipped["clip0"]
     assert cache.read_latents(1).shape == (2, 8, 14, 4)
-    with pytest.raises(ValueError, match="clips fitted to edge 32 and 5 frames, not their own"):
+    with pytest.raises(ValueError, match="edge 32, 5 frames and sides of 8 px, not their own"):
         encode.run(catalogue.folder, model, tmp_path / "c")
 
 
