@@ -77,7 +77,7 @@ def build(folder: str, alpha: float) -> Costs:
 def _memory(key: str) -> float:
     """Return VmRSS or VmHWM (its peak) of this process in MB."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(key)).split()[1]) / 1024
+    return int(next(line for line in lines if line.startswith(key)).split()[1]) * 1024 / 1e6
 
 
 def _cost_table(costs: Costs, clips: int) -> Table:
