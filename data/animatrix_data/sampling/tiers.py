@@ -31,16 +31,24 @@ class Tiered(Protocol):
         """The length of every clip."""
 
 
+def effective_tiers(table: Tiered, shortest: float = SHORTEST) -> np.ndarray:
+    """Return the tiers uint8 [N] that clips count as, as places in `TIERS`.
+
+    It is a clip's label, but B where it is shorter than `shortest` seconds.
+    """
+    return np.where(table.seconds < shortest, np.uint8(TIERS.index("B")), table.tiers)
+
+
 def stage_rows(table: Tiered, stage: str, shortest: float = SHORTEST) -> np.ndarray:
     """Return the rows int64 [M] of `table` that serve `stage`: CT, SFT, QT or DPO, in order.
 
-    A clip shorter than `shortest` seconds counts as tier B whatever its label. Raises ValueError
-    for an unknown stage and for one that no clip serves.
+    Tiers are effective (`effective_tiers`). Raises ValueError for an unknown stage and for one that
+    no clip serves.
     """
     if stage not in STAGE_TIERS:
         raise ValueError(f"there is no stage {stage!r}{near(stage, STAGE_TIERS)}")
     wanted = STAGE_TIERS[stage]
-    tiers = np.where(table.seconds < shortest, TIERS.index("B"), table.tiers)
+    tiers = effective_tiers(table, shortest)
     rows = np.flatnonzero(np.isin(tiers, [TIERS.index(tier) for tier in wanted]))
     if not len(rows):
         raise ValueError(

@@ -6,13 +6,19 @@ import numpy as np
 import pytest
 
 from animatrix_data.corpus.catalogue import TIERS
-from animatrix_data.sampling.tiers import stage_rows
+from animatrix_data.sampling.tiers import effective_tiers, stage_rows
 
 LABELS = ("S", "A", "B", "S", "A", "B")
 CLIPS = SimpleNamespace(
     tiers=np.array([TIERS.index(tier) for tier in LABELS], np.uint8),
     seconds=np.array([4.0, 5.0, 5.0, 3.9, 2.0, 2.0], np.float32),
 )
+
+
+def test_short_clips_count_as_b():
+    assert [TIERS[tier] for tier in effective_tiers(CLIPS)] == ["S", "A", "B", "B", "B", "B"]
+    assert effective_tiers(CLIPS).dtype == np.uint8
+    np.testing.assert_array_equal(effective_tiers(CLIPS, 0.0), CLIPS.tiers)
 
 
 @pytest.mark.parametrize(

@@ -17,22 +17,29 @@ import animatrix_data.tfds as clips
 from animatrix_data.corpus.catalogue import Catalogue, ClipRow, write_catalogue
 from animatrix_data.corpus.video import decode_video, encode_video
 from animatrix_data.files import digest_file
+from animatrix_data.sampling.table import table_of
+from animatrix_data.sampling.tiers import SHORTEST, STAGE_TIERS
 from animatrix_data.taxonomy import parse_tags, tag_arrays
 from animatrix_data.tfds.animatrix_clips import animatrix_clips_dataset_builder as builder_module
+from animatrix_jax.jobs.recipes.flow_data import FlowData, split_rows
 
 TAGS = ("VideoStyle: Shinkai Style, CameraMotion: Pan left -> Zoom in", "VFX: Rain", "")
 HELD_OUT = 2
 
 
 def write_corpus(folder: Path, count: int = 7) -> Catalogue:
-    """Clips of 5 frames of 16×16, tags and what is known of them varying, every third tier B."""
+    """Clips of 5 frames of 16×16, tags and what is known of them varying, every third tier B.
+
+    The first of tier S and the second of tier A are shorter than 4 s.
+    """
     random = np.random.default_rng(0)
     rows = []
     for number in range(count):
         path = folder / "clips" / f"clip{number}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         frames = random.integers(0, 256, (5, 16, 16, 3), np.uint8)
-        encode_video(path, frames, 8)
+        fps = 8 if number in (0, 4) else 1
+        encode_video(path, frames, fps)
         tags = TAGS[number % 3]
         known: dict[str, Any] = {
             "caption": '{"a": "é"}',
@@ -47,7 +54,7 @@ def write_corpus(folder: Path, count: int = 7) -> Catalogue:
             id=f"clip{number}",
             path=f"clips/clip{number}.mp4",
             frames=5,
-            fps=8.0,
+            fps=float(fps),
             height=16,
             width=16,
             digest=digest_file(path),
@@ -96,14 +103,32 @@ def spoil(corpus: Catalogue, folder: Path, **changes: Any) -> Catalogue:
     return write_catalogue(folder, rows)
 
 
-def test_splits_are_those_of_training(corpus: Catalogue, data_dir: Path) -> None:
+def test_splits_are_the_first_and_the_last_clips(corpus: Catalogue, data_dir: Path) -> None:
     found = sources(corpus, data_dir)
     names = [row.id for row in corpus]
     assert ids(found["train"]) == names[:-HELD_OUT]
     assert ids(found["held_out"]) == names[-HELD_OUT:]
     fewer = sources(corpus, data_dir, tiers=("A", "S"), held_out=0)
     assert list(fewer) == ["train"]
-    assert ids(fewer["train"]) == [row.id for row in corpus if row.tier != "B"]
+    assert ids(fewer["train"]) == ["clip1", "clip3", "clip6"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "shortest"), [("CT", SHORTEST), ("SFT", SHORTEST), ("QT", SHORTEST), ("SFT", 0.5)]
+)
+def test_splits_are_those_that_training_makes(
+    corpus: Catalogue, data_dir: Path, stage: str, shortest: float
+) -> None:
+    settings = FlowData(
+        corpus=corpus.folder, cache=None, vae=Path(), text_encoder=Path(), steps=1, batch=2,
+        stage=stage, shortest=shortest, held_out=1,
+    )  # fmt: skip
+    options = {"tiers": STAGE_TIERS[stage], "held_out": 1, "shortest": shortest}
+    found = sources(corpus, data_dir, **options)
+    for split, rows in zip(
+        ("train", "held_out"), split_rows(table_of(corpus), settings), strict=True
+    ):
+        assert ids(found[split]) == [corpus[row].id for row in rows]
 
 
 def test_an_example_is_the_catalogue_row_and_its_file(corpus: Catalogue, data_dir: Path) -> None:
