@@ -4,7 +4,7 @@ It is drawn by the weights of eq. 2, as flags say, or as the training of a confi
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,17 @@ from animatrix_data.sampling.curriculum_plot import plot_curriculum
 from animatrix_data.sampling.plot import check_plot, write_plot
 from animatrix_data.sampling.report import BalanceReport, balance_report
 from animatrix_data.sampling.table import ClipTable, read_table
-from animatrix_data.sampling.tiers import SHORTEST, effective_tiers, stage_rows
+from animatrix_data.sampling.tiers import (
+    SHORTEST,
+    effective_tiers,
+    sound_rows,
+    split_stage,
+    stage_rows,
+)
 from animatrix_data.settings import build, near
 from animatrix_jax.evaluation.report import write_report
 from animatrix_jax.jobs.balance_tables import left_out_lines, show_balance
 from animatrix_jax.jobs.recipes.flow import FlowSettings
-from animatrix_jax.jobs.recipes.flow_data import split_rows
 from animatrix_jax.jobs.train import Experiment
 
 
@@ -31,9 +36,9 @@ from animatrix_jax.jobs.train import Experiment
 class Drawing:
     """What is drawn of a corpus, and how.
 
-    `rows` gives the rows of a table that are drawn, and those whose scores the curriculum ranks
-    (these and the held-out ones); `weigh` the weights of clips in so many draws. `minimum` is the
-    share that a pair is owed; `target`, `curriculum` and `samples` (draws) are None where nothing
+    `rows` gives the rows of a table that are meant, faulty and held-out ones among them, and those
+    that are drawn; `weigh` the weights of clips in so many draws. `minimum` is the share that a
+    pair is owed; `target`, `curriculum` and `samples` (draws) are None where nothing
     is said of them; `asked` is what the report's file keeps of it.
     """
 
@@ -89,8 +94,11 @@ def run(
     table = read_table(corpus)
     if not len(table):
         raise ValueError(f"the corpus {corpus} has no clips to balance")
-    rows, ranked = drawing.rows(table)
-    rows, left_out = _sound(table, rows, corpus)
+    chosen, rows = drawing.rows(table)
+    left_out = _faults(table, chosen)
+    if not len(rows):
+        clip, reason = next(iter(left_out.items()))
+        raise ValueError(f"no clip of {corpus} has tags that are right; of {clip!r}: {reason}")
     clips = table.take(rows)
     draws = (drawing.samples or len(clips)) if samples is None else samples
     if draws < 1:
@@ -106,7 +114,7 @@ def run(
     if plot is not None:
         write_plot(plot, report)
     if curriculum is not None and drawing.curriculum is not None:
-        buckets = np.zeros(len(table), np.int32)
+        buckets, ranked = np.zeros(len(table), np.int32), sound_rows(table, chosen)
         buckets[ranked] = difficulty_buckets(table.scores[ranked], drawing.curriculum.quantiles)
         plot_curriculum(curriculum, buckets[rows], weights, drawing.curriculum)
     return report
@@ -133,7 +141,7 @@ def _of_flags(
             chosen = stage_rows(table, stage)
         elif tiers is not None:
             chosen = _of_tiers(table, names, corpus)
-        return chosen, chosen
+        return chosen, sound_rows(table, chosen)
 
     def pool(clips: int, samples: int) -> Pool:
         return Pool(least, _most(epochs, samples, clips))
@@ -165,11 +173,10 @@ def _of_config(corpus: str | Path, config: Any, flags: Mapping[str, Any]) -> Dra
             f"the config is of recipe {experiment.recipe!r}: clips are weighed by recipe flow alone"
         )
     settings = build(FlowSettings, experiment.settings, "config.settings")
-    settings = replace(settings, corpus=Path(corpus))
 
     def rows(table: ClipTable) -> tuple[np.ndarray, np.ndarray]:
-        train, held_out = split_rows(table, settings)
-        return train, np.concatenate([train, held_out])
+        train, _ = split_stage(table, settings.stage, settings.held_out, settings.shortest)
+        return stage_rows(table, settings.stage, settings.shortest), train
 
     def weigh(clips: ClipTable, _: int) -> np.ndarray:
         if settings.balance is not None:
@@ -195,16 +202,10 @@ def _of_config(corpus: str | Path, config: Any, flags: Mapping[str, Any]) -> Dra
     )
 
 
-def _sound(
-    table: ClipTable, rows: np.ndarray, corpus: str | Path
-) -> tuple[np.ndarray, dict[str, str]]:
-    """Return the rows whose tags are right, and the ids of the others with what is wrong."""
-    faulty = np.isin(rows, list(table.faulty))
-    left_out = {table.id(row): table.faulty[row] for row in rows[faulty].tolist()}
-    if len(left_out) == len(rows):
-        clip, reason = next(iter(left_out.items()))
-        raise ValueError(f"no clip of {corpus} has tags that are right; of {clip!r}: {reason}")
-    return rows[~faulty], left_out
+def _faults(table: ClipTable, rows: np.ndarray) -> dict[str, str]:
+    """Return what is wrong with the faulty clips among `rows`, by id."""
+    faulty = rows[np.isin(rows, list(table.faulty))]
+    return {table.id(row): table.faulty[row] for row in faulty.tolist()}
 
 
 def _tier_names(tiers: str | None) -> list[str]:

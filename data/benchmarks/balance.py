@@ -28,7 +28,7 @@ from animatrix_data.sampling.selection import Phase, Selection, Source
 from animatrix_data.sampling.synthetic import CLIPS, long_tail_table, write_long_tail
 from animatrix_data.sampling.table import ClipTable, read_table
 
-BOUNDS = (None, 100.0, 30.0, 10.0)
+BOUNDS = (None, 50.0, 30.0, 20.0, 10.0)
 RATIO = (0.2, 0.4, 0.4)
 
 type Costs = list[tuple[str, float, float, float]]

@@ -1,5 +1,6 @@
 """Which clips serve which training stage (paper 3.5, 5): broad at first, then ever stricter."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ SHORTEST = 4.0
 
 
 class Tiered(Protocol):
-    """What is asked of clips: tiers as places in `TIERS` uint8 [N], seconds float32 [N]."""
+    """What is asked of clips: tiers as places in `TIERS` uint8 [N], seconds float32 [N], faults."""
 
     @property
     def tiers(self) -> np.ndarray:
@@ -29,6 +30,10 @@ class Tiered(Protocol):
     @property
     def seconds(self) -> np.ndarray:
         """The length of every clip."""
+
+    @property
+    def faulty(self) -> Mapping[int, str]:
+        """What is wrong with the rows that cannot be drawn."""
 
 
 def effective_tiers(table: Tiered, shortest: float = SHORTEST) -> np.ndarray:
@@ -56,3 +61,26 @@ def stage_rows(table: Tiered, stage: str, shortest: float = SHORTEST) -> np.ndar
             + ("" if "B" in wanted else f" and at least {shortest:g} s long")
         )
     return rows
+
+
+def sound_rows(table: Tiered, rows: np.ndarray) -> np.ndarray:
+    """Return those of `rows` that are not faulty, in order."""
+    return rows[~np.isin(rows, list(table.faulty))]
+
+
+def split_stage(
+    table: Tiered, stage: str, held_out: int, shortest: float = SHORTEST
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of a stage's clips to train on, and the last `held_out`, to measure on.
+
+    Faulty clips are in neither. Raises ValueError as `stage_rows` does, and where nothing is left
+    to train on.
+    """
+    rows = sound_rows(table, stage_rows(table, stage, shortest))
+    if not 0 <= held_out < len(rows):
+        raise ValueError(
+            f"held_out {held_out} leaves nothing of the {len(rows)} clips of stage {stage} to "
+            "train on"
+        )
+    first = len(rows) - held_out
+    return rows[:first], rows[first:]

@@ -172,8 +172,7 @@ def test_a_config_is_reported_as_its_training_draws(
     def serves(i: int, row: ClipRow) -> bool:
         return row.tier in "SA" if tiers == "any" else (row.tier if long(i) else "B") in tiers
 
-    rows = [i for i, row in enumerate(catalogue) if serves(i, row)][:-3]
-    rows = [i for i in rows if "Rane" not in catalogue[i].tags]
+    rows = [i for i, row in enumerate(catalogue) if serves(i, row) and "Rane" not in row.tags][:-3]
     table = read_table(mixed).take(np.array(rows))
     least = 0.1 if "minimum" in more else 0.0
     target = Target(S={"Miyazaki Style": 0.5}) if "target" in more else None

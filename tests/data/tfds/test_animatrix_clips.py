@@ -18,10 +18,9 @@ from animatrix_data.corpus.catalogue import Catalogue, ClipRow, write_catalogue
 from animatrix_data.corpus.video import decode_video, encode_video
 from animatrix_data.files import digest_file
 from animatrix_data.sampling.table import table_of
-from animatrix_data.sampling.tiers import SHORTEST, STAGE_TIERS
+from animatrix_data.sampling.tiers import SHORTEST, STAGE_TIERS, split_stage
 from animatrix_data.taxonomy import parse_tags, tag_arrays
 from animatrix_data.tfds.animatrix_clips import animatrix_clips_dataset_builder as builder_module
-from animatrix_jax.jobs.recipes.flow_data import FlowData, split_rows
 
 TAGS = ("VideoStyle: Shinkai Style, CameraMotion: Pan left -> Zoom in", "VFX: Rain", "")
 HELD_OUT = 2
@@ -119,16 +118,29 @@ def test_splits_are_the_first_and_the_last_clips(corpus: Catalogue, data_dir: Pa
 def test_splits_are_those_that_training_makes(
     corpus: Catalogue, data_dir: Path, stage: str, shortest: float
 ) -> None:
-    settings = FlowData(
-        corpus=corpus.folder, cache=None, vae=Path(), text_encoder=Path(), steps=1, batch=2,
-        stage=stage, shortest=shortest, held_out=1,
-    )  # fmt: skip
     options = {"tiers": STAGE_TIERS[stage], "held_out": 1, "shortest": shortest}
     found = sources(corpus, data_dir, **options)
-    for split, rows in zip(
-        ("train", "held_out"), split_rows(table_of(corpus), settings), strict=True
-    ):
-        assert ids(found[split]) == [corpus[row].id for row in rows]
+    train, held_out = split_stage(table_of(corpus), stage, 1, shortest)
+    assert ids(found["train"]) == [corpus[row].id for row in train]
+    assert ids(found["held_out"]) == [corpus[row].id for row in held_out]
+
+
+def test_a_clip_with_wrong_tags_is_in_no_split_as_in_training(
+    corpus: Catalogue, tmp_path: Path
+) -> None:
+    rows = [*corpus]
+    rows[6] = dataclasses.replace(rows[6], tags="VFX: Rane")
+    bad = write_catalogue(corpus.folder, rows)
+    try:
+        with pytest.warns(UserWarning, match="1 of 7 clips left out: clip 'clip6': .*Rane.*Rain"):
+            found = sources(bad, tmp_path)
+        split = split_stage(table_of(bad), "CT", HELD_OUT)
+        assert [ids(found["train"]), ids(found["held_out"])] == [
+            [bad[row].id for row in part] for part in split
+        ]
+        assert list(found["train"].dataset_info.metadata["skipped"]) == ["clip6"]
+    finally:
+        write_catalogue(corpus.folder, corpus.rows)
 
 
 def test_an_example_is_the_catalogue_row_and_its_file(corpus: Catalogue, data_dir: Path) -> None:

@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 
 from animatrix_data.corpus.catalogue import TIERS, Catalogue, ClipRow, read_catalogue
 from animatrix_data.sampling.table import table_of
-from animatrix_data.sampling.tiers import SHORTEST, effective_tiers
+from animatrix_data.sampling.tiers import SHORTEST, effective_tiers, sound_rows
 from animatrix_data.settings import near
 from animatrix_data.tfds.examples import clip_features, encode_clip
 
@@ -35,7 +35,8 @@ class CorpusConfig(tfds.core.BuilderConfig):
     """What one prepared dataset is made of; its name tells it from every other.
 
     The clips of `tiers`, of which none shorter than `shortest` seconds is above B, are taken in the
-    catalogue's order, and the last `held_out` of them make the split of that name, as in training.
+    catalogue's order, and the last `held_out` of them make the split of that name, as in training;
+    those whose tags are wrong are in neither split.
     `digest` is the corpus', whose first 16 digits, the tiers, the number held out and a `shortest`
     other than the paper's 4 s are the name.
     """
@@ -62,7 +63,7 @@ def corpus_config(
             raise ValueError(f"there is no tier {tier!r}{near(tier, TIERS)}")
     tiers = tuple(tier for tier in TIERS if tier in tiers)
     catalogue = read_catalogue(corpus)
-    count = len(_rows(catalogue, tiers, shortest))
+    count = len(_rows(catalogue, tiers, shortest)[0])
     if not 0 <= held_out < count:
         raise ValueError(
             f"held_out {held_out} leaves nothing of the {count} clips of tiers "
@@ -80,10 +81,16 @@ def corpus_config(
     )
 
 
-def _rows(catalogue: Catalogue, tiers: Sequence[str], shortest: float) -> list[ClipRow]:
-    counted = effective_tiers(table_of(catalogue), shortest)
-    wanted = np.isin(counted, [TIERS.index(tier) for tier in tiers])
-    return [catalogue[row] for row in np.flatnonzero(wanted).tolist()]
+def _rows(
+    catalogue: Catalogue, tiers: Sequence[str], shortest: float
+) -> tuple[list[ClipRow], dict[str, str]]:
+    """Return the clips of tiers, but for those whose tags are wrong: these by id, with why."""
+    table = table_of(catalogue)
+    wanted = [TIERS.index(tier) for tier in tiers]
+    rows = np.flatnonzero(np.isin(effective_tiers(table, shortest), wanted))
+    clips = [catalogue[row] for row in sound_rows(table, rows).tolist()]
+    faulty = rows[np.isin(rows, list(table.faulty))].tolist()
+    return clips, {table.id(row): f"clip {table.id(row)!r}: {table.faulty[row]}" for row in faulty}
 
 
 # Not a GeneratorBasedBuilder: past 1,000 MiB that one spills to disk through TensorFlow.
@@ -157,7 +164,8 @@ class Builder(tfds.core.ShardBasedBuilder):
         catalogue = read_catalogue(config.corpus)
         if catalogue.digest != config.digest:
             raise ValueError(f"the corpus {config.corpus} has changed since the builder was made")
-        rows = _rows(catalogue, config.tiers, config.shortest)
+        rows, faulty = _rows(catalogue, config.tiers, config.shortest)
+        self.info.metadata["skipped"].update(faulty)
         start = len(rows) - config.held_out
         splits = {"train": rows[:start], "held_out": rows[start:]}
         return {name: self._shards(catalogue, part) for name, part in splits.items() if part}
