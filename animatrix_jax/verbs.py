@@ -84,6 +84,7 @@ MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped mod
 
 LORA_STYLES = ("diffusers", "wan", "kohya")
 LATENT_DTYPES = ("float16", "bfloat16")
+STAGES = ("CT", "SFT", "QT", "DPO")
 SOLVERS = ("unipc", "dpmpp", "euler")
 
 VERBS = (
@@ -134,19 +135,27 @@ VERBS = (
         "animatrix balance runs/corpus --alpha 0.7 --plot balance.png",
         arguments=(Flag("corpus", "folder of the corpus", "folder"),),
         flags=(
-            Flag("alpha", "how far to flatten: 0 as found, 1 flattest", "number", 0.7),
+            Flag("alpha", "how far to flatten: 0 as found, 1 flattest (default: 0.7)", "number"),
             Flag(
                 "minimum",
-                "least share of the draws for every pair of style and content",
+                "least share of the draws for every pair of style and content (default: 0.0005)",
                 "number",
-                0.0005,
             ),
             Flag("epochs", "how often a clip may be drawn at most (default: no bound)", "number"),
-            Flag("samples", "draws to count epochs over (default: one a clip)", "whole"),
+            Flag(
+                "samples",
+                "draws to count epochs over (default: one a clip, or those of the config)",
+                "whole",
+            ),
             Flag("tiers", "tiers of the clips: S, S,A or S,A,B (default: all)"),
+            Flag("stage", "clips that serve this training stage", choices=STAGES),
             Flag("out", "the report to write, JSON", "file"),
             Flag("plot", "a picture of it: .png, .svg or .pdf", "file"),
             Flag("curriculum", "a picture of what is drawn as training goes on", "file"),
+        ),
+        config=Config(
+            "a flow experiment: show what its training draws, in place of what flags say",
+            required=False,
         ),
     ),
     Verb(

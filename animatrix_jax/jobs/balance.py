@@ -1,50 +1,82 @@
-"""`animatrix balance`: how a corpus is distributed, and as what the weights of eq. 2 draw it."""
+"""`animatrix balance`: how a corpus is distributed, and as what it is drawn.
 
-from dataclasses import asdict
+It is drawn by the weights of eq. 2, as flags say, or as the training of a config does.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from animatrix_data.corpus.catalogue import TIERS
 from animatrix_data.files import check_writable
-from animatrix_data.sampling.balance import ALPHA, Pool, balance_weights
-from animatrix_data.sampling.curriculum import Curriculum
+from animatrix_data.sampling.balance import ALPHA, Pool, Target, balance_weights, target_weights
+from animatrix_data.sampling.curriculum import Curriculum, difficulty_buckets
 from animatrix_data.sampling.curriculum_plot import plot_curriculum
 from animatrix_data.sampling.plot import check_plot, write_plot
-from animatrix_data.sampling.report import (
-    QUANTILES,
-    BalanceReport,
-    Group,
-    balance_report,
-)
+from animatrix_data.sampling.report import BalanceReport, balance_report
 from animatrix_data.sampling.table import ClipTable, read_table
-from animatrix_data.settings import near
-from animatrix_jax.evaluation.report import AXIS_NAMES, percent, show, write_report
+from animatrix_data.sampling.tiers import (
+    SHORTEST,
+    effective_tiers,
+    sound_rows,
+    split_stage,
+    stage_rows,
+)
+from animatrix_data.settings import build, near
+from animatrix_jax.evaluation.report import write_report
+from animatrix_jax.jobs.balance_tables import left_out_lines, show_balance
+from animatrix_jax.jobs.recipes.flow import FlowSettings
+from animatrix_jax.jobs.train import Experiment
 
-LEADERS = 4
-"""How many classes of an axis a table names; the JSON has all."""
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn of a corpus, and how.
+
+    `rows` gives the rows of a table that are meant, faulty and held-out ones among them, and those
+    that are drawn; `weigh` the weights of clips in so many draws. `minimum` is the share that a
+    pair is owed; `target`, `curriculum` and `samples` (draws) are None where nothing
+    is said of them; `asked` is what the report's file keeps of it.
+    """
+
+    name: str
+    rows: Callable[[ClipTable], tuple[np.ndarray, np.ndarray]]
+    weigh: Callable[[ClipTable, int], np.ndarray]
+    minimum: float
+    target: Target | None
+    curriculum: Curriculum | None
+    samples: int | None
+    asked: Mapping[str, Any]
 
 
 def run(
     corpus: str | Path,
-    alpha: float = ALPHA,
-    minimum: float = Pool.minimum,
+    alpha: float | None = None,
+    minimum: float | None = None,
     epochs: float | None = None,
     samples: int | None = None,
     tiers: str | None = None,
+    stage: str | None = None,
     out: str | Path | None = None,
     plot: str | Path | None = None,
     curriculum: str | Path | None = None,
+    config: Any = None,
 ) -> BalanceReport:
     """Print what balancing does to the corpus at `corpus`, and return it.
 
-    `alpha` is how far eq. 2 flattens; `minimum` the least share of the draws of every pair of
-    style and content; `epochs` the most effective epochs of any clip in `samples` draws (default:
-    as many as there are clips). `tiers` (S,A) keeps clips of these tiers. `out` gets the report as
-    JSON, `plot` as a picture (.png, .svg, .pdf); `curriculum` gets a picture of what eq. 16 draws
-    as training goes on. Raises ValueError with one sentence for no corpus, no clips, a number out
-    of range, an unknown tier, or a file that cannot be written.
+    `alpha` (0.7) is how far eq. 2 flattens; `minimum` (0.0005) the least share of the draws of
+    every pair of style and content; `epochs` the most effective epochs of any clip in `samples`
+    draws (default: as many as there are clips). `tiers` (S,A) keeps clips of these tiers, `stage`
+    those that serve a training stage; a clip shorter than 4 s is of tier B. In place of these five,
+    `config`, of a flow experiment, draws what its training does of `corpus`, in as many samples.
+    `out` gets the report as JSON, `plot` as a picture (.png, .svg, .pdf); `curriculum` gets a
+    picture of what eq. 16 draws as training goes on. Clips with tags outside the vocabulary are
+    left out and named. Raises ValueError with one sentence for no corpus, no clips, a number out of
+    range, an unknown tier or stage, a config that says the same as a flag, or a file that cannot be
+    written.
     """
     for picture in (plot, curriculum):
         if picture is not None:
@@ -52,40 +84,149 @@ def run(
     for path in (out, plot, curriculum):
         if path is not None:
             check_writable(path)
-    table = _of_tiers(read_table(corpus), tiers, corpus)
-    draws = len(table) if samples is None else samples
+    if config is None:
+        drawing = _of_flags(corpus, alpha, minimum, epochs, tiers, stage)
+    else:
+        flags = {"alpha": alpha, "minimum": minimum, "epochs": epochs, "tiers": tiers}
+        drawing = _of_config(corpus, config, flags | {"stage": stage})
+    if curriculum is not None and drawing.curriculum is None:
+        raise ValueError("--curriculum has nothing to show: the config has no curriculum")
+    table = read_table(corpus)
+    if not len(table):
+        raise ValueError(f"the corpus {corpus} has no clips to balance")
+    chosen, rows = drawing.rows(table)
+    left_out = _faults(table, chosen)
+    if not len(rows):
+        clip, reason = next(iter(left_out.items()))
+        raise ValueError(f"no clip of {corpus} has tags that are right; of {clip!r}: {reason}")
+    clips = table.take(rows)
+    draws = (drawing.samples or len(clips)) if samples is None else samples
     if draws < 1:
         raise ValueError(f"samples must be 1 or more, not {draws}")
-    pool = Pool(minimum, _most(epochs, draws, len(table)))
-    weights = balance_weights(table, alpha, pool)
-    report = balance_report(table, weights, draws, minimum)
-    _show(report, f"{report.clips:,} clips of {corpus}, alpha {alpha:g}")
+    weights = drawing.weigh(clips, draws)
+    report = balance_report(clips, weights, draws, drawing.minimum, drawing.target)
+    show_balance(report, f"{report.clips:,} clips of {corpus}, {drawing.name}")
+    for line in left_out_lines(left_out):
+        print(line)
     if out is not None:
-        asked = {"alpha": alpha, "pool": asdict(pool), "tiers": tiers, "samples": draws}
-        write_report(out, {"asked": asked, "report": report})
+        asked = {**drawing.asked, "samples": draws}
+        write_report(out, {"asked": asked, "report": report, "left_out": left_out})
     if plot is not None:
         write_plot(plot, report)
-    if curriculum is not None:
-        plot_curriculum(curriculum, table.scores, weights, Curriculum())
+    if curriculum is not None and drawing.curriculum is not None:
+        buckets, ranked = np.zeros(len(table), np.int32), sound_rows(table, chosen)
+        buckets[ranked] = difficulty_buckets(table.scores[ranked], drawing.curriculum.quantiles)
+        plot_curriculum(curriculum, buckets[rows], weights, drawing.curriculum)
     return report
 
 
-def _of_tiers(table: ClipTable, tiers: str | None, corpus: str | Path) -> ClipTable:
-    """Return the clips of some tiers; ValueError for an unknown tier or where none is left."""
-    if not len(table):
-        raise ValueError(f"the corpus {corpus} has no clips to balance")
-    if tiers is None:
-        return table
-    names = [name.strip().upper() for name in tiers.split(",")]
+def _of_flags(
+    corpus: str | Path,
+    alpha: float | None,
+    minimum: float | None,
+    epochs: float | None,
+    tiers: str | None,
+    stage: str | None,
+) -> Drawing:
+    """Return what the flags ask for; ValueError where two of them choose the clips."""
+    if tiers is not None and stage is not None:
+        raise ValueError("clips are chosen by --tiers or by --stage, not by both")
+    flat = ALPHA if alpha is None else alpha
+    least = Pool.minimum if minimum is None else minimum
+    names = _tier_names(tiers)
+
+    def rows(table: ClipTable) -> tuple[np.ndarray, np.ndarray]:
+        chosen = np.arange(len(table))
+        if stage is not None:
+            chosen = stage_rows(table, stage)
+        elif tiers is not None:
+            chosen = _of_tiers(table, names, corpus)
+        return chosen, sound_rows(table, chosen)
+
+    def pool(clips: int, samples: int) -> Pool:
+        return Pool(least, _most(epochs, samples, clips))
+
+    asked = {"alpha": flat, "minimum": least, "epochs": epochs, "tiers": tiers, "stage": stage}
+    return Drawing(
+        f"alpha {flat:g}" + ("" if stage is None else f", stage {stage}"),
+        rows,
+        lambda clips, samples: balance_weights(clips, flat, pool(len(clips), samples)),
+        least,
+        None,
+        Curriculum(),
+        None,
+        asked,
+    )
+
+
+def _of_config(corpus: str | Path, config: Any, flags: Mapping[str, Any]) -> Drawing:
+    """Return what the training of a config draws of `corpus`; ValueError where a flag says it too.
+
+    What an encoder would skip is not known here, nor the clips that fit no bucket of a sub-stage.
+    """
+    for name, value in flags.items():
+        if value is not None:
+            raise ValueError(f"what --{name} says is the config's to say: give one of the two")
+    experiment = build(Experiment, config)
+    if experiment.recipe != "flow":
+        raise ValueError(
+            f"the config is of recipe {experiment.recipe!r}: clips are weighed by recipe flow alone"
+        )
+    settings = build(FlowSettings, experiment.settings, "config.settings")
+
+    def rows(table: ClipTable) -> tuple[np.ndarray, np.ndarray]:
+        train, _ = split_stage(table, settings.stage, settings.held_out, settings.shortest)
+        return stage_rows(table, settings.stage, settings.shortest), train
+
+    def weigh(clips: ClipTable, _: int) -> np.ndarray:
+        if settings.balance is not None:
+            return settings.balance.weights(clips)
+        if settings.target is not None:
+            return target_weights(clips, settings.target)
+        return np.full(len(clips), 1 / len(clips))
+
+    names = [name for name in ("balance", "target") if getattr(settings, name) is not None]
+    how = f"by the config's {names[0]}" if names else "all alike"
+    parts = {name: getattr(settings, name) for name in ("balance", "target", "curriculum")}
+    asked = {name: None if part is None else asdict(part) for name, part in parts.items()}
+    least = 0.0 if settings.balance is None else settings.balance.minimum or 0.0
+    return Drawing(
+        f"stage {settings.stage}, {how}",
+        rows,
+        weigh,
+        least,
+        settings.target,
+        settings.curriculum,
+        settings.steps * settings.batch,
+        {"stage": settings.stage, "shortest": settings.shortest, **asked},
+    )
+
+
+def _faults(table: ClipTable, rows: np.ndarray) -> dict[str, str]:
+    """Return what is wrong with the faulty clips among `rows`, by id."""
+    faulty = rows[np.isin(rows, list(table.faulty))]
+    return {table.id(row): table.faulty[row] for row in faulty.tolist()}
+
+
+def _tier_names(tiers: str | None) -> list[str]:
+    """Return the names in a list such as 'S,A'; ValueError for one that is no tier."""
+    names = [] if tiers is None else [name.strip().upper() for name in tiers.split(",")]
     for name in names:
         if name not in TIERS:
             raise ValueError(f"there is no tier {name!r}{near(name, TIERS)}")
-    kept = np.flatnonzero(np.isin(table.tiers, [TIERS.index(name) for name in names]))
-    if not len(kept):
+    return names
+
+
+def _of_tiers(table: ClipTable, names: list[str], corpus: str | Path) -> np.ndarray:
+    """Return the rows of some tiers; ValueError where there are none."""
+    wanted = [TIERS.index(name) for name in names]
+    rows = np.flatnonzero(np.isin(effective_tiers(table), wanted))
+    if not len(rows):
+        long = "" if "B" in names else f" and at least {SHORTEST:g} s long"
         raise ValueError(
-            f"no clip of {corpus} is of tier {' or '.join(names)}: the weights sum to zero"
+            f"no clip of {corpus} is of tier {' or '.join(names)}{long}: the weights sum to zero"
         )
-    return table.take(kept)
+    return rows
 
 
 def _most(epochs: float | None, samples: int, clips: int) -> float | None:
@@ -98,96 +239,3 @@ def _most(epochs: float | None, samples: int, clips: int) -> float | None:
             f"{samples / clips:.3g} epochs or more"
         )
     return epochs * clips / samples
-
-
-def _show(report: BalanceReport, title: str) -> None:
-    show(_axis_table(report, title))
-    if report.combinations:
-        show(_combination_table(report))
-    if report.pairs.below_before or report.pairs.below_after or report.pairs.absent:
-        show(_pair_table(report))
-    show(_epoch_table(report))
-
-
-def _axis_table(report: BalanceReport, title: str) -> Table:
-    """Return the Gini of every axis and its most and least frequent classes."""
-    table = Table(
-        "", "classes", "Gini before", "after", "most frequent: before → after", "rarest",
-        "no label", title=title,
-    )  # fmt: skip
-    for axis in report.axes:
-        ends = axis.classes[:LEADERS], axis.classes[LEADERS:][-1:]
-        cells = ["\n".join(_share(group, report.clips) for group in some) for some in ends]
-        table.add_row(
-            f"[bold]{axis.axis} {AXIS_NAMES[axis.axis]}",
-            str(len(axis.classes)),
-            f"{axis.gini_before:.2f}",
-            f"{axis.gini_after:.2f}",
-            *cells,
-            str(axis.unlabelled),
-        )
-    return table
-
-
-def _share(group: Group, clips: int) -> str:
-    before, after = percent(group.clips / clips), percent(group.effective / clips)
-    return f"{' · '.join(group.names)} {before} → {after}"
-
-
-def _group_rows(table: Table, groups: tuple[Group, ...]) -> None:
-    for group in groups:
-        cells = f"{group.clips:,}", f"{group.effective:,.1f}", f"× {group.lift:.3g}"
-        table.add_row(*group.names, *cells)
-
-
-def _combination_table(report: BalanceReport) -> Table:
-    """Return the rarest combinations across axes and how far they are lifted."""
-    found = report.combinations
-    assert found is not None
-    table = Table(title="Rarest combinations of style, motion and camera")
-    for heading in ("style", "motion", "camera"):
-        table.add_column(heading)
-    for heading in ("clips", "effective clips", "lift"):
-        table.add_column(heading, justify="right")
-    _group_rows(table, found.rarest)
-    table.caption = (
-        f"of {found.count:,} combinations {found.ties:,} have {found.fewest}: lifted at least "
-        f"× {found.lift_least:.3g}, median × {found.lift_median:.3g}, mean × "
-        f"{found.lift_mean:.3g}; × 5 or more: {percent(found.lifted)}"
-    )
-    return table
-
-
-def _pair_table(report: BalanceReport) -> Table:
-    """Return the pairs of style and content that have fewer clips than the minimum."""
-    pairs, owed = report.pairs, report.pairs.minimum * report.clips
-    short = tuple(pair for pair in pairs.present if pair.clips < owed or pair.effective < owed)
-    table = Table(title=f"Pairs of style and content below {owed:,.3g} effective clips")
-    for heading in ("style", "content"):
-        table.add_column(heading)
-    for heading in ("clips", "effective clips", "lift"):
-        table.add_column(heading, justify="right")
-    _group_rows(table, short)
-    absent = ", ".join(" · ".join(names) for names in pairs.absent)
-    table.caption = (
-        f"of {len(pairs.present)} pairs with a clip {pairs.below_before} are below it before, "
-        f"{pairs.below_after} after; without a clip: {absent or 'none'}"
-    )
-    return table
-
-
-def _epoch_table(report: BalanceReport) -> Table:
-    """Return how often clips are drawn."""
-    epochs = report.epochs
-    table = Table(title=f"Effective epochs of a clip in {epochs.samples:,} draws")
-    headings = {0.0: "least", 0.5: "median", 1.0: "most"}
-    table.add_column("")
-    for share in QUANTILES:
-        table.add_column(headings.get(share, f"{100 * share:g} %"), justify="right")
-    table.add_row("before", *[f"{epochs.before:.3g}"] * len(QUANTILES))
-    table.add_row("after", *(f"{value:.3g}" for value in epochs.quantiles))
-    table.caption = (
-        f"different clips among the draws: {epochs.distinct_before:,.0f} before, "
-        f"{epochs.distinct:,.0f} after"
-    )
-    return table

@@ -35,11 +35,15 @@ def run_loop(
     """Train from the state's own step to `total_steps` and return the last state.
 
     `batches(start)` yields the batch of step `start`, `start + 1`, …; a metric is fetched one step
-    after it was computed, so that the device never waits for the log.
+    after it was computed, so that the device never waits for the log. Beside the metrics of a step
+    stands `data_wait_seconds`: how long the loop waited for its batch and for those since the step
+    that was logged before it.
     """
     start = int(state.step)
     source = batches(start)
-    pending: tuple[int, Metrics] | None = None
+    pending: tuple[int, Metrics, float] | None = None
+    # Seconds waited: for all batches so far, and up to the last step that was logged.
+    waited = logged = 0.0
     with ticking(label, settings.total_steps - start) as ticker:
         for index in range(start, settings.total_steps + 1):
             last = index == settings.total_steps
@@ -51,17 +55,20 @@ def run_loop(
                 break
             began = time.monotonic()
             batch = next(source)
-            waited = time.monotonic() - began
+            # What is logged below is the step before: its sum, kept with it, has not this wait.
+            waited += time.monotonic() - began
             state, metrics = step(state, batch)
             note = ""
             if pending is not None and pending[0] % settings.log_every == 0:
                 values = _fetch(pending[1])
-                telemetry.write(pending[0], values | {"data_wait_seconds": waited})
+                telemetry.write(pending[0], values | {"data_wait_seconds": pending[2] - logged})
+                logged = pending[2]
                 note = f"loss {values['loss']:.4f}"
             ticker.advance(note=note)
-            pending = (index, metrics)
+            pending = (index, metrics, waited)
     if pending is not None:
-        telemetry.write(pending[0], _fetch(pending[1]))
+        values = _fetch(pending[1])
+        telemetry.write(pending[0], values | {"data_wait_seconds": pending[2] - logged})
     telemetry.flush()
     return state
 

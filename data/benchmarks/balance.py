@@ -28,7 +28,7 @@ from animatrix_data.sampling.selection import Phase, Selection, Source
 from animatrix_data.sampling.synthetic import CLIPS, long_tail_table, write_long_tail
 from animatrix_data.sampling.table import ClipTable, read_table
 
-BOUNDS = (None, 100.0, 30.0, 10.0)
+BOUNDS = (None, 50.0, 30.0, 20.0, 10.0)
 RATIO = (0.2, 0.4, 0.4)
 
 type Costs = list[tuple[str, float, float, float]]
@@ -77,7 +77,7 @@ def build(folder: str, alpha: float) -> Costs:
 def _memory(key: str) -> float:
     """Return VmRSS or VmHWM (its peak) of this process in MB."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(key)).split()[1]) / 1024
+    return int(next(line for line in lines if line.startswith(key)).split()[1]) * 1024 / 1e6
 
 
 def _cost_table(costs: Costs, clips: int) -> Table:
@@ -95,7 +95,7 @@ def _cost_table(costs: Costs, clips: int) -> Table:
 def _effect_table(clips: ClipTable, alpha: float) -> Table:
     title = f"Weights with alpha {alpha:g} and the pool, by bound on a clip's draws"
     table = Table("bound", title=title)
-    for heading in ("Gini S", "M", "C", "V", "rarest pair", "lift", "mean", "≥ 5", "worth"):
+    for heading in ("Gini S", "M", "C", "V", "pair", "lift", "mean", "≥ 5", "worth"):
         table.add_column(heading, justify="right")
     even = np.full(len(clips), 1 / len(clips))
     ways = {"as found": even}
@@ -109,17 +109,17 @@ def _effect_table(clips: ClipTable, alpha: float) -> Table:
         table.add_row(
             name,
             *(f"{axis.gini_after:.2f}" for axis in report.axes),
-            f"{pair.clips:,} → {pair.effective:,.0f}",
-            f"× {found.lift_median:.1f}",
-            f"× {found.lift_mean:.1f}",
+            f"{pair.effective:,.0f}",
+            f"{found.lift_median:.1f}",
+            f"{found.lift_mean:.1f}",
             f"{found.lifted:.0%}",
-            f"{1 / (weights**2).sum() / len(clips):.1%}",
+            f"{100 / (weights**2).sum() / len(clips):.3g}%",
         )
     table.caption = (
-        f"rarest pair of style and content: clips → effective clips; lift: of the {found.ties} of "
-        f"{found.count:,} combinations of style, motion and camera that have {found.fewest} clip, "
-        "the median, the mean, and the share lifted 5 times or more; worth: Kish's effective "
-        "sample size, as a share of the clips"
+        "pair: effective clips of the rarest pair of style and content; lift: of the "
+        f"{found.ties} of {found.count:,} combinations of style, motion and camera that have "
+        f"{found.fewest} clip, the median, the mean, and the share lifted 5 times or more; worth: "
+        "Kish's effective sample size, as a share of the clips"
     )
     return table
 

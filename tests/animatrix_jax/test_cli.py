@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from animatrix_data.sampling.tiers import STAGE_TIERS
 from animatrix_jax import cli, verbs
 from animatrix_jax.convert.layouts import LAYOUTS
 from animatrix_jax.convert.lora import STYLES
@@ -91,6 +92,7 @@ def test_choices_are_what_the_rooms_know() -> None:
     assert set(verbs.SOLVERS) == set(SOLVERS)
     assert set(verbs.LAYOUTS) == set(LAYOUTS)
     assert set(verbs.LORA_STYLES) == set(STYLES)
+    assert set(verbs.STAGES) == set(STAGE_TIERS)
 
 
 def test_a_flag_may_have_another_name_than_its_argument(calls: list[dict[str, Any]]) -> None:

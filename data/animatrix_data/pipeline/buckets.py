@@ -17,7 +17,6 @@ from animatrix_data.corpus.ingest import crop_box, fit
 
 ASPECTS = ("16:9", "4:3", "1:1", "3:4", "9:16")
 UPSCALE = 1.25
-NAMED = 3
 
 type Shape = tuple[int, int, int]
 """Frames, height and width of a clip."""
@@ -77,16 +76,6 @@ def _whole(side: float, stride: int) -> int:
     return max(1, round(side / stride)) * stride
 
 
-def assign(shape: Shape, buckets: Sequence[Bucket], upscale: float = UPSCALE) -> int:
-    """Return the place of the bucket that a clip of `shape` is fitted to, or −1.
-
-    It is the nearest in aspect, then the longest, of those with no more frames than the clip has;
-    a clip that it would enlarge more than `upscale` times has none.
-    """
-    place, _ = _assign(shape, buckets, upscale)
-    return place
-
-
 def _assign(shape: Shape, buckets: Sequence[Bucket], upscale: float) -> tuple[int, str]:
     """Return the bucket's place and an empty text, or −1 and why there is none."""
     frames, height, width = shape
@@ -117,17 +106,6 @@ class Assigned:
     places: np.ndarray
     left_out: dict[str, np.ndarray]
 
-    def describe(self, ids: Sequence[str]) -> str:
-        """Return one sentence on what is left out, an empty text where nothing is."""
-        if not self.left_out:
-            return ""
-        parts = []
-        for reason, rows in self.left_out.items():
-            names = ", ".join(str(ids[row]) for row in rows[:NAMED])
-            parts.append(f"{len(rows)} {reason} ({names}{', …' if len(rows) > NAMED else ''})")
-        count = sum(len(rows) for rows in self.left_out.values())
-        return f"{count} of {len(self.places)} clips fit no bucket: {'; '.join(parts)}"
-
 
 def assign_clips(
     shapes: np.ndarray,
@@ -137,7 +115,9 @@ def assign_clips(
 ) -> Assigned:
     """Assign N clips at once, by the distinct shapes that they have (`ClipTable`'s columns).
 
-    `shapes` int [N] are places in `shape_sizes`. Raises ValueError when no clip fits.
+    `shapes` int [N] are places in `shape_sizes`. A clip goes to the nearest bucket in aspect, then
+    the longest, of those with no more frames than it has, unless that would enlarge it more than
+    `upscale` times. Raises ValueError when no clip fits.
     """
     found = [_assign(shape, buckets, upscale) for shape in shape_sizes]
     by_shape = np.array([place for place, _ in found], np.int32)

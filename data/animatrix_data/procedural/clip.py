@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from animatrix_data.caption.schema import StructuredCaption
 from animatrix_data.procedural.captions import structured_caption, write_directive
-from animatrix_data.procedural.content import FREE, Staging, sample_content
+from animatrix_data.procedural.content import FREE, Staging, content_class, sample_content
 from animatrix_data.procedural.faults import Fault, conflict, ratings
 from animatrix_data.procedural.sampler import check_drawable
 from animatrix_data.procedural.scene import Scene, Size
@@ -27,8 +27,8 @@ class DrawnClip:
     """A drawn clip.
 
     frames: uint8 [T, H, W, 3]; truth: JSON-able (keypoints per frame in pixels, camera path in
-    pixels, deformation in [0, 1], faults, ratings 1–5, content, seed, size); content: the class
-    of the scene (its place).
+    pixels, deformation in [0, 1], faults, ratings 1–5, content, seed, size); content: the content
+    class, of which the truth has the place.
     """
 
     frames: NDArray[np.uint8]
@@ -73,7 +73,7 @@ def draw_clip(
     return DrawnClip(
         frames=frames,
         truth=truth,
-        content=content.place,
+        content=content_class(content.place),
         caption=structured_caption(spec, content, seed),
         directive=write_directive(spec, content, seed),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from animatrix_data.corpus.catalogue import ClipRow
-from animatrix_data.procedural.content import PLACES, Staging, content_class, sample_content
+from animatrix_data.procedural.content import Staging, content_class, sample_content
 from animatrix_data.procedural.faults import Fault
 from animatrix_data.procedural.sampler.drawable import DRAWABLE
 from animatrix_data.procedural.sampler.long_tail import (
@@ -35,7 +35,7 @@ BINS = 10
 class Described:
     """One clip as a report counts it; a score is None where nobody knows it.
 
-    content: the class of its place, or the genre that footage has.
+    content: its content class, or the genre that footage has.
     """
 
     spec: ProductionSpec
@@ -62,7 +62,7 @@ def describe_row(row: ClipRow) -> Described:
     faults = json.loads(row.truth).get("faults", []) if row.truth else []
     return Described(
         parse_tags(row.tags) if row.tags else ProductionSpec(),
-        content_class(row.content) if row.content in PLACES else row.content,
+        row.content,
         row.deformation,
         row.motion_amplitude,
         tuple(fault["kind"] for fault in faults),

@@ -198,10 +198,7 @@ def target_weights(table: ClipTable, target: Target) -> np.ndarray:
     [0, 1] or summing to more than 1, a share for what no clip has, and for parts of a target that
     contradict one another.
     """
-    weights = balance_weights(table, target.alpha)
-    parts = [_axis_part(table, axis, getattr(target, axis)) for axis in AXES
-             if getattr(target, axis)]  # fmt: skip
-    parts += [_combination_part(table, combination) for combination in target.combinations]
+    weights, parts = balance_weights(table, target.alpha), _parts(table, target)
     if not parts:
         return weights
     # Clips that are alike to every part are scaled alike: rake these cells, not the clips.
@@ -215,18 +212,57 @@ def target_weights(table: ClipTable, target: Target) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """One thing that a target names: the share of the draws that is wanted, and those it has.
+
+    `before` is its share without weights, `after` with them.
+    """
+
+    name: str
+    wanted: float
+    before: float
+    after: float
+
+
+def asked_shares(table: ClipTable, target: Target, weights: np.ndarray) -> tuple[Asked, ...]:
+    """Return what `weights` (float64 [N], of any sum) give to all that a target names.
+
+    Raises ValueError as `target_weights` does for the target's names and shares.
+    """
+    even = np.full(len(table), 1 / len(table))
+    asked = []
+    for part in _parts(table, target):
+        before, after = part.found(even), part.found(weights / weights.sum())
+        for place in part.named:
+            share = float(part.shares[place])
+            asked.append(Asked(part.names[place], share, float(before[place]), float(after[place])))
+    return tuple(asked)
+
+
+@dataclass(frozen=True)
 class _Part:
-    """One thing asked: clips (or cells) fall into classes, each with a name and a share."""
+    """One thing asked: clips (or cells) fall into classes, each with a name and a share.
+
+    `named` are the places of those that the target names; the others are the rest.
+    """
 
     codes: np.ndarray
     names: tuple[str, ...]
     shares: np.ndarray
+    named: range
 
     def of(self, rows: np.ndarray) -> _Part:
-        return _Part(self.codes[rows], self.names, self.shares)
+        return _Part(self.codes[rows], self.names, self.shares, self.named)
 
     def found(self, masses: np.ndarray) -> np.ndarray:
         return np.bincount(self.codes, masses, minlength=len(self.shares))
+
+
+def _parts(table: ClipTable, target: Target) -> list[_Part]:
+    """Return what a target asks for, axis by axis, then its combinations."""
+    parts = [_axis_part(table, axis, getattr(target, axis)) for axis in AXES
+             if getattr(target, axis)]  # fmt: skip
+    return parts + [_combination_part(table, combination) for combination in target.combinations]
 
 
 def _axis_part(table: ClipTable, axis: str, shares: Mapping[str, float]) -> _Part:
@@ -244,7 +280,8 @@ def _axis_part(table: ClipTable, axis: str, shares: Mapping[str, float]) -> _Par
         raise ValueError(f"the target's shares on axis {axis} sum to {1 - rest:g}, more than 1")
     names = (*(f"{axis} {name!r}" for name in shares), f"the rest of axis {axis}")
     all_shares = np.array([*shares.values(), rest if rest > 1e-9 else 0.0])
-    return _checked(_Part(owners[table.labels[:, place]], names, all_shares))
+    part = _Part(owners[table.labels[:, place]], names, all_shares, range(len(shares)))
+    return _checked(part)
 
 
 def _combination_part(table: ClipTable, combination: Combination) -> _Part:
@@ -258,7 +295,7 @@ def _combination_part(table: ClipTable, combination: Combination) -> _Part:
         inside &= np.isin(table.labels[:, AXES.index(axis)], np.concatenate(classes))
     shares = np.array([1 - combination.share, combination.share])
     names = (f"all but {combination}", str(combination))
-    return _checked(_Part(inside.astype(np.int64), names, shares))
+    return _checked(_Part(inside.astype(np.int64), names, shares, range(1, 2)))
 
 
 def _check_share(name: str, share: float) -> None:

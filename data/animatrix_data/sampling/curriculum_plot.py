@@ -13,7 +13,6 @@ from animatrix_data.sampling.curriculum import (
     MOST_TAGS,
     Curriculum,
     difficulty,
-    difficulty_buckets,
     drawn_shares,
     prompt_complexity,
 )
@@ -33,9 +32,9 @@ GOOD = "#2f7d5b"
 
 
 def plot_curriculum(
-    path: str | Path, scores: np.ndarray, weights: np.ndarray, curriculum: Curriculum
+    path: str | Path, buckets: np.ndarray, weights: np.ndarray, curriculum: Curriculum
 ) -> None:
-    """Draw what is drawn of clips with `scores` float [N, 3] and static `weights` [N].
+    """Draw what is drawn of clips with difficulty `buckets` int [N] and static `weights` [N].
 
     It shows the shares of the draws by difficulty, the mean quantile of each score beside the one
     without a curriculum, and how many tags and full texts prompts have. Raises ValueError where
@@ -47,7 +46,6 @@ def plot_curriculum(
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    buckets = difficulty_buckets(scores, curriculum.quantiles)
     shares = drawn_shares(buckets, weights, curriculum, PROGRESS)
     plain = np.bincount(buckets, weights, minlength=shares.shape[1])
     style: Any = STYLE | {"axes.spines.left": True, "axes.edgecolor": SOFT, "axes.grid": False}

@@ -8,20 +8,18 @@ import numpy as np
 
 from animatrix_data.settings import near
 
-PURPOSES = (
-    "block",
-    "clip",
-    "task",
-    "mode",
-    "drop",
-    "synonym",
-    "conflict",
-    "summary",
-    "density",
-    "wording",
-    "redraw",
-)
-"""What a draw is for; its place is part of the Philox key, so the list only grows at its end."""
+PURPOSES = {
+    "block": 0,
+    "mode": 3,
+    "drop": 4,
+    "synonym": 5,
+    "conflict": 6,
+    "summary": 7,
+    "density": 8,
+    "wording": 9,
+    "redraw": 10,
+}
+"""What a draw is for, and its number in the Philox key: no number is ever another purpose's."""
 
 
 def block_generator(seed: int, block: int, purpose: str) -> np.random.Generator:
@@ -33,6 +31,6 @@ def block_generator(seed: int, block: int, purpose: str) -> np.random.Generator:
         raise ValueError(f"no random numbers are for {purpose!r}{near(purpose, PURPOSES)}")
     if block < 0:
         raise ValueError(f"blocks are counted from 0, and {block} is asked for")
-    key = np.array([seed % 2**64, PURPOSES.index(purpose)], np.uint64)
+    key = np.array([seed % 2**64, PURPOSES[purpose]], np.uint64)
     counter = np.array([0, block, 0, 0], np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=counter))

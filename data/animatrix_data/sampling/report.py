@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from animatrix_data.sampling.balance import UNKNOWN_CONTENT, pair_codes
+from animatrix_data.sampling.balance import (
+    UNKNOWN_CONTENT,
+    Asked,
+    Target,
+    asked_shares,
+    pair_codes,
+)
 from animatrix_data.sampling.table import AXES, ClipTable
 from animatrix_data.statistics import gini
 
@@ -104,23 +110,28 @@ class Epochs:
 
 @dataclass(frozen=True)
 class BalanceReport:
-    """What weights do to a corpus of `clips` clips."""
+    """What weights do to a corpus of `clips` clips, and to what a target names, if there is one."""
 
     clips: int
     axes: tuple[AxisBalance, ...]
     combinations: Combinations | None
     pairs: Pairs
     epochs: Epochs
+    target: tuple[Asked, ...] = ()
 
 
 def balance_report(
-    table: ClipTable, weights: np.ndarray, samples: int, minimum: float
+    table: ClipTable,
+    weights: np.ndarray,
+    samples: int,
+    minimum: float,
+    target: Target | None = None,
 ) -> BalanceReport:
     """Return what weights (shares of the draws, float64 [N]) do to a corpus.
 
     samples: draws that effective epochs are counted over; minimum: the share of the draws that a
-    (style, content) pair is to have. Raises ValueError for an empty table, fewer than one draw, or
-    weights that sum to zero.
+    (style, content) pair is to have; target: what the weights are to meet. Raises ValueError for an
+    empty table, fewer than one draw, weights that sum to zero, or names that are no classes.
     """
     if not len(table):
         raise ValueError("there are no clips to report on")
@@ -136,6 +147,7 @@ def balance_report(
         combinations=_combinations(table, weights),
         pairs=_pairs(table, weights, minimum),
         epochs=_epochs(weights, samples),
+        target=() if target is None else asked_shares(table, target, weights),
     )
 
 

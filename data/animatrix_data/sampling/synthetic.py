@@ -79,7 +79,7 @@ class _Items:
 
 def long_tail_table(clips: int = CLIPS, seed: int = 0) -> ClipTable:
     """Return the table of a long-tail corpus; the same seed gives the same one."""
-    return build_table(long_tail_batches(clips, seed))
+    return build_table(long_tail_batches(clips, seed), clips)
 
 
 def write_long_tail(folder: str | Path, clips: int = CLIPS, seed: int = 0) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -102,7 +103,8 @@ def read_table(folder: str | Path) -> ClipTable:
     # Small batches on one thread: decoding ahead would hold more memory than the table does.
     batches = file.iter_batches(_BATCH, columns=_SCHEMA.names, use_threads=False)
     try:
-        table = build_table(_typed(pa.Table.from_batches([batch]), path) for batch in batches)
+        tables = (_typed(pa.Table.from_batches([batch]), path) for batch in batches)
+        table = build_table(tables, file.metadata.num_rows)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} cannot be read as a catalogue ({error}).") from error
     ids = table.ids.take(pc.sort_indices(table.ids))
@@ -124,7 +126,7 @@ def _typed(batch: pa.Table, path: Path) -> pa.Table:
 def table_of(catalogue: Catalogue) -> ClipTable:
     """Return the table of a catalogue that is read already, as `read_table` does."""
     columns = {name: [getattr(row, name) for row in catalogue.rows] for name in _SCHEMA.names}
-    return build_table([pa.table(columns, schema=_SCHEMA)])
+    return build_table([pa.table(columns, schema=_SCHEMA)], len(catalogue))
 
 
 def dominant_movement(moves: Sequence[Tag]) -> str:
@@ -235,58 +237,52 @@ class _TagReader:
         return self.members[axis].code(tuple(dict.fromkeys(map(print_value, tags))))
 
 
-def build_table(batches: Iterable[pa.Table]) -> ClipTable:
-    """Return the table of the rows of batches with a catalogue's columns, of their types.
+def build_table(batches: Iterable[pa.Table], clips: int) -> ClipTable:
+    """Return the table of the rows of batches with a catalogue's columns; they are `clips` in all.
 
-    Raises ValueError for a clip that cannot be, naming it; one whose tags are outside the
-    vocabulary is `faulty`.
+    Raises ValueError for a clip that cannot be, naming it, and for more than 32,767 contents; a
+    clip whose tags are outside the vocabulary is `faulty`.
     """
     reader, contents, shapes = _TagReader(), _Interned[str](), _Interned[tuple[int, int, int]]()
     ids: list[pa.Array] = []
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in _ROW_ARRAYS}
+    # Written in place: parts joined at the end would be held twice.
+    codes: np.ndarray = np.empty((clips, len(AXES)), np.int32)
+    content, tiers = np.empty(clips, np.int16), np.empty(clips, np.uint8)
+    scores = np.empty((clips, len(_SCORES)), np.float32)
+    seconds, shape_codes = np.empty(clips, np.float32), np.empty(clips, np.int32)
+    start = 0
     for batch in batches:
         batch = batch.select(_SCHEMA.names).combine_chunks()
         _check(batch)
         part = {name: batch[name].combine_chunks() for name in _SCHEMA.names}
-        sizes = np.stack([part[name].to_numpy() for name in ("frames", "height", "width")], 1)
-        different, places = np.unique(sizes, axis=0, return_inverse=True)
-        shape_codes: np.ndarray = np.array(
-            [shapes.code(tuple(size)) for size in different.tolist()], np.int32
-        )
-        scores = [part[name].cast(pa.float64()).to_numpy(zero_copy_only=False) for name in _SCORES]
+        rows = slice(start, start := start + len(batch))
         ids.append(part["id"])
-        columns["labels"].append(reader.read(part["tags"]))
-        columns["content"].append(_codes(part["content"], contents.code, np.int16))
-        columns["scores"].append(np.stack(scores, 1).astype(np.float32))
-        columns["tiers"].append(_codes(part["tier"], TIERS.index, np.uint8))
-        seconds = part["frames"].to_numpy() / part["fps"].to_numpy()
-        columns["seconds"].append(seconds.astype(np.float32))
-        columns["shapes"].append(shape_codes[places.reshape(-1)])
-    joined: dict[str, np.ndarray] = {
-        name: np.concatenate(parts or [_EMPTY[name]]) for name, parts in columns.items()
-    }
-    joined["labels"], names = _labels(joined["labels"], reader)
-    joined["content"], content_names = _sorted(joined["content"], contents)
-    joined["shapes"], shape_sizes = _sorted(joined["shapes"], shapes)
-    all_ids = pa.concat_arrays(ids) if ids else pa.array([], pa.string())
+        codes[rows] = reader.read(part["tags"])
+        content[rows] = _codes(part["content"], contents.code)
+        for place, name in enumerate(_SCORES):
+            scores[rows, place] = part[name].cast(pa.float64()).to_numpy(zero_copy_only=False)
+        tiers[rows] = _codes(part["tier"], TIERS.index)
+        seconds[rows] = part["frames"].to_numpy() / part["fps"].to_numpy()
+        shape_codes[rows] = _shape_codes(part, shapes)
+    assert start == clips, f"{clips} clips were announced, and {start} came"
+    if len(contents.values) > np.iinfo(content.dtype).max:
+        raise ValueError(f"{len(contents.values)} classes of content are more than can be told")
+    labels, names = _labels(codes, reader)
+    content, content_names = _sorted(content, contents)
+    shape_codes, shape_sizes = _sorted(shape_codes, shapes)
     return ClipTable(
-        all_ids,
+        ids=pa.concat_arrays(ids) if ids else pa.array([], pa.string()),
+        labels=labels,
         names=names,
+        content=content,
         contents=content_names,
+        scores=scores,
+        tiers=tiers,
+        seconds=seconds,
+        shapes=shape_codes,
         shape_sizes=shape_sizes,
         faulty=reader.faulty,
-        **joined,
     )
-
-
-_EMPTY: dict[str, np.ndarray] = {
-    "labels": np.empty((0, len(AXES)), np.int32),
-    "content": np.empty(0, np.int16),
-    "scores": np.empty((0, len(_SCORES)), np.float32),
-    "tiers": np.empty(0, np.uint8),
-    "seconds": np.empty(0, np.float32),
-    "shapes": np.empty(0, np.int32),
-}
 
 
 def _check(batch: pa.Table) -> None:
@@ -299,11 +295,29 @@ def _check(batch: pa.Table) -> None:
         ClipRow(**batch.slice(row, 1).to_pylist()[0], path="", digest="")
 
 
-def _codes(column: pa.Array, code: Callable[[str], int], kind: type) -> np.ndarray:
-    """Return the codes of a column of texts."""
+def _codes(column: pa.Array, code: Callable[[Any], int]) -> np.ndarray:
+    """Return the codes of a column of values."""
     distinct = column.dictionary_encode()
-    codes: np.ndarray = np.array([code(v) for v in distinct.dictionary.to_pylist()], kind)
+    codes: np.ndarray = np.array([code(v) for v in distinct.dictionary.to_pylist()], np.int32)
     return codes[distinct.indices.to_numpy()]
+
+
+def _shape_codes(part: dict[str, pa.Array], shapes: _Interned[tuple[int, int, int]]) -> np.ndarray:
+    """Return the codes of the shapes (frames, height, width) of a batch."""
+    sides = [part[name].dictionary_encode() for name in ("frames", "height", "width")]
+    counts = [len(side.dictionary) for side in sides]
+    flat = np.zeros(len(sides[0]), np.int64)
+    for side, count in zip(sides, counts, strict=True):
+        flat = flat * count + side.indices.to_numpy()
+    different, places = np.unique(flat, return_inverse=True)
+    found = []
+    for place in different.tolist():
+        at = np.unravel_index(place, counts)
+        frames, height, width = (
+            side.dictionary[int(k)].as_py() for side, k in zip(sides, at, strict=True)
+        )
+        found.append(shapes.code((frames, height, width)))
+    return np.array(found, np.int32)[places]
 
 
 def _sorted[Value](

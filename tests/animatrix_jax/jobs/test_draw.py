@@ -9,6 +9,7 @@ import pytest
 from animatrix_data.corpus.catalogue import read_catalogue
 from animatrix_data.corpus.video import decode_video
 from animatrix_data.procedural import Size, draw_clip, sample_staging
+from animatrix_data.procedural.content import CONTENT_CLASSES, PLACES, content_class
 from animatrix_data.procedural.sampler import SAMPLERS
 from animatrix_data.taxonomy import parse_directive, parse_tags
 from animatrix_jax import cli, verbs
@@ -43,7 +44,10 @@ def test_a_row_tells_its_clip(tmp_path: Path) -> None:
     drawn = draw_clip(spec, 8, Size(64, 64, 9, 8), sample_staging(8)).frames
     decoded = decode_video(catalogue.clip_path(row)).frames
     assert abs(decoded.astype(float) - drawn).mean() < 3
-    assert row.deformation == json.loads(row.truth)["deformation"]
+    truth = json.loads(row.truth)
+    assert row.deformation == truth["deformation"]
+    assert row.content in CONTENT_CLASSES and truth["content"]["place"] in PLACES
+    assert row.content == content_class(truth["content"]["place"])
     assert row.motion_amplitude is not None and 0 < row.motion_amplitude < 1
 
 

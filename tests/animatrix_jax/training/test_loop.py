@@ -1,11 +1,13 @@
 """The loop's fixed order: evaluate, save, next batch, step, log the step before."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import jax.numpy as jnp
 import pytest
 
+from animatrix_jax.training import loop
 from animatrix_jax.training.loop import LoopSettings, run_loop
 from animatrix_jax.training.state import TrainState
 
@@ -81,7 +83,44 @@ def test_the_order_is_kept(recorder: Recorder) -> None:
 def test_steps_are_logged_at_the_cadence_and_at_the_end(recorder: Recorder) -> None:
     recorder.run(0, LoopSettings(8, log_every=3, evaluate_every=100, save_every=100))
     assert [step for step, values in recorder.records if "loss" in values] == [0, 3, 6, 7]
-    assert recorder.records[0][1].keys() == {"loss", "data_wait_seconds"}
+    lines = [values for _, values in recorder.records if "loss" in values]
+    assert all(values.keys() == {"loss", "data_wait_seconds"} for values in lines)
+
+
+@pytest.mark.parametrize(
+    ("start", "log_every", "expected"),
+    [
+        (0, 1, {0: 1, 1: 2, 2: 4, 3: 8, 4: 16, 5: 32, 6: 64, 7: 128}),
+        (0, 3, {0: 1, 3: 2 + 4 + 8, 6: 16 + 32 + 64, 7: 128}),
+        (0, 7, {0: 1, 7: 2 + 4 + 8 + 16 + 32 + 64 + 128}),
+        (2, 3, {3: 4 + 8, 6: 16 + 32 + 64, 7: 128}),
+        (5, 100, {7: 32 + 64 + 128}),
+    ],
+)
+def test_every_wait_for_a_batch_is_told_once_with_its_step(
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    start: int,
+    log_every: int,
+    expected: dict[int, int],
+) -> None:
+    now = [0.0]
+
+    def slow(first: int) -> Iterator[dict[str, Any]]:
+        for index in range(first, 8):
+            now[0] += 2.0**index
+            yield {"index": index}
+
+    def step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, dict]:
+        now[0] += 1000  # what the step takes is no wait
+        return Recorder.step(recorder, state, batch)
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(recorder, "batches", slow)
+    monkeypatch.setattr(recorder, "step", step)
+    recorder.run(start, LoopSettings(8, log_every=log_every, evaluate_every=2, save_every=100))
+    told = {step: values for step, values in recorder.records if "loss" in values}
+    assert {step: values["data_wait_seconds"] for step, values in told.items()} == expected
 
 
 def test_a_resumed_run_starts_at_its_own_step(recorder: Recorder) -> None:

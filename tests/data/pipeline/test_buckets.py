@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from animatrix_data.pipeline.buckets import (
     ASPECTS,
     Bucket,
-    assign,
     assign_clips,
     fit_frames,
     make_buckets,
@@ -33,6 +32,13 @@ def test_all_aspects_have_one_area_and_whole_strides(edge, stride):
         assert abs(bucket.height * bucket.width / (edge * edge * 16 / 9) - 1) < slack
 
 
+def place(shape, buckets, **options):
+    """The place that a clip of a shape is given, beside one that fits the last bucket."""
+    found = assign_clips(np.arange(2), [shape, buckets[-1]], buckets, **options)
+    assert found.places[1] == len(buckets) - 1
+    return int(found.places[0])
+
+
 def test_a_clip_goes_to_the_nearest_aspect_and_the_most_frames_it_fills():
     buckets = make_buckets(256, (17, 33))
     for shape, wanted in (
@@ -41,28 +47,28 @@ def test_a_clip_goes_to_the_nearest_aspect_and_the_most_frames_it_fills():
         ((33, 1000, 1010), (33, 336, 336)),
         ((20, 1920, 800), (17, 448, 256)),
     ):
-        assert buckets[assign(shape, buckets)] == wanted
-    assert assign((16, 1080, 1920), buckets) == -1
+        assert buckets[place(shape, buckets)] == wanted
+    assert place((16, 1080, 1920), buckets) == -1
 
 
 def test_enlarging_is_refused_beyond_its_factor():
     buckets = make_buckets(720, 17)
-    assert assign((17, 600, 1067), buckets) == 0
-    assert assign((17, 480, 853), buckets) == -1
-    assert assign((17, 480, 853), buckets, upscale=2.0) == 0
+    assert place((17, 600, 1067), buckets) == 0
+    assert place((17, 480, 853), buckets) == -1
+    assert place((17, 480, 853), buckets, upscale=2.0) == 0
 
 
-def test_what_is_left_out_is_counted_and_named():
+def test_what_is_left_out_is_told_by_reason():
     sizes = [(33, 256, 448), (9, 256, 448), (33, 64, 64)]
     shapes = np.array([0, 1, 2, 0, 1, 1, 1])
     found = assign_clips(shapes, sizes, make_buckets(256, 17))
     assert found.places.tolist() == [0, -1, -1, 0, -1, -1, -1]
-    ids = [f"clip{n}" for n in range(7)]
-    assert found.describe(ids) == (
-        "5 of 7 clips fit no bucket: 4 shorter than 17 frames (clip1, clip4, clip5, …); "
-        "1 smaller than 1/1.25 of its bucket (clip2)"
-    )
-    assert not assign_clips(np.zeros(2, int), sizes[:1], make_buckets(256, 17)).describe(ids)
+    left_out = {reason: rows.tolist() for reason, rows in found.left_out.items()}
+    assert left_out == {
+        "shorter than 17 frames": [1, 4, 5, 6],
+        "smaller than 1/1.25 of its bucket": [2],
+    }
+    assert not assign_clips(np.zeros(2, int), sizes[:1], make_buckets(256, 17)).left_out
     with pytest.raises(ValueError, match="no clip fits any of the buckets 720x1280x65"):
         assign_clips(shapes, sizes, make_buckets(720, 65))
 

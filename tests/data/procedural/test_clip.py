@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from animatrix_data.procedural import DRAWABLE, FAULTS, Fault, Size, Staging, draw_clip, sample_spec
+from animatrix_data.procedural.content import content_class
 from animatrix_data.procedural.faults import conflict
 from animatrix_data.procedural.sampler import MOVES, clash
 from animatrix_data.procedural.sampler.base import effect_tag, emotions_of, move_tag
@@ -151,7 +152,7 @@ def test_truth_is_json_and_complete() -> None:
     assert 0 <= truth["deformation"] <= 1
     assert all(len(track) == 17 for track in truth["keypoints"].values())
     assert all(len(track) == 17 for track in truth["camera"].values())
-    assert clip.content == truth["content"]["place"]
+    assert clip.content == content_class(truth["content"]["place"])
 
 
 def test_the_head_is_where_the_truth_says() -> None:

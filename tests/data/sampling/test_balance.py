@@ -12,6 +12,7 @@ from animatrix_data.sampling.balance import (
     Combination,
     Pool,
     Target,
+    asked_shares,
     balance_weights,
     pair_codes,
     target_weights,
@@ -159,7 +160,8 @@ def test_target_marginals_are_reached(
 def test_a_combination_and_a_category_get_their_share() -> None:
     table = long_tail_table(20_000)
     fight = Combination(0.1, M=("Combat and Power",), C=("dolly zoom", "Rack Focus"))
-    weights = target_weights(table, Target(M={"Combat and Power": 0.3}, combinations=(fight,)))
+    target = Target(M={"Combat and Power": 0.3}, combinations=(fight,))
+    weights = target_weights(table, target)
     terms = load_vocabulary().of_field("MotionType")
     fights = [term.name for term in terms if term.category == "Combat and Power"]
     combat = np.isin(np.array(table.names[1])[table.labels[:, 1]], fights)
@@ -167,6 +169,12 @@ def test_a_combination_and_a_category_get_their_share() -> None:
     assert weights[combat].sum() == pytest.approx(0.3, abs=1e-6)
     both = combat & np.isin(moves, ("Dolly Zoom", "Rack Focus"))
     assert weights[both].sum() == pytest.approx(0.1, abs=1e-6)
+    # What is told of a target are the shares of all that it names, whatever the weights sum to.
+    motion, pair = asked_shares(table, target, 7 * weights)
+    assert (motion.name, motion.wanted, pair.wanted) == ("M 'Combat and Power'", 0.3, 0.1)
+    assert pair.name == "Combat and Power with dolly zoom or Rack Focus"
+    assert (motion.before, pair.before) == pytest.approx((combat.mean(), both.mean()))
+    assert (motion.after, pair.after) == pytest.approx((0.3, 0.1), abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ import animatrix_data.tfds as clips
 from animatrix_data.corpus.catalogue import Catalogue, ClipRow, write_catalogue
 from animatrix_data.corpus.video import decode_video, encode_video
 from animatrix_data.files import digest_file
+from animatrix_data.sampling.table import table_of
+from animatrix_data.sampling.tiers import SHORTEST, STAGE_TIERS, split_stage
 from animatrix_data.taxonomy import parse_tags, tag_arrays
 from animatrix_data.tfds.animatrix_clips import animatrix_clips_dataset_builder as builder_module
 
@@ -25,14 +27,18 @@ HELD_OUT = 2
 
 
 def write_corpus(folder: Path, count: int = 7) -> Catalogue:
-    """Clips of 5 frames of 16×16, tags and what is known of them varying, every third tier B."""
+    """Clips of 5 frames of 16×16, tags and what is known of them varying, every third tier B.
+
+    The first of tier S and the second of tier A are shorter than 4 s.
+    """
     random = np.random.default_rng(0)
     rows = []
     for number in range(count):
         path = folder / "clips" / f"clip{number}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         frames = random.integers(0, 256, (5, 16, 16, 3), np.uint8)
-        encode_video(path, frames, 8)
+        fps = 8 if number in (0, 4) else 1
+        encode_video(path, frames, fps)
         tags = TAGS[number % 3]
         known: dict[str, Any] = {
             "caption": '{"a": "é"}',
@@ -47,7 +53,7 @@ def write_corpus(folder: Path, count: int = 7) -> Catalogue:
             id=f"clip{number}",
             path=f"clips/clip{number}.mp4",
             frames=5,
-            fps=8.0,
+            fps=float(fps),
             height=16,
             width=16,
             digest=digest_file(path),
@@ -96,14 +102,45 @@ def spoil(corpus: Catalogue, folder: Path, **changes: Any) -> Catalogue:
     return write_catalogue(folder, rows)
 
 
-def test_splits_are_those_of_training(corpus: Catalogue, data_dir: Path) -> None:
+def test_splits_are_the_first_and_the_last_clips(corpus: Catalogue, data_dir: Path) -> None:
     found = sources(corpus, data_dir)
     names = [row.id for row in corpus]
     assert ids(found["train"]) == names[:-HELD_OUT]
     assert ids(found["held_out"]) == names[-HELD_OUT:]
     fewer = sources(corpus, data_dir, tiers=("A", "S"), held_out=0)
     assert list(fewer) == ["train"]
-    assert ids(fewer["train"]) == [row.id for row in corpus if row.tier != "B"]
+    assert ids(fewer["train"]) == ["clip1", "clip3", "clip6"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "shortest"), [("CT", SHORTEST), ("SFT", SHORTEST), ("QT", SHORTEST), ("SFT", 0.5)]
+)
+def test_splits_are_those_that_training_makes(
+    corpus: Catalogue, data_dir: Path, stage: str, shortest: float
+) -> None:
+    options = {"tiers": STAGE_TIERS[stage], "held_out": 1, "shortest": shortest}
+    found = sources(corpus, data_dir, **options)
+    train, held_out = split_stage(table_of(corpus), stage, 1, shortest)
+    assert ids(found["train"]) == [corpus[row].id for row in train]
+    assert ids(found["held_out"]) == [corpus[row].id for row in held_out]
+
+
+def test_a_clip_with_wrong_tags_is_in_no_split_as_in_training(
+    corpus: Catalogue, tmp_path: Path
+) -> None:
+    rows = [*corpus]
+    rows[6] = dataclasses.replace(rows[6], tags="VFX: Rane")
+    bad = write_catalogue(corpus.folder, rows)
+    try:
+        with pytest.warns(UserWarning, match="1 of 7 clips left out: clip 'clip6': .*Rane.*Rain"):
+            found = sources(bad, tmp_path)
+        split = split_stage(table_of(bad), "CT", HELD_OUT)
+        assert [ids(found["train"]), ids(found["held_out"])] == [
+            [bad[row].id for row in part] for part in split
+        ]
+        assert list(found["train"].dataset_info.metadata["skipped"]) == ["clip6"]
+    finally:
+        write_catalogue(corpus.folder, corpus.rows)
 
 
 def test_an_example_is_the_catalogue_row_and_its_file(corpus: Catalogue, data_dir: Path) -> None:

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 from animatrix_data.corpus.catalogue import TIERS, Catalogue, ClipRow, read_catalogue
+from animatrix_data.sampling.table import table_of
+from animatrix_data.sampling.tiers import SHORTEST, effective_tiers, sound_rows
 from animatrix_data.settings import near
 from animatrix_data.tfds.examples import clip_features, encode_clip
 
@@ -31,19 +34,25 @@ type Examples = Iterator[tuple[int, dict[str, Any]]]
 class CorpusConfig(tfds.core.BuilderConfig):
     """What one prepared dataset is made of; its name tells it from every other.
 
-    The clips of `tiers` are taken in the catalogue's order, and the last `held_out` of them make
-    the split of that name, as in training. `digest` is the corpus', whose first 16 digits, the
-    tiers and the number held out are the name.
+    The clips of `tiers`, of which none shorter than `shortest` seconds is above B, are taken in the
+    catalogue's order, and the last `held_out` of them make the split of that name, as in training;
+    those whose tags are wrong are in neither split.
+    `digest` is the corpus', whose first 16 digits, the tiers, the number held out and a `shortest`
+    other than the paper's 4 s are the name.
     """
 
     corpus: Path = Path()
     digest: str = ""
     tiers: tuple[str, ...] = TIERS
     held_out: int = 64
+    shortest: float = SHORTEST
 
 
 def corpus_config(
-    corpus: str | Path, tiers: Sequence[str] = TIERS, held_out: int = 64
+    corpus: str | Path,
+    tiers: Sequence[str] = TIERS,
+    held_out: int = 64,
+    shortest: float = SHORTEST,
 ) -> CorpusConfig:
     """Return the config of a corpus folder.
 
@@ -54,35 +63,45 @@ def corpus_config(
             raise ValueError(f"there is no tier {tier!r}{near(tier, TIERS)}")
     tiers = tuple(tier for tier in TIERS if tier in tiers)
     catalogue = read_catalogue(corpus)
-    count = len(_rows(catalogue, tiers))
+    count = len(_rows(catalogue, tiers, shortest)[0])
     if not 0 <= held_out < count:
         raise ValueError(
             f"held_out {held_out} leaves nothing of the {count} clips of tiers "
-            f"{', '.join(tiers)} in {corpus} to train on"
+            f"{', '.join(tiers)} in {corpus} to train on (shorter than {shortest:g} s is tier B)"
         )
+    ending = "" if shortest == SHORTEST else f"-{shortest:g}s"
     return CorpusConfig(
-        name=f"{catalogue.digest[:_DIGITS]}-{''.join(tiers)}-{held_out}",
+        name=f"{catalogue.digest[:_DIGITS]}-{''.join(tiers)}-{held_out}{ending}",
         description=f"Corpus {catalogue.digest}, tiers {', '.join(tiers)}, {held_out} held out.",
         corpus=Path(corpus).absolute(),
         digest=catalogue.digest,
         tiers=tiers,
         held_out=held_out,
+        shortest=shortest,
     )
 
 
-def _rows(catalogue: Catalogue, tiers: Sequence[str]) -> list[ClipRow]:
-    return [row for row in catalogue if row.tier in tiers]
+def _rows(
+    catalogue: Catalogue, tiers: Sequence[str], shortest: float
+) -> tuple[list[ClipRow], dict[str, str]]:
+    """Return the clips of tiers, but for those whose tags are wrong: these by id, with why."""
+    table = table_of(catalogue)
+    wanted = [TIERS.index(tier) for tier in tiers]
+    rows = np.flatnonzero(np.isin(effective_tiers(table, shortest), wanted))
+    clips = [catalogue[row] for row in sound_rows(table, rows).tolist()]
+    faulty = rows[np.isin(rows, list(table.faulty))].tolist()
+    return clips, {table.id(row): f"clip {table.id(row)!r}: {table.faulty[row]}" for row in faulty}
 
 
 # Not a GeneratorBasedBuilder: past 1,000 MiB that one spills to disk through TensorFlow.
 class Builder(tfds.core.ShardBasedBuilder):
     """Prepares and reads a corpus of any size; a shard is held in memory, never the whole.
 
-    `corpus` is the corpus folder, `tiers` and `held_out` say which clips make the splits `train`
-    and `held_out` (`CorpusConfig`; 0 makes no such split); `config` stands for the three of them
-    when a builder is made again from its state. The version is that of the features. A clip that
-    cannot be used is left out, named in a warning at the end, and kept with its reason in
-    `info.metadata["skipped"]`. Raises ValueError as `corpus_config` does, and when no corpus is
+    `corpus` is the corpus folder; `tiers`, `held_out` and `shortest` say which clips make the
+    splits `train` and `held_out` (`CorpusConfig`; 0 makes no such split); `config` stands for the
+    four of them when a builder is made again from its state. The version is that of the features.
+    A clip that cannot be used is left out, named in a warning at the end, and kept with its reason
+    in `info.metadata["skipped"]`. Raises ValueError as `corpus_config` does, and when no corpus is
     named; preparing raises it when the corpus has changed or all clips of a split are unusable.
     """
 
@@ -97,12 +116,13 @@ class Builder(tfds.core.ShardBasedBuilder):
         corpus: str | Path | None = None,
         tiers: Sequence[str] = TIERS,
         held_out: int = 64,
+        shortest: float = SHORTEST,
         config: CorpusConfig | str | None = None,
         file_format: str = "array_record",
         **kwargs: Any,
     ) -> None:
         if corpus is not None:
-            config = corpus_config(corpus, tiers, held_out)
+            config = corpus_config(corpus, tiers, held_out, shortest)
         if not isinstance(config, CorpusConfig):
             asked = "" if config is None else f" or data_dir a prepared {config!r}"
             raise ValueError(
@@ -144,7 +164,8 @@ class Builder(tfds.core.ShardBasedBuilder):
         catalogue = read_catalogue(config.corpus)
         if catalogue.digest != config.digest:
             raise ValueError(f"the corpus {config.corpus} has changed since the builder was made")
-        rows = _rows(catalogue, config.tiers)
+        rows, faulty = _rows(catalogue, config.tiers, config.shortest)
+        self.info.metadata["skipped"].update(faulty)
         start = len(rows) - config.held_out
         splits = {"train": rows[:start], "held_out": rows[start:]}
         return {name: self._shards(catalogue, part) for name, part in splits.items() if part}
