@@ -12,7 +12,7 @@ import numpy as np
 
 from animatrix_data.corpus.catalogue import TIERS
 from animatrix_data.files import check_writable
-from animatrix_data.sampling.balance import ALPHA, Pool, Target, balance_weights, target_weights
+from animatrix_data.sampling.balance import ALPHA, Pool, Target, balance_weights
 from animatrix_data.sampling.curriculum import Curriculum, difficulty_buckets
 from animatrix_data.sampling.curriculum_plot import plot_curriculum
 from animatrix_data.sampling.plot import check_plot, write_plot
@@ -29,6 +29,7 @@ from animatrix_data.settings import build, near
 from animatrix_jax.evaluation.report import write_report
 from animatrix_jax.jobs.balance_tables import left_out_lines, show_balance
 from animatrix_jax.jobs.recipes.flow import FlowSettings
+from animatrix_jax.jobs.recipes.flow_corpus import weighing
 from animatrix_jax.jobs.train import Experiment
 
 
@@ -173,17 +174,11 @@ def _of_config(corpus: str | Path, config: Any, flags: Mapping[str, Any]) -> Dra
             f"the config is of recipe {experiment.recipe!r}: clips are weighed by recipe flow alone"
         )
     settings = build(FlowSettings, experiment.settings, "config.settings")
+    weigh = weighing(settings.balance, settings.target)
 
     def rows(table: ClipTable) -> tuple[np.ndarray, np.ndarray]:
         train, _ = split_stage(table, settings.stage, settings.held_out, settings.shortest)
         return stage_rows(table, settings.stage, settings.shortest), train
-
-    def weigh(clips: ClipTable, _: int) -> np.ndarray:
-        if settings.balance is not None:
-            return settings.balance.weights(clips)
-        if settings.target is not None:
-            return target_weights(clips, settings.target)
-        return np.full(len(clips), 1 / len(clips))
 
     names = [name for name in ("balance", "target") if getattr(settings, name) is not None]
     how = f"by the config's {names[0]}" if names else "all alike"
@@ -193,7 +188,7 @@ def _of_config(corpus: str | Path, config: Any, flags: Mapping[str, Any]) -> Dra
     return Drawing(
         f"stage {settings.stage}, {how}",
         rows,
-        weigh,
+        lambda clips, _: weigh(clips),
         least,
         settings.target,
         settings.curriculum,

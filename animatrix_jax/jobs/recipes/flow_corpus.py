@@ -12,7 +12,7 @@ from animatrix_data.pipeline.sources import ClipTexts, DecodedFrames, Feed
 from animatrix_data.pipeline.stages import SubStage
 from animatrix_data.sampling.balance import ALPHA, Pool, Target, balance_weights, target_weights
 from animatrix_data.sampling.table import ClipTable, read_table
-from animatrix_data.sampling.tiers import stage_rows
+from animatrix_data.sampling.tiers import split_stage, stage_rows
 from animatrix_jax.jobs import encode
 from animatrix_jax.runtime.model import Model
 
@@ -95,20 +95,16 @@ class CorpusClips:
     """The clips of one corpus that serve a stage, by column: no object a clip.
 
     `rows` are those to train on, `held_out` the last, which are only measured on; a clip whose tags
-    the vocabulary lacks is in neither. Raises ValueError for a corpus that cannot be trained on.
+    the vocabulary lacks is in neither, but in `faulty`, by id with what is wrong. Raises ValueError
+    for a corpus that cannot be trained on.
     """
 
     def __init__(self, folder: Path, stage: str, shortest: float, held_out: int) -> None:
         self.folder, self.table = folder, read_table(folder)
-        rows = stage_rows(self.table, stage, shortest)
-        rows = rows[~np.isin(rows, list(self.table.faulty))]
-        if held_out >= len(rows):
-            raise ValueError(
-                f"held_out {held_out} leaves nothing of the {len(rows)} clips of stage {stage} "
-                f"in {folder} to train on"
-            )
-        first = len(rows) - held_out
-        self.rows, self.held_out = rows[:first], rows[first:]
+        self.rows, self.held_out = split_stage(self.table, stage, held_out, shortest)
+        chosen = stage_rows(self.table, stage, shortest).tolist()
+        faulty = self.table.faulty
+        self.faulty = {self.table.id(row): faulty[row] for row in chosen if row in faulty}
 
     @property
     def used(self) -> np.ndarray:

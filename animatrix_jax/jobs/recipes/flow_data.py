@@ -249,8 +249,7 @@ class FlowClips:
         for stage in s.stages:
             for own, hard in zip(corpora, levels, strict=True):
                 feed = own.feed(reading, stage, next(caches), hard)
-                faulty = {own.table.id(row): why for row, why in own.table.faulty.items()}
-                self._bad.leave_out(faulty | dict(feed.reader.skipped))
+                self._bad.leave_out(own.faulty | dict(feed.reader.skipped))
                 feeds.append(feed)
         return feeds
 

@@ -79,8 +79,7 @@ class BadClips:
                 {k: f"{why} (drawn {drawn[k]} times)" for k, why in self._reasons.items()}
             )
         if self._left_out:
-            count = len(self._left_out)
-            found.append(f"{_clips(count)} {'was' if count == 1 else 'were'} left out from the start")
+            found.append(f"left out from the start: {_clips(len(self._left_out))}")
             found += _named(self._left_out)
         return found
 

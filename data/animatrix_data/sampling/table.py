@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from animatrix_data.corpus.catalogue import (
-    CATALOGUE_NAME,
     SCHEMA,
     TIERS,
     Catalogue,
     ClipRow,
     open_catalogue,
+    read_batches,
 )
 from animatrix_data.taxonomy.syntax import print_value
 from animatrix_data.taxonomy.tags import ProductionSpec, Tag, parse_tags
@@ -99,28 +99,15 @@ def read_table(folder: str | Path) -> ClipTable:
     Raises ValueError where `read_catalogue` does; a clip whose tags are outside the vocabulary is
     `faulty`.
     """
-    path, file = Path(folder) / CATALOGUE_NAME, open_catalogue(folder)
-    # Small batches on one thread: decoding ahead would hold more memory than the table does.
-    batches = file.iter_batches(_BATCH, columns=_SCHEMA.names, use_threads=False)
-    try:
-        tables = (_typed(pa.Table.from_batches([batch]), path) for batch in batches)
-        table = build_table(tables, file.metadata.num_rows)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} cannot be read as a catalogue ({error}).") from error
+    with open_catalogue(folder) as file:
+        rows = file.metadata.num_rows
+    table = build_table(read_batches(folder, _SCHEMA.names), rows)
     ids = table.ids.take(pc.sort_indices(table.ids))
     twice = ids[1:].filter(pc.equal(ids[1:], ids[:-1]))
     if len(twice):
         raise ValueError(f"The corpus {folder} has two clips with the id {twice[0].as_py()!r}.")
     pa.default_memory_pool().release_unused()
     return table
-
-
-def _typed(batch: pa.Table, path: Path) -> pa.Table:
-    """Return a batch with the columns' types; ValueError names the file where one has another."""
-    try:
-        return batch.cast(_SCHEMA)
-    except (pa.ArrowException, ValueError) as error:
-        raise ValueError(f"{path} has a column of the wrong type ({error}).") from error
 
 
 def table_of(catalogue: Catalogue) -> ClipTable:

@@ -142,7 +142,7 @@ def test_a_clip_outside_the_vocabulary_is_left_out_and_named(
     batches.close()
     said = capsys.readouterr().err
     assert f"  {rows[1].id}: VFX has no value 'Rane': near it are Rain (drawn" in said
-    assert f"1 clip was left out from the start\n  {rows[0].id}: VFX has no value 'Rane'" in said
+    assert f"left out from the start: 1 clip\n  {rows[0].id}: VFX has no value 'Rane'" in said
 
 
 def test_what_contradicts_itself_is_refused(settings: FlowData) -> None:
