@@ -17,10 +17,10 @@ import animatrix_data.tfds as clips
 from animatrix_data.corpus.catalogue import Catalogue, ClipRow, write_catalogue
 from animatrix_data.corpus.video import decode_video, encode_video
 from animatrix_data.files import digest_file
-from animatrix_data.sampling.table import table_of
-from animatrix_data.sampling.tiers import SHORTEST, STAGE_TIERS, split_stage
+from animatrix_data.sampling.tiers import SHORTEST, STAGE_TIERS
 from animatrix_data.taxonomy import parse_tags, tag_arrays
 from animatrix_data.tfds.animatrix_clips import animatrix_clips_dataset_builder as builder_module
+from animatrix_jax.jobs.recipes.flow_corpus import CorpusClips
 
 TAGS = ("VideoStyle: Shinkai Style, CameraMotion: Pan left -> Zoom in", "VFX: Rain", "")
 HELD_OUT = 2
@@ -120,9 +120,9 @@ def test_splits_are_those_that_training_makes(
 ) -> None:
     options = {"tiers": STAGE_TIERS[stage], "held_out": 1, "shortest": shortest}
     found = sources(corpus, data_dir, **options)
-    train, held_out = split_stage(table_of(corpus), stage, 1, shortest)
-    assert ids(found["train"]) == [corpus[row].id for row in train]
-    assert ids(found["held_out"]) == [corpus[row].id for row in held_out]
+    training = CorpusClips(corpus.folder, stage, shortest, held_out=1)
+    assert ids(found["train"]) == [corpus[row].id for row in training.rows]
+    assert ids(found["held_out"]) == [corpus[row].id for row in training.held_out]
 
 
 def test_a_clip_with_wrong_tags_is_in_no_split_as_in_training(
@@ -134,10 +134,9 @@ def test_a_clip_with_wrong_tags_is_in_no_split_as_in_training(
     try:
         with pytest.warns(UserWarning, match="1 of 7 clips left out: clip 'clip6': .*Rane.*Rain"):
             found = sources(bad, tmp_path)
-        split = split_stage(table_of(bad), "CT", HELD_OUT)
-        assert [ids(found["train"]), ids(found["held_out"])] == [
-            [bad[row].id for row in part] for part in split
-        ]
+        training = CorpusClips(bad.folder, "CT", SHORTEST, HELD_OUT)
+        assert ids(found["train"]) == [bad[row].id for row in training.rows]
+        assert ids(found["held_out"]) == [bad[row].id for row in training.held_out]
         assert list(found["train"].dataset_info.metadata["skipped"]) == ["clip6"]
     finally:
         write_catalogue(corpus.folder, corpus.rows)
