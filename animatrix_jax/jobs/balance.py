@@ -72,7 +72,8 @@ def run(
     every pair of style and content; `epochs` the most effective epochs of any clip in `samples`
     draws (default: as many as there are clips). `tiers` (S,A) keeps clips of these tiers, `stage`
     those that serve a training stage; a clip shorter than 4 s is of tier B. In place of these five,
-    `config`, of a flow experiment, draws what its training does of `corpus`, in as many samples.
+    `config`, of a flow experiment, draws what its training does of `corpus`, its first, in as many
+    samples.
     `out` gets the report as JSON, `plot` as a picture (.png, .svg, .pdf); `curriculum` gets a
     picture of what eq. 16 draws as training goes on. Clips with tags outside the vocabulary are
     left out and named. Raises ValueError with one sentence for no corpus, no clips, a number out of
@@ -192,7 +193,7 @@ def _of_config(corpus: str | Path, config: Any, flags: Mapping[str, Any]) -> Dra
         least,
         settings.target,
         settings.curriculum,
-        settings.steps * settings.batch,
+        round(settings.steps * settings.batch * settings.share),
         {"stage": settings.stage, "shortest": settings.shortest, **asked},
     )
 

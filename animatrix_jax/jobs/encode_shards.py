@@ -20,7 +20,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from animatrix_data.corpus.clip_files import ClipFiles
 from animatrix_data.corpus.latent_meta import TextMeta
 from animatrix_data.corpus.latents import LatentCache, Shard
-from animatrix_data.pipeline.buckets import Bucket, fit_frames
+from animatrix_data.pipeline.buckets import Bucket, Shape, fit_frames
 from animatrix_data.pipeline.conditioning import Perturbation
 from animatrix_data.pipeline.sources import ClipTexts
 from animatrix_data.progress import Ticker, ticking
@@ -30,9 +30,6 @@ from animatrix_jax.runtime.video import Tiling
 
 MOST_THREADS = 8
 TEXTS_AT_ONCE = 32
-
-type Shape = tuple[int, int, int]
-"""Frames, height and width in pixels."""
 
 
 @dataclass(frozen=True)

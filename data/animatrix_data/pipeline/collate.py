@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from animatrix_data.pipeline.buckets import Shape
 from animatrix_data.pipeline.conditioning import Conditioned
 from animatrix_data.pipeline.samples import Describe, Sample
-from animatrix_data.pipeline.sources import Feed, Shape
+from animatrix_data.pipeline.sources import Feed
 from animatrix_data.sampling.selection import I2V, T2I
 
 MASK_CHANNELS = 4

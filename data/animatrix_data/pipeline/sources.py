@@ -14,11 +14,9 @@ import pyarrow as pa
 
 from animatrix_data.corpus.catalogue import SCHEMA, ClipRow, read_columns
 from animatrix_data.corpus.clip_files import ClipFiles
-from animatrix_data.pipeline.buckets import Bucket, fit_frames
+from animatrix_data.pipeline.buckets import Bucket, Shape, fit_frames
 from animatrix_data.pipeline.conditioning import Perturbation, Wording, cached_wordings
 from animatrix_data.taxonomy import Directive, parse_directive, parse_tags, tag_arrays
-
-type Shape = tuple[int, int, int]
 
 TEXT_COLUMNS = ("id", "directive", "tags")
 

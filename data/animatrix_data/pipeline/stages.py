@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from animatrix_data.pipeline.sources import Feed, Shape
+from animatrix_data.pipeline.buckets import Shape
+from animatrix_data.pipeline.sources import Feed
 from animatrix_data.sampling.selection import Phase, Ratio, moving_ratio
 from animatrix_data.sampling.shelves import Source
 
