@@ -76,7 +76,12 @@ def run(
     tiling = make_tiling(tile, loaded.vae_config.space_stride)
     words = Wordings(wordings, rates or Perturbation(), seed)
     states = _text_states(loaded, text_encoder, text_length, words, devices) if wordings else None
-    stride = stride or stride_of(loaded)
+    stride = stride_of(loaded) if stride is None else stride
+    if stride < 1 or stride % loaded.vae_config.space_stride:
+        raise ValueError(
+            f"stride must be a multiple of the VAE's {loaded.vae_config.space_stride} px, "
+            f"not {stride}"
+        )
     shapes, left_out = fit_clips(read_table(corpus), loaded.vae_config, edge, frames, stride)
     if strict and left_out:
         clip, reason = next(iter(left_out.items()))

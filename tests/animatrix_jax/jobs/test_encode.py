@@ -233,6 +233,7 @@ def test_foreign_caches_and_wrong_numbers_are_refused(
         ({"wordings": -1}, "0 for none, not -1"),
         ({"batch": 0}, "1 at least, not 0"),
         ({"edge": 32}, "edge is given without frames"),
+        ({"edge": 32, "frames": 5, "stride": 7}, "a multiple of the VAE.s 4 px, not 7"),
         ({"process": 2, "processes": 2}, "there is no process 2 of 2"),
     ):
         with pytest.raises(ValueError, match=sentence):
