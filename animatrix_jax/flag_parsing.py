@@ -21,6 +21,7 @@ from animatrix_jax.verbs import Config, Flag, Verb
 KIND_WORDS = {
     "whole": "a whole number",
     "number": "a number",
+    "wholes": "whole numbers with commas between",
     "pair": "a number or two (high,low)",
     "switch": "true or false",
 }
@@ -46,6 +47,18 @@ class PairParser(flags.ArgumentParser):
         if len(numbers) > 2:
             raise ValueError("more than two numbers")
         return numbers if len(numbers) == 2 else numbers[0]
+
+
+class WholesParser(flags.ArgumentParser):
+    """Whole numbers with commas between."""
+
+    syntactic_help = "N,N,…"
+
+    def parse(self, argument: Any) -> Any:
+        """'17,33' becomes (17, 33); ValueError for anything else."""
+        if not isinstance(argument, str):
+            return argument
+        return tuple(int(part) for part in argument.split(","))
 
 
 def parse(verb: Verb, arguments: Sequence[str]) -> dict[str, Any]:
@@ -145,6 +158,8 @@ def _define(flag: Flag, known: flags.FlagValues) -> None:
         parser = flags.IntegerParser()
     elif flag.kind == "number":
         parser = flags.FloatParser()
+    elif flag.kind == "wholes":
+        parser = WholesParser()
     elif flag.kind == "pair":
         parser = PairParser()
     else:

@@ -15,6 +15,7 @@ METAVARS = {
     "number": "X",
     "pair": "X[,X]",
     "numbers": "X[,X…]",
+    "wholes": "N[,N…]",
     "size": "SIZE",
     "switch": "",
 }
@@ -169,7 +170,7 @@ VERBS = (
             Flag("batch", "clips encoded at once", "whole", 16),
             Flag("tile", "work on tiles of so many pixels (default: whole frames)", "whole"),
             Flag("edge", "fit clips to the buckets of this edge (default: their shapes)", "whole"),
-            Flag("frames", "frames of those buckets, 4n+1", "whole"),
+            Flag("frames", "frames of those buckets, 4n+1 each", "wholes"),
             Flag("stride", "pixels that divide their sides (default: the model's)", "whole"),
             Flag("wordings", "texts a clip to encode, 0 for none", "whole", 0),
             Flag("text_encoder", "model whose text encoder is used (default: MODEL)", "model"),

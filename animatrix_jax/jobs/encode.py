@@ -42,7 +42,7 @@ def run(
     batch: int = 16,
     tile: int | None = None,
     edge: int | None = None,
-    frames: int | None = None,
+    frames: Sequence[int] | None = None,
     stride: int | None = None,
     wordings: int = 0,
     text_encoder: str | Path | None = None,
@@ -99,7 +99,8 @@ def run(
         text=states.meta if states else None,
         command=_command(
             [corpus, "--model", model, "--out", out],
-            {"batch": batch, "tile": tile, "edge": edge, "frames": frames, "wordings": wordings}
+            {"batch": batch, "tile": tile, "edge": edge, "wordings": wordings}
+            | {"frames": frames and ",".join(map(str, frames))}
             | {"stride": stride if edge is not None else None}
             | {"text_encoder": text_encoder, "text_length": text_length, "seed": seed}
             | {"dtype": dtype},
@@ -115,7 +116,12 @@ def run(
 
 
 def _check(
-    batch: int, wordings: int, edge: int | None, frames: int | None, process: int, processes: int
+    batch: int,
+    wordings: int,
+    edge: int | None,
+    frames: Sequence[int] | None,
+    process: int,
+    processes: int,
 ) -> None:
     if batch < 1:
         raise ValueError(f"batch is how many clips are encoded at once, 1 at least, not {batch}")
@@ -160,7 +166,7 @@ def kept(
     folder: str | Path,
     *,
     edge: int | None,
-    frames: int | None,
+    frames: Sequence[int] | None,
     stride: int,
     wordings: int,
     text_encoder: str | Path,
@@ -206,13 +212,20 @@ def kept(
     return cache
 
 
-def fitted(edge: int | None, frames: int | None, stride: int) -> str:
+def fitted(edge: int | None, frames: Sequence[int] | None, stride: int) -> str:
     """Return what a cache says of the buckets that its clips are fitted to."""
-    return "" if edge is None else f"edge {edge}, {frames} frames and sides of {stride} px"
+    if edge is None or frames is None:
+        return ""
+    counts = " or ".join(map(str, sorted(frames)))
+    return f"edge {edge}, {counts} frames and sides of {stride} px"
 
 
 def fit_clips(
-    table: ClipTable, config: VAEConfig, edge: int | None, frames: int | None, stride: int
+    table: ClipTable,
+    config: VAEConfig,
+    edge: int | None,
+    frames: Sequence[int] | None,
+    stride: int,
 ) -> tuple[list[Shape | None], dict[str, str]]:
     """Return what every clip is encoded as (None: nothing), and why some are left out, by id.
 

@@ -200,7 +200,11 @@ def _shapes(settings: FlowSettings, card: ModelCard) -> list[tuple[int, int, int
         row = first_clip(settings.corpus)
         return [(row.frames, row.height, row.width)]
     stride = _stride(load_model(settings.vae).vae_config, _whole(card)[0])
-    return [make_buckets(s.edge, s.frames, stride=stride)[0] for s in settings.substages]
+    return [
+        make_buckets(s.edge, count, stride=stride)[0]
+        for s in settings.substages
+        for count in sorted(s.counts)
+    ]
 
 
 def _stride(vae: VAEConfig, model: AniMatrixConfig) -> int:

@@ -72,7 +72,7 @@ class Ingredient:
         """Return where the latents of a sub-stage are (None: of the clips' own shapes)."""
         if self.cache is None or stage is None:
             return self.cache
-        return self.cache / f"{stage.edge}x{stage.frames}"
+        return self.cache / stage.name
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,8 @@ class CorpusClips:
 
         `difficulty` is D(b) of every clip, or None. Raises ValueError as `encode.kept` does.
         """
-        edge, frames = (None, None) if stage is None else (stage.edge, stage.frames)
-        name = str(self.folder)
-        if stage is not None:
-            name = f"{name} at {edge} px, {frames} frames"
+        edge, frames = (None, None) if stage is None else (stage.edge, stage.counts)
+        name = str(self.folder) if stage is None else f"{self.folder} at {stage.name}"
         words = ClipTexts.read(self.folder)
         if cache is None:
             config, stride = reading.vae.vae_config, reading.stride

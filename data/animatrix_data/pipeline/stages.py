@@ -27,14 +27,15 @@ class SubStage:
     """A stretch of training at one resolution.
 
     It lasts `samples` (None, the last alone: to the end). Clips are fitted to buckets of `edge`
-    pixels and `frames` 4n+1 (`buckets.make_buckets`). Latents are read from `cache`, or with None
-    made from decoded frames on the way. `ratio` is T2I : T2V : I2V; None moves it evenly from
-    `FIRST_RATIO` to `LAST_RATIO` along the list. Raises ValueError for sizes that are none.
+    pixels and `frames` 4n+1, of several the most that they fill (`buckets.make_buckets`). Latents
+    are read from `cache`, or with None made from decoded frames on the way. `ratio` is
+    T2I : T2V : I2V; None moves it evenly from `FIRST_RATIO` to `LAST_RATIO` along the list. Raises
+    ValueError for sizes that are none.
     """
 
     samples: int | None
     edge: int
-    frames: int
+    frames: int | tuple[int, ...]
     cache: Path | None = None
     ratio: Ratio | None = None
 
@@ -43,8 +44,20 @@ class SubStage:
             raise ValueError(f"a sub-stage needs samples, and one of {self.samples} is given")
         if self.edge < 1:
             raise ValueError(f"a sub-stage has an edge in pixels, not {self.edge}")
-        if self.frames < 1 or self.frames % 4 != 1:
-            raise ValueError(f"a sub-stage has 4n+1 frames (1, 5, 9, …), not {self.frames}")
+        wrong = [count for count in self.counts if count < 1 or count % 4 != 1]
+        if wrong or not self.counts:
+            found = wrong[0] if wrong else "none"
+            raise ValueError(f"a sub-stage has 4n+1 frames (1, 5, 9, …), not {found}")
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The frame counts of its buckets."""
+        return (self.frames,) if isinstance(self.frames, int) else self.frames
+
+    @property
+    def name(self) -> str:
+        """Edge and frames, as a folder or a source is called."""
+        return f"{self.edge}x{'-'.join(map(str, self.counts))}"
 
 
 def make_phases(

@@ -208,11 +208,14 @@ def test_clips_are_fitted_to_the_buckets_of_a_substage(
     encode_video(wide, np.zeros((9, 64, 96, 3), np.uint8), 8.0)
     row = ClipRow("wide", "clips/wide.mp4", 9, 8.0, 64, 96, digest_file(wide))
     catalogue = write_catalogue(corpus.folder, [corpus[0], row])
-    cache = encode.run(catalogue.folder, model, tmp_path / "c", edge=32, frames=5, batch=2)
+    cache = encode.run(catalogue.folder, model, tmp_path / "c", edge=32, frames=(5,), batch=2)
     # Of whole strides of 8 pixels, 32 by 56 is nearer to 3:2 than 40 by 48.
     assert cache.meta.buckets == (None, (2, 8, 14))
     assert "fits no bucket: smaller than" in cache.skipped["clip0"]
     assert cache.read_latents(1).shape == (2, 8, 14, 4)
+    # Of several frame counts a clip fills the largest that it has.
+    both = encode.run(catalogue.folder, model, tmp_path / "b", edge=32, frames=(5, 9), batch=2)
+    assert both.meta.buckets == (None, (3, 8, 14))
     with pytest.raises(ValueError, match="edge 32, 5 frames and sides of 8 px, not their own"):
         encode.run(catalogue.folder, model, tmp_path / "c")
 
@@ -233,7 +236,7 @@ def test_foreign_caches_and_wrong_numbers_are_refused(
         ({"wordings": -1}, "0 for none, not -1"),
         ({"batch": 0}, "1 at least, not 0"),
         ({"edge": 32}, "edge is given without frames"),
-        ({"edge": 32, "frames": 5, "stride": 7}, "a multiple of the VAE.s 4 px, not 7"),
+        ({"edge": 32, "frames": (5,), "stride": 7}, "a multiple of the VAE.s 4 px, not 7"),
         ({"process": 2, "processes": 2}, "there is no process 2 of 2"),
     ):
         with pytest.raises(ValueError, match=sentence):
