@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
+
+from animatrix_kernels.flash_attention.partition import split_backward, split_forward
 
 type Queries = Float[Array, "B Lq H D"]
 type Keys = Float[Array, "B Lk H D"]
@@ -60,12 +63,18 @@ class Backward(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """A call's static facts: [B, Lq, H, D], the number of keys, the type, and what is wanted."""
+    """A call's static facts: [B, Lq, H, D], the number of keys, the type, and what is wanted.
+
+    `masked` says that key counts are given, `statistics` that the caller wants the log-sum-exp,
+    `deterministic` that gradients must be the same bits at every call.
+    """
 
     q_shape: tuple[int, int, int, int]
     kv_length: int
-    dtype: jax.numpy.dtype
+    dtype: jnp.dtype
     masked: bool
+    statistics: bool = False
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,9 @@ class Backend:
 
     `platforms` are those of JAX that it runs on; `refusal` says in a few words why a request
     cannot be served, None where it can. `backward` is None for a backend without gradients, and
-    for one whose forward pass JAX can differentiate itself (`differentiable`).
+    for one whose forward pass JAX can differentiate itself (`differentiable`). A backend that does
+    not hand out the log-sum-exp refuses requests for it, and returns nan there. `opaque` is one
+    that XLA cannot split over a mesh by itself.
     """
 
     name: str
@@ -83,31 +94,86 @@ class Backend:
     backward: Backward | None
     refusal: Callable[[Request], str | None]
     differentiable: bool = False
+    opaque: bool = True
 
 
 @functools.cache
 def attention_of(backend: Backend, deterministic: bool = False) -> Forward:
-    """Return a backend's attention as a function that JAX can differentiate."""
-    if backend.backward is None:
+    """Return a backend's attention as a function that JAX can differentiate and split over a mesh.
+
+    Raises (when differentiated):
+      ValueError: a backend without gradients.
+    """
+    if backend.differentiable:
         return backend.forward
-    backward = backend.backward
 
     @functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
     def attend(
         q: Queries, k: Keys, v: Keys, kv_lengths: Lengths | None, scale: float
     ) -> tuple[Queries, Statistics]:
-        return backend.forward(q, k, v, kv_lengths, scale)
+        return _forward(backend, q, k, v, kv_lengths, scale)
 
     def ahead(
         q: Queries, k: Keys, v: Keys, kv_lengths: Lengths | None, scale: float
     ) -> tuple[tuple[Queries, Statistics], Saved]:
-        out, lse = backend.forward(q, k, v, kv_lengths, scale)
+        if backend.backward is None:
+            raise ValueError(f"the attention backend {backend.name!r} has no gradients")
+        out, lse = _forward(backend, q, k, v, kv_lengths, scale)
         return (out, lse), Saved(q, k, v, kv_lengths, out, lse)
 
     def back(
         scale: float, saved: Saved, gradients: tuple[Queries, Statistics]
     ) -> tuple[Queries, Keys, Keys, None]:
-        return *backward(saved, *gradients, scale, deterministic), None
+        return *_backward(backend, saved, *gradients, scale, deterministic), None
 
     attend.defvjp(ahead, back)
     return attend
+
+
+def _forward(
+    backend: Backend, q: Queries, k: Keys, v: Keys, kv_lengths: Lengths | None, scale: float
+) -> tuple[Queries, Statistics]:
+    if not backend.opaque:
+        return backend.forward(q, k, v, kv_lengths, scale)
+    lengths = () if kv_lengths is None else (kv_lengths,)
+    out, lse = split_forward(backend.forward, scale, bool(lengths))(q, k, v, *lengths)
+    return out, lse
+
+
+@functools.cache
+def _flat_backward(backend: Backend, scale: float, deterministic: bool) -> Callable[..., tuple]:
+    """Return a backward pass as a function of arrays alone, in the order of `split_backward`."""
+    backward = backend.backward
+    assert backward is not None
+
+    def flat(
+        q: Queries,
+        k: Keys,
+        v: Keys,
+        out: Queries,
+        lse: Statistics,
+        d_out: Queries,
+        d_lse: Statistics,
+        kv_lengths: Lengths | None,
+    ) -> tuple[Queries, Keys, Keys]:
+        saved = Saved(q, k, v, kv_lengths, out, lse)
+        return backward(saved, d_out, d_lse, scale, deterministic)
+
+    return flat
+
+
+def _backward(
+    backend: Backend,
+    saved: Saved,
+    d_out: Queries,
+    d_lse: Statistics,
+    scale: float,
+    deterministic: bool,
+) -> tuple[Queries, Keys, Keys]:
+    flat = _flat_backward(backend, scale, deterministic)
+    arrays = (saved.q, saved.k, saved.v, saved.out, saved.lse, d_out, d_lse)
+    if not backend.opaque:
+        return flat(*arrays, saved.kv_lengths)
+    lengths = () if saved.kv_lengths is None else (saved.kv_lengths,)
+    d_q, d_k, d_v = split_backward(flat, bool(lengths))(*arrays, *lengths)
+    return d_q, d_k, d_v
