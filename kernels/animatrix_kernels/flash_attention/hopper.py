@@ -7,23 +7,20 @@ it has not been run on a GPU yet.
 
 from typing import Any
 
-import jax.numpy as jnp
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
 from animatrix_kernels.flash_attention import hopper_common as common
 from animatrix_kernels.flash_attention.backend import Keys, Lengths, Queries, Request, Statistics
-from animatrix_kernels.flash_attention.hopper_products import InRegisters, ThroughSharedMemory
-from animatrix_kernels.flash_attention.hopper_schedule import (
-    Operands,
-    Products,
+from animatrix_kernels.flash_attention.hopper_launch import (
     Ref,
-    Schedule,
     Sizes,
     barriers,
     launch,
     matrices,
     rows_of,
 )
+from animatrix_kernels.flash_attention.hopper_products import InRegisters, ThroughSharedMemory
+from animatrix_kernels.flash_attention.hopper_schedule import Operands, Products, Schedule
 from animatrix_kernels.flash_attention.hopper_tiles import Tile, tile_for
 
 
@@ -40,7 +37,7 @@ def forward(
     scale: float,
     *,
     tile: Tile | None = None,
-    multiprocessors: int = common.MULTIPROCESSORS,
+    multiprocessors: int | None = None,
     interpret: Any = None,
 ) -> tuple[Queries, Statistics]:
     """Softmax attention with float32 statistics, softmax(scale·q·kᵀ)·v.
@@ -50,7 +47,7 @@ def forward(
       kv_lengths: how many keys of each batch element count; all when None.
       scale: factor of the logits.
       tile: sizes of the launch; those of the table for this shape when None.
-      multiprocessors: how many persistent blocks to start.
+      multiprocessors: how many persistent blocks to start; as the GPU has when None.
       interpret: parameters of Pallas' GPU interpreter, which then runs the same schedule with P
         through shared memory.
 
@@ -63,27 +60,20 @@ def forward(
     tile = tile or tile_for(q.shape[-1], q.dtype, q.shape[1], k.shape[1])
     lengths = common.lengths_or_all(kv_lengths, k.shape[0], k.shape[1])
     q_length = q.shape[1]
-    q, scale = positive(q, scale)
+    q, scale = common.positive(q, scale)
     q, k, v = (common.whole_rows(x) for x in (q, k, v))
-    sizes = Sizes.of(q.shape, tile.block_kv, tile.stages, multiprocessors)
+    sizes = Sizes.of(
+        q.shape, tile.block_kv, tile.stages, multiprocessors or common.multiprocessors()
+    )
     products = ThroughSharedMemory(q.dtype) if interpret else InRegisters(q.dtype)
     out, lse = _kernel(sizes, products, tile, scale, interpret)(q, k, v, lengths)
     return out[:, :q_length], lse[:, :, :q_length].transpose(0, 2, 1)
 
 
-def positive(q: Queries, scale: float) -> tuple[Queries, float]:
-    """Move the sign of a scale, or its being zero, into the queries: maxima need it positive."""
-    if scale > 0:
-        return q, scale
-    return q * jnp.sign(scale).astype(q.dtype), abs(scale) or 1.0
-
-
 def _kernel(sizes: Sizes, products: Products, tile: Tile, scale: float, interpret: Any) -> Any:
     """Return the kernel as a function of q, k, v and the lengths."""
 
-    def attention(
-        q: Ref, k: Ref, v: Ref, lengths: Ref, out: Ref, lse: Ref, **buffers: Ref
-    ) -> None:
+    def attention(q: Ref, k: Ref, v: Ref, lengths: Ref, out: Ref, lse: Ref, **buffers: Ref) -> None:
         operands = Operands(
             q=q,
             out=out,

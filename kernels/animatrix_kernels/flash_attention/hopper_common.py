@@ -8,13 +8,14 @@ drops what it would write there, which makes every tail exact.
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.experimental.pallas import mosaic_gpu as plgpu
 from jaxtyping import Array, Float, Int
 
-from animatrix_kernels.flash_attention.backend import Lengths, Request
+from animatrix_kernels.flash_attention.backend import Lengths, Queries, Request
 
 LOG2_E = math.log2(math.e)
 LN_2 = math.log(2.0)
@@ -36,16 +37,18 @@ SHARED_MEMORY = 232_448
 """Bytes of shared memory that one block may have on Hopper."""
 
 MULTIPROCESSORS = 132
-"""Of an H100 or H200 SXM: how many blocks a persistent kernel starts."""
+"""Of an H100 or H200 SXM."""
 
 HEAD_DIMS = (64, 128)
 DTYPES = (jnp.dtype(jnp.bfloat16), jnp.dtype(jnp.float16))
 
 
-def tiled(swizzle: int, dtype: jnp.dtype) -> tuple[plgpu.TilingTransform, plgpu.SwizzleTransform]:
+def tiled(swizzle: int, dtype: jnp.dtype) -> tuple[Any, Any]:
     """Return the transforms of a shared-memory matrix of 8-row tiles, `swizzle` bytes wide."""
     width = swizzle // jnp.dtype(dtype).itemsize
-    return plgpu.TilingTransform((8, width)), plgpu.SwizzleTransform(swizzle)
+    tiling: Any = plgpu.TilingTransform
+    swizzling: Any = plgpu.SwizzleTransform
+    return tiling((8, width)), swizzling(swizzle)
 
 
 def widest_swizzle(length: int, dtype: jnp.dtype) -> int:
@@ -61,10 +64,12 @@ def widest_swizzle(length: int, dtype: jnp.dtype) -> int:
     for swizzle in (128, 64, 32):
         if length % (swizzle // itemsize) == 0:
             return swizzle
-    raise ValueError(f"a matrix product over {length} elements needs a multiple of {32 // itemsize}")
+    raise ValueError(
+        f"a matrix product over {length} elements needs a multiple of {32 // itemsize}"
+    )
 
 
-def across(rows: Float[Array, " M"], shape: tuple[int, int]) -> Float[Array, "M N"]:
+def across(rows: Float[Array, " M"], shape: tuple[int, ...]) -> Float[Array, "M N"]:
     """Repeat one value a row over the columns."""
     return jax.lax.broadcast_in_dim(rows, shape, (0,))
 
@@ -91,14 +96,30 @@ def whole_rows(x: Float[Array, "B L H D"]) -> Float[Array, "B M H D"]:
     return jnp.pad(x, ((0, 0), (0, missing), (0, 0), (0, 0))) if missing else x
 
 
+def positive(q: Queries, scale: float) -> tuple[Queries, float]:
+    """Move the sign of a scale, or its being zero, into the queries: maxima need it positive."""
+    if scale > 0:
+        return q, scale
+    return q * jnp.sign(scale).astype(q.dtype), abs(scale) or 1.0
+
+
 @functools.cache
-def _capability() -> str | None:
-    """The compute capability of the first GPU, None without one."""
+def _gpu() -> jax.Device | None:
+    """Return the first GPU, None without one."""
     try:
-        devices = jax.devices("gpu")
+        return jax.devices("gpu")[0]
     except RuntimeError:
         return None
-    return str(getattr(devices[0], "compute_capability", ""))
+
+
+def multiprocessors() -> int:
+    """Return how many blocks a persistent kernel starts: one for each of the first GPU's."""
+    return int(getattr(_gpu(), "core_count", None) or MULTIPROCESSORS)
+
+
+def _capability() -> str | None:
+    gpu = _gpu()
+    return None if gpu is None else str(getattr(gpu, "compute_capability", ""))
 
 
 def hopper_refusal(

@@ -10,7 +10,8 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
 from animatrix_kernels.flash_attention import hopper_common as common
-from animatrix_kernels.flash_attention.hopper_schedule import Ref, Rows, Scores
+from animatrix_kernels.flash_attention.hopper_launch import Ref
+from animatrix_kernels.flash_attention.hopper_schedule import Rows, Scores
 
 
 @dataclass(frozen=True)

@@ -18,21 +18,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import mosaic_gpu as plgpu
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from animatrix_kernels.flash_attention import hopper_common as common
+from animatrix_kernels.flash_attention.hopper_launch import Index, Load, Ref, Sizes
 
 type Scores = Float[Array, "M N"]
 type Rows = Float[Array, " M"]
 type Scalar = Float[Array, ""]
-type Index = Int[Array, ""]
-type Ref = Any
-"""A reference of Pallas, or a view of one: the library has no public type for them."""
 
 
 class Products(Protocol):
@@ -72,42 +69,6 @@ class Products(Protocol):
     def result(self, place: Any, sums: Any) -> Scores:
         """Wait for what was started, and return the sums."""
         ...
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The static sizes of one launch; `blocks` is how many blocks of threads are started."""
-
-    batch: int
-    q_length: int
-    heads: int
-    head_dim: int
-    block_kv: int
-    stages: int
-    blocks: int
-
-    @classmethod
-    def of(
-        cls, q_shape: tuple[int, int, int, int], block_kv: int, stages: int, multiprocessors: int
-    ) -> "Sizes":
-        """Return the sizes for queries [B, L, H, D], with a block for each multiprocessor."""
-        batch, q_length, heads, head_dim = q_shape
-        tiles = batch * heads * -(-q_length // common.BLOCK_ROWS)
-        return cls(
-            batch, q_length, heads, head_dim, block_kv, stages, min(multiprocessors, tiles)
-        )
-
-    @property
-    def grid(self) -> tuple[int, int, int]:
-        """Tiles of queries as (batch, heads, tiles a head), the last one fastest.
-
-        Neighbouring blocks then read the same keys, which stay in the second-level cache.
-        """
-        return self.batch, self.heads, -(-self.q_length // common.BLOCK_ROWS)
-
-
-type Load = Callable[[Index, Index, Index, Ref, Ref], None]
-"""(b, h, first key, target, barrier): start one copy of a block from global to shared memory."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +166,8 @@ class Schedule:
 
         @plgpu.nd_loop(self.sizes.grid, collective_axes="block", init_carry=jnp.int32(0))
         def _tile(info: plgpu.NDLoopInfo, carry: Index) -> Index:
-            return self._attend(warpgroup, *info.index, carry)
+            b, h, tile = info.index
+            return self._attend(warpgroup, b, h, tile, carry)
 
         plgpu.wait_smem_to_gmem(0)
 
@@ -337,74 +299,3 @@ class _Tile:
         p = jnp.exp2(scores * self.factor - common.across(new_top, scores.shape))
         shrink = jnp.exp2(top - new_top)
         return p, new_top, total * shrink + p.sum(axis=1), shrink
-
-
-def barriers(stages: int) -> dict[str, plgpu.Barrier]:
-    """Return the barriers of a launch: what is loaded, what is free again, and whose turn it is."""
-    both = common.COMPUTE_WARPGROUPS
-    return {
-        "q_full": plgpu.Barrier(num_barriers=both),
-        "k_full": plgpu.Barrier(num_barriers=stages),
-        "v_full": plgpu.Barrier(num_barriers=stages),
-        "k_free": plgpu.Barrier(num_arrivals=both, num_barriers=stages),
-        "v_free": plgpu.Barrier(num_arrivals=both, num_barriers=stages),
-        "turn": plgpu.Barrier(num_barriers=both),
-    }
-
-
-def matrices(sizes: Sizes, dtype: jnp.dtype, swizzle_v: int, v_transposed: bool) -> dict[str, Any]:
-    """Return the shared memory of queries, keys, values and log-sum-exps.
-
-    Keys lie as [block_kv, D] with the widest swizzle; values as the product takes them, with
-    `swizzle_v` bytes.
-    """
-    keys = (sizes.stages, sizes.block_kv, sizes.head_dim)
-    values = (sizes.stages, sizes.head_dim, sizes.block_kv) if v_transposed else keys
-    rows = (common.COMPUTE_WARPGROUPS, common.WARPGROUP_ROWS)
-    wide = common.tiled(common.widest_swizzle(sizes.head_dim, dtype), dtype)
-    return {
-        "q_smem": plgpu.SMEM((*rows, sizes.head_dim), dtype, transforms=wide),
-        "k_smem": plgpu.SMEM(keys, dtype, transforms=wide),
-        "v_smem": plgpu.SMEM(values, dtype, transforms=common.tiled(swizzle_v, dtype)),
-        "lse_smem": plgpu.SMEM(rows, jnp.float32),
-    }
-
-
-def rows_of(source: Ref, block_kv: int) -> Load:
-    """Return a copy of `block_kv` rows of a head of [B, Lk, H, D]."""
-
-    def load(b: Index, h: Index, start: Index, target: Ref, barrier: Ref) -> None:
-        plgpu.copy_gmem_to_smem(source.at[b, pl.ds(start, block_kv), h], target, barrier)
-
-    return load
-
-
-def launch(
-    body: Callable[..., None],
-    sizes: Sizes,
-    dtype: jnp.dtype,
-    scratch: Mapping[str, Any],
-    compiler_params: plgpu.CompilerParams,
-    interpret: Any,
-) -> Callable[..., tuple[Any, Any]]:
-    """Return the kernel that runs `body` on its operands, an output and a log-sum-exp.
-
-    Rows of the log-sum-exp are filled up to whole tiles, since TMA wants every row to begin at a
-    multiple of 16 bytes.
-    """
-    batch, heads, tiles = sizes.grid
-    options = {"interpret": interpret} if interpret else {}
-    return plgpu.kernel(
-        body,
-        out_type=(
-            jax.ShapeDtypeStruct((batch, sizes.q_length, heads, sizes.head_dim), dtype),
-            jax.ShapeDtypeStruct((batch, heads, tiles * common.BLOCK_ROWS), jnp.float32),
-        ),
-        grid=(sizes.blocks,),
-        grid_names=("block",),
-        num_threads=common.COMPUTE_WARPGROUPS + 1,
-        thread_name="warpgroup",
-        scratch_types=dict(scratch),
-        compiler_params=compiler_params,
-        **options,
-    )

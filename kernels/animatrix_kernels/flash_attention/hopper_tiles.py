@@ -136,7 +136,7 @@ def tile_for(head_dim: int, dtype: jnp.dtype, q_length: int, kv_length: int) -> 
     bfloat16 and float16 take the same; where the table has neither head dim nor type, the first
     candidate is taken.
     """
-    name = jnp.dtype(dtype).name.replace("float16", "bfloat16").replace("bb", "b")
+    name = "bfloat16" if jnp.dtype(dtype).itemsize == 2 else jnp.dtype(dtype).name
     fitting = {s: t for s, t in _shipped().items() if (s.head_dim, s.dtype) == (head_dim, name)}
     if not fitting:
         return candidates(head_dim, dtype)[0]
