@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, Int
 
 from animatrix_kernels.flash_attention import dispatch
 from animatrix_kernels.flash_attention.backend import Request, attention_of
+from animatrix_kernels.platforms import platform_of
 
 BACKENDS = tuple(dispatch.ENTRIES)
 """The names that `backend=` takes."""
@@ -80,7 +81,7 @@ def flash_attention(
         statistics=return_lse,
         deterministic=deterministic,
     )
-    chosen = dispatch.choose(request, dispatch.platform_of(q), backend)
+    chosen = dispatch.choose(request, platform_of(q), backend)
     if kv_lengths is not None:
         kv_lengths = jnp.clip(kv_lengths, 0, k.shape[1]).astype(jnp.int32)
         counts = (jnp.arange(k.shape[1]) < kv_lengths[:, None])[..., None, None]
