@@ -57,7 +57,7 @@ class EightBitsInRegisters(InRegisters):
 
     def add(self, place: Any, sums: Any, p: Scores, v: Ref) -> Any:
         """Issue the product."""
-        return super().add(place, sums, p, plgpu.transpose_ref(v, (1, 0)))
+        return super().add(place, sums, p, v.transpose((1, 0)))
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class EightBitsThroughSharedMemory(ThroughSharedMemory):
 
     def add(self, place: Any, sums: Any, p: Scores, v: Ref) -> jax.Array:
         """Store the weights and add their product to the sums."""
-        return super().add(place, sums, p, plgpu.transpose_ref(v, (1, 0)))
+        return super().add(place, sums, p, v.transpose((1, 0)))
 
 
 def _renamed(p: Scores) -> Scores:

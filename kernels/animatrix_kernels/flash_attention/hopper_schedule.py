@@ -250,7 +250,7 @@ class _Tile:
 
     def _start_scores(self, accumulator: Ref, slot: Index) -> None:
         k_smem = self.schedule.buffers["k_smem"].at[slot]
-        plgpu.wgmma(accumulator, self.q_smem, plgpu.transpose_ref(k_smem, (1, 0)))
+        plgpu.wgmma(accumulator, self.q_smem, k_smem.transpose((1, 0)))
 
     def _scores(self, slot: Index) -> Scores:
         def multiply(accumulator: Ref) -> Scores:
