@@ -28,7 +28,7 @@ def _hopper() -> Backend:
 def _hopper_fp8() -> Backend:
     from animatrix_kernels.flash_attention import hopper_fp8
 
-    return Backend("hopper_fp8", ("gpu",), hopper_fp8.forward, None, hopper_fp8.refusal)
+    return hopper_fp8.BACKEND
 
 
 def _tpu() -> Backend:
@@ -58,7 +58,6 @@ PREFERRED: Mapping[str, tuple[str, ...]] = {
 PREFERRED_SHORT: Mapping[str, tuple[str, ...]] = PREFERRED | {"gpu": ("cudnn", "hopper", "xla")}
 
 
-@functools.cache
 def load(name: str) -> Backend:
     """Return a backend by its name, which is one of `ENTRIES`."""
     return ENTRIES[name].load()

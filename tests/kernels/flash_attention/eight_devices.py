@@ -1,7 +1,8 @@
-"""Run by `test_partition` in a process with eight CPU devices: prints one JSON object of facts."""
+"""Run by `test_dispatch` in a process with eight CPU devices: prints one JSON object of facts."""
 
 import functools
 import json
+import sys
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ from jax.experimental import pallas as pl
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from animatrix_kernels.flash_attention import reference
+from animatrix_kernels.flash_attention import flash_attention, reference
 from animatrix_kernels.flash_attention.backend import Backend, Saved, attention_of
 
 SHAPE = (4, 8, 4, 8)
@@ -120,6 +121,10 @@ def main() -> None:
         "experts": experts(attend),
     }  # fmt: skip
     found["shard_map"] = {"error": by_hand(attend, by_batch_and_heads, arrays)}
+    x = jnp.ones((1, 2, 1, 8))
+    flash_attention(x, x, x, kv_lengths=jnp.array([1]))
+    gpu_kernels = ("jax.experimental.pallas.mosaic_gpu", "jax.experimental.pallas.tpu")
+    found["loaded"] = [name for name in gpu_kernels if name in sys.modules]
     print(json.dumps(found))
 
 
