@@ -152,7 +152,7 @@ class _Block:
         columns = pl.ds(group * half, half)
 
         def share(d_q: Ref) -> Matrix:
-            machine.multiply(d_q, plgpu.transpose_ref(shared, (1, 0)), refs["k"].at[:, columns])
+            machine.multiply(d_q, shared.T, refs["k"].at[:, columns])
             machine.multiply(own.d_k, d_s, refs["q"].at[slot], staging)
             return plgpu.wgmma_accumulator_load(d_q, wait_n=1)
 

@@ -308,9 +308,9 @@ def transposed_step(
 
     def d_logits(s: Ref, d_p: Ref) -> Matrix:
         plgpu.barrier_wait(refs["q_ready"].at[slot])
-        machine.multiply(s, own.k, plgpu.transpose_ref(q, (1, 0)))
+        machine.multiply(s, own.k, q.T)
         plgpu.barrier_wait(refs["d_out_ready"].at[slot])
-        machine.multiply(d_p, own.v, plgpu.transpose_ref(d_out, (1, 0)))
+        machine.multiply(d_p, own.v, d_out.T)
         shape = (LANES, LANES)
         log_sum_exp = along(statistic(statistics, 0, 1), shape, 1)
         logits = plgpu.wgmma_accumulator_load(s, wait_n=1)

@@ -161,11 +161,9 @@ class _DQ:
 
         def d_logits(s: Ref, d_p: Ref) -> Matrix:
             plgpu.barrier_wait(refs["k_ready"].at[slot])
-            self.machine.multiply(s, own["q"], plgpu.transpose_ref(refs["k"].at[slot], (1, 0)))
+            self.machine.multiply(s, own["q"], refs["k"].at[slot].T)
             plgpu.barrier_wait(refs["v_ready"].at[slot])
-            self.machine.multiply(
-                d_p, own["d_out"], plgpu.transpose_ref(refs["v"].at[slot], (1, 0))
-            )
+            self.machine.multiply(d_p, own["d_out"], refs["v"].at[slot].T)
             logits = plgpu.wgmma_accumulator_load(s, wait_n=1)
             p = jnp.exp2(logits * (self.scale * common.LOG2_E) - parts.along(log_sum_exp, shape, 0))
             if length is not None:
