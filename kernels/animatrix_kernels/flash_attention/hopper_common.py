@@ -74,6 +74,15 @@ def across(rows: Float[Array, " M"], shape: tuple[int, ...]) -> Float[Array, "M 
     return jax.lax.broadcast_in_dim(rows, shape, (0,))
 
 
+def read(accumulator: Any, wait_n: int) -> Float[Array, "M N"]:
+    """Wait until `wait_n` products are left running, and read the sums.
+
+    To the compiler an accumulator's registers are known as soon as its products are issued, and
+    arithmetic on them might be moved before the wait: the barrier holds it behind.
+    """
+    return jax.lax.optimization_barrier(plgpu.wgmma_accumulator_load(accumulator, wait_n=wait_n))
+
+
 def row_values(value: float, rows: int) -> Float[Array, " M"]:
     """Return a float32 constant for each row, in the layout of a reduced matrix product."""
     constant = jnp.full((rows,), value, jnp.float32)

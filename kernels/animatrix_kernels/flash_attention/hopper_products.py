@@ -34,6 +34,9 @@ class InRegisters:
         del buffers
         return pl.run_scoped(lambda sums: body(sums, ()), plgpu.ACC(shape, jnp.float32))
 
+    def reading(self, *refs: Ref) -> None:
+        """Do nothing: on a GPU products read by themselves."""
+
     def weights(self, p: Scores) -> Scores:
         """Round the weights; the layout of an accumulator is that of an operand at 16 bits."""
         return p.astype(self.dtype)
@@ -45,15 +48,14 @@ class InRegisters:
 
     def shrink(self, place: Any, sums: Any, by: Rows) -> Any:
         """Wait for all products, and rescale the accumulator."""
-        plgpu.wgmma_wait(0)
-        kept = plgpu.wgmma_accumulator_load(place, wait_n=None)
+        kept = common.read(place, wait_n=0)
         place[...] = kept * common.across(by, kept.shape)
         return sums
 
     def result(self, place: Any, sums: Any) -> Scores:
         """Read the accumulator when all products are done."""
         del sums
-        return place[...]
+        return common.read(place, wait_n=0)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,16 @@ class ThroughSharedMemory:
         """Start from zeros."""
         return body(buffers["p_smem"], jnp.zeros(shape, jnp.float32))
 
+    def reading(self, *refs: Ref) -> None:
+        """Read, since the interpreter looks for races of loads but not of products.
+
+        A product reads as the copies that follow write, past the caches of loads; a load must be
+        fenced off from them.
+        """
+        for ref in refs:
+            ref[...]
+        plgpu.commit_smem()
+
     def weights(self, p: Scores) -> Scores:
         """Round the weights."""
         return p.astype(self.dtype)
@@ -87,7 +99,7 @@ class ThroughSharedMemory:
 
         def multiply(product: Ref) -> jax.Array:
             plgpu.wgmma(product, place, v)
-            return product[...]
+            return common.read(product, wait_n=0)
 
         return sums + pl.run_scoped(multiply, plgpu.ACC(sums.shape, jnp.float32))
 

@@ -54,6 +54,10 @@ class Products(Protocol):
         """Call the body with the place and the sums, at zero, of one tile of queries."""
         ...
 
+    def reading(self, *refs: Ref) -> None:
+        """Say that products read these buffers now: called when they start and when they end."""
+        ...
+
     def weights(self, p: Scores) -> Scores:
         """Convert float32 weights to the product's operand."""
         ...
@@ -225,6 +229,7 @@ class _Tile:
         slot = self.schedule.slot(self.done)
         plgpu.barrier_wait(buffers["k_full"].at[slot])
         scores = self._masked(self._scores(slot))
+        products.reading(self.q_smem, buffers["k_smem"].at[slot])
         plgpu.barrier_arrive(buffers["k_free"].at[slot])
         rows = common.WARPGROUP_ROWS
         p, top, total, _ = self._softmax(
@@ -241,6 +246,7 @@ class _Tile:
         plgpu.barrier_wait(buffers["v_full"].at[slot])
         sums = products.add(place, sums, p, buffers["v_smem"].at[slot])
         values = products.result(place, sums)
+        products.reading(buffers["v_smem"].at[slot])
         plgpu.barrier_arrive(buffers["v_free"].at[slot])
         return values, top, total
 
@@ -250,12 +256,13 @@ class _Tile:
 
     def _start_scores(self, accumulator: Ref, slot: Index) -> None:
         k_smem = self.schedule.buffers["k_smem"].at[slot]
+        self.schedule.products.reading(self.q_smem, k_smem)
         plgpu.wgmma(accumulator, self.q_smem, k_smem.transpose((1, 0)))
 
     def _scores(self, slot: Index) -> Scores:
         def multiply(accumulator: Ref) -> Scores:
             self._start_scores(accumulator, slot)
-            return accumulator[...]
+            return common.read(accumulator, wait_n=0)
 
         return pl.run_scoped(multiply, self._accumulator())
 
@@ -271,12 +278,15 @@ class _Tile:
             plgpu.barrier_wait(buffers["turn"].at[self.warpgroup])
             self._start_scores(accumulator, ahead)
             plgpu.barrier_wait(buffers["v_full"].at[slot])
+            products.reading(buffers["v_smem"].at[slot])
             added = products.add(place, sums, p, buffers["v_smem"].at[slot])
             plgpu.barrier_arrive(buffers["turn"].at[1 - self.warpgroup])
-            scores = plgpu.wgmma_accumulator_load(accumulator, wait_n=1)
+            scores = common.read(accumulator, wait_n=1)
+            products.reading(self.q_smem, buffers["k_smem"].at[ahead])
             plgpu.barrier_arrive(buffers["k_free"].at[ahead])
             following, new_top, new_total, shrink = self._softmax(scores, top, total)
             kept = products.shrink(place, added, shrink)
+            products.reading(buffers["v_smem"].at[slot])
             plgpu.barrier_arrive(buffers["v_free"].at[slot])
             return kept, products.weights(following), new_top, new_total
 
