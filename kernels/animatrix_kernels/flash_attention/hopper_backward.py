@@ -35,10 +35,12 @@ def backward(
       interpreted: whether to run in Pallas' interpreter, which also looks for races.
     """
     inputs = prepare(saved, d_out, d_lse)
-    if tiles is None:
-        _, q_length, _, head_dim = saved.q.shape
-        tiles = hopper_backward_tiles.tiles_for(head_dim, q_length, saved.k.shape[1])
-    if not deterministic:
-        return hopper_backward_fused.gradients(inputs, scale, tiles.fused, interpreted)
-    d_q = hopper_backward_split.query_gradient(inputs, scale, tiles.query, interpreted)
-    return d_q, *hopper_backward_split.key_gradients(inputs, scale, tiles.key, interpreted)
+    _, q_length, _, head_dim = saved.q.shape
+    kv_length = saved.k.shape[1]
+    tiles = tiles or hopper_backward_tiles.tiles_for(head_dim, q_length, kv_length)
+    if deterministic:
+        d_q = hopper_backward_split.query_gradient(inputs, scale, tiles.query, interpreted)
+        d_k, d_v = hopper_backward_split.key_gradients(inputs, scale, tiles.key, interpreted)
+    else:
+        d_q, d_k, d_v = hopper_backward_fused.gradients(inputs, scale, tiles.fused, interpreted)
+    return d_q[:, :q_length], d_k[:, :kv_length], d_v[:, :kv_length]

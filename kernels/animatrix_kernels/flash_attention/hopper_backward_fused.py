@@ -41,7 +41,7 @@ DS_BUFFERS = 2
 def gradients(
     inputs: Inputs, scale: float, tile: FusedTile, interpreted: bool = False
 ) -> tuple[Float[Array, "B Lq H D"], Float[Array, "B Lk H D"], Float[Array, "B Lk H D"]]:
-    """Return dq, dk and dv."""
+    """Return dq, dk and dv, of the inputs' lengths."""
     machine = Machine(tile.lowering, interpreted)
     sizes, stream = Sizes.of(inputs), QueryTiles(tile.stages)
 
@@ -132,7 +132,7 @@ class _Block:
                 self.step(own, number, keep)
 
             parts.key_loops(self.at, length, self.steps, step)
-            return d_k[...] * self.scale, d_v[...]
+            return common.read(d_k, wait_n=0) * self.scale, common.read(d_v, wait_n=0)
 
         return gather
 
@@ -154,7 +154,7 @@ class _Block:
         def share(d_q: Ref) -> Matrix:
             machine.multiply(d_q, shared.T, refs["k"].at[:, columns])
             machine.multiply(own.d_k, d_s, refs["q"].at[slot], staging)
-            return plgpu.wgmma_accumulator_load(d_q, wait_n=1)
+            return common.read(d_q, wait_n=1)
 
         d_q = pl.run_scoped(share, plgpu.ACC((LANES, half), jnp.float32))
         rows = pl.ds(self.tile_of(number) * LANES, LANES)

@@ -145,7 +145,7 @@ class Sources(NamedTuple):
 
 
 def prepare(saved: Saved, d_out: Queries, d_lse: Statistics) -> Inputs:
-    """Return the inputs of the kernels.
+    """Return the inputs of the kernels, their lengths filled up to what TMA takes.
 
     A row without a key, and one past the end, gets such a log-sum-exp that its weights are nought.
     """
@@ -160,10 +160,10 @@ def prepare(saved: Saved, d_out: Queries, d_lse: Statistics) -> Inputs:
     )
     return Inputs(
         common.lengths_or_all(saved.kv_lengths, batch, saved.k.shape[1]),
-        saved.q,
-        saved.k,
-        saved.v,
-        d_out.astype(saved.q.dtype),
+        common.whole_rows(saved.q),
+        common.whole_rows(saved.k),
+        common.whole_rows(saved.v),
+        common.whole_rows(d_out.astype(saved.q.dtype)),
         statistics.transpose(0, 2, 3, 1),
     )
 
@@ -313,11 +313,11 @@ def transposed_step(
         machine.multiply(d_p, own.v, d_out.T)
         shape = (LANES, LANES)
         log_sum_exp = along(statistic(statistics, 0, 1), shape, 1)
-        logits = plgpu.wgmma_accumulator_load(s, wait_n=1)
+        logits = common.read(s, wait_n=1)
         p = keep(jnp.exp2(logits * (scale * common.LOG2_E) - log_sum_exp))
         machine.multiply(own.d_v, p.astype(q.dtype), d_out, staging)
+        d_weights = common.read(d_p, wait_n=1)
         delta = along(statistic(statistics, 1, 1), shape, 1)
-        d_weights = plgpu.wgmma_accumulator_load(d_p, wait_n=1)
         return (p * (d_weights - delta)).astype(q.dtype)
 
     accumulator = plgpu.ACC((LANES, LANES), jnp.float32)

@@ -36,7 +36,7 @@ from animatrix_kernels.flash_attention.hopper_backward_tiles import KeyTile, Que
 def query_gradient(
     inputs: Inputs, scale: float, tile: QueryTile, interpreted: bool = False
 ) -> Float[Array, "B Lq H D"]:
-    """Return dq."""
+    """Return dq, of the inputs' lengths."""
     machine = Machine(tile.lowering, interpreted)
     sizes = Sizes.of(inputs)
     keys, stages = tile.keys, tile.stages
@@ -138,7 +138,7 @@ class _DQ:
                 def _(step: jax.Array, masked: bool = masked) -> None:
                     self.step(total, own, log_sum_exp, delta, step, length if masked else None)
 
-            return total[...]
+            return common.read(total, wait_n=0)
 
         d_q = pl.run_scoped(gather, plgpu.ACC((LANES, dim), jnp.float32)) * self.scale
         own["q"][...] = d_q.astype(own["q"].dtype)
@@ -164,11 +164,11 @@ class _DQ:
             self.machine.multiply(s, own["q"], refs["k"].at[slot].T)
             plgpu.barrier_wait(refs["v_ready"].at[slot])
             self.machine.multiply(d_p, own["d_out"], refs["v"].at[slot].T)
-            logits = plgpu.wgmma_accumulator_load(s, wait_n=1)
+            logits = common.read(s, wait_n=1)
             p = jnp.exp2(logits * (self.scale * common.LOG2_E) - parts.along(log_sum_exp, shape, 0))
             if length is not None:
                 p = parts.counted(p, step * self.tile.keys, length, 1)
-            d_weights = plgpu.wgmma_accumulator_load(d_p, wait_n=0)
+            d_weights = common.read(d_p, wait_n=0)
             plgpu.barrier_arrive(refs["v_free"].at[slot])
             return (p * (d_weights - parts.along(delta, shape, 0))).astype(own["q"].dtype)
 
@@ -183,7 +183,7 @@ class _DQ:
 def key_gradients(
     inputs: Inputs, scale: float, tile: KeyTile, interpreted: bool = False
 ) -> tuple[Float[Array, "B Lk H D"], Float[Array, "B Lk H D"]]:
-    """Return dk and dv."""
+    """Return dk and dv, of the inputs' lengths."""
     machine = Machine(tile.lowering, interpreted)
     sizes, stream = Sizes.of(inputs), QueryTiles(tile.stages)
     scratch = stream.scratch(sizes, 128) | parts.key_scratch(sizes, 128, machine)
@@ -229,7 +229,7 @@ def _dk_dv(
                 plgpu.barrier_arrive(refs["free"].at[slot])
 
             parts.key_loops(at, length, steps, step)
-            return d_k[...] * scale, d_v[...]
+            return common.read(d_k, wait_n=0) * scale, common.read(d_v, wait_n=0)
 
         accumulator = plgpu.ACC((LANES, inputs.k.shape[-1]), jnp.float32)
         d_k, d_v = pl.run_scoped(gather, accumulator, accumulator)
