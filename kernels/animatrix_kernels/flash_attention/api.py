@@ -73,8 +73,9 @@ def flash_attention(
         that cannot serve the call; when differentiated, a backend without gradients.
     """
     _check(q, k, v, kv_lengths)
+    batch, length, heads, head_dim = q.shape
     request = Request(
-        q_shape=q.shape,
+        q_shape=(batch, length, heads, head_dim),
         kv_length=k.shape[1],
         dtype=jnp.dtype(q.dtype),
         masked=kv_lengths is not None,
@@ -87,7 +88,7 @@ def flash_attention(
         counts = (jnp.arange(k.shape[1]) < kv_lengths[:, None])[..., None, None]
         # What does not count may be nan, and nan times zero is nan.
         k, v = jnp.where(counts, k, 0), jnp.where(counts, v, 0)
-    scale = q.shape[-1] ** -0.5 if scale is None else float(scale)
+    scale = head_dim**-0.5 if scale is None else float(scale)
     out, lse = attention_of(chosen, deterministic)(q, k, v, kv_lengths, scale)
     return (out, lse) if return_lse else out
 

@@ -1,7 +1,7 @@
 """What a backend of attention is: a pass forward, one backward, and what they can serve."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -28,7 +28,7 @@ class Saved(NamedTuple):
     lse: Statistics
 
 
-class Forward(Protocol):
+class Forward(Hashable, Protocol):
     """The pass forward of a backend."""
 
     def __call__(
@@ -96,6 +96,11 @@ class Backend:
     differentiable: bool = False
     opaque: bool = True
 
+    @property
+    def propagated(self) -> bool:
+        """Whether XLA takes a rule for how to split it, which libtpu does not."""
+        return "tpu" not in self.platforms
+
 
 @functools.cache
 def attention_of(backend: Backend, deterministic: bool = False) -> Forward:
@@ -136,7 +141,8 @@ def _forward(
     if not backend.opaque:
         return backend.forward(q, k, v, kv_lengths, scale)
     lengths = () if kv_lengths is None else (kv_lengths,)
-    out, lse = split_forward(backend.forward, scale, bool(lengths))(q, k, v, *lengths)
+    run = split_forward(backend.forward, scale, bool(lengths), backend.propagated)
+    out, lse = run(q, k, v, *lengths)
     return out, lse
 
 
@@ -175,5 +181,6 @@ def _backward(
     if not backend.opaque:
         return flat(*arrays, saved.kv_lengths)
     lengths = () if saved.kv_lengths is None else (saved.kv_lengths,)
-    d_q, d_k, d_v = split_backward(flat, bool(lengths))(*arrays, *lengths)
+    run = split_backward(flat, bool(lengths), backend.propagated)
+    d_q, d_k, d_v = run(*arrays, *lengths)
     return d_q, d_k, d_v

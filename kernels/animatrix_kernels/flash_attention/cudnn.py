@@ -29,9 +29,7 @@ PADDED_TO = 128
 modulo 128 has given nan."""
 
 
-def refusal(
-    request: Request, capability: Callable[[], str | None] = gpu_capability
-) -> str | None:
+def refusal(request: Request, capability: Callable[[], str | None] = gpu_capability) -> str | None:
     """Say in a few words why cuDNN cannot serve a request; None where it can."""
     if request.dtype not in DTYPES:
         return f"it takes bfloat16 and float16, not {jnp.dtype(request.dtype).name}"

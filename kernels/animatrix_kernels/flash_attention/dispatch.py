@@ -55,7 +55,7 @@ PREFERRED: Mapping[str, tuple[str, ...]] = {
 }
 """What a call is served by, best first; plain JAX on any other platform."""
 
-PREFERRED_SHORT: Mapping[str, tuple[str, ...]] = PREFERRED | {"gpu": ("cudnn", "hopper", "xla")}
+PREFERRED_SHORT = {**PREFERRED, "gpu": ("cudnn", "hopper", "xla")}
 
 
 def load(name: str) -> Backend:
@@ -72,7 +72,7 @@ def choose(request: Request, platform: str, name: str | None) -> Backend:
     """
     if name is not None:
         return _named(request, platform, name)
-    reasons = []
+    reasons: list[str] = []
     for candidate in _order(request, platform):
         backend = load(candidate)
         reason = backend.refusal(request)

@@ -2,7 +2,8 @@
 
 A device that holds some of the queries gets all the keys: right, but a gather. Keys split over the
 sequence, with the pieces merged by the log-sum-exp, are the business of whoever calls
-`flash_attention(..., return_lse=True)` inside a `shard_map`.
+`flash_attention(..., return_lse=True)` inside a `shard_map`. `propagated` says whether XLA itself
+splits a kernel, which it cannot on a TPU (see `animatrix_kernels.partition`).
 """
 
 import functools
@@ -18,7 +19,10 @@ LENGTHS = {True: ("b",), False: ()}
 
 @functools.lru_cache(maxsize=64)
 def split_forward(
-    forward: Callable[..., tuple[jax.Array, jax.Array]], scale: float, masked: bool
+    forward: Callable[..., tuple[jax.Array, jax.Array]],
+    scale: float,
+    masked: bool,
+    propagated: bool,
 ) -> Callable[..., tuple[jax.Array, ...]]:
     """Return a forward pass as a function of q, k, v and, where `masked`, of the key counts."""
 
@@ -28,12 +32,15 @@ def split_forward(
         return tuple(forward(q, k, v, lengths[0] if lengths else None, scale))
 
     operands = ("bqhd", *KEYS, *LENGTHS[masked])
-    return per_shard(kernel, Rule(operands, ("bqhd", "bqh"), whole="kd"))
+    rule = Rule(operands, ("bqhd", "bqh"), whole="kd")
+    return per_shard(kernel, rule, propagated=propagated)
 
 
 @functools.lru_cache(maxsize=64)
 def split_backward(
-    backward: Callable[..., tuple[jax.Array, jax.Array, jax.Array]], masked: bool
+    backward: Callable[..., tuple[jax.Array, jax.Array, jax.Array]],
+    masked: bool,
+    propagated: bool,
 ) -> Callable[..., tuple[jax.Array, ...]]:
     """Return a backward pass of (q, k, v, out, lse, d_out, d_lse, counts) to dq, dk, dv.
 
@@ -45,4 +52,5 @@ def split_backward(
         return tuple(backward(*arrays[:7], arrays[7] if masked else None))
 
     operands = ("bqhd", *KEYS, "bqhd", "bqh", "bqhd", "bqh", *LENGTHS[masked])
-    return per_shard(kernel, Rule(operands, ("bqhd", *KEYS), whole="kd"))
+    rule = Rule(operands, ("bqhd", *KEYS), whole="kd")
+    return per_shard(kernel, rule, propagated=propagated)

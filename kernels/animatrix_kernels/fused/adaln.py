@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from animatrix_kernels.fused.forms import Refusals, form_for
-from animatrix_kernels.partition import Kernel, Rule, per_shard
+from animatrix_kernels.partition import Rule, per_shard
 
 type Tokens = Float[Array, "B L d"]
 type Channels = Float[Array, "#B #L d"]
@@ -72,9 +72,7 @@ def affine_norm(
     return apply_norm(form, x, gain[None, None], bias[None, None], outer, eps, dtype)
 
 
-def gated_sum(
-    x: Tokens, gate: Channels, update: Tokens, *, backend: str | None = None
-) -> Tokens:
+def gated_sum(x: Tokens, gate: Channels, update: Tokens, *, backend: str | None = None) -> Tokens:
     """Return x + gate·update in x's type, added in float32.
 
     Args:
@@ -110,7 +108,8 @@ def apply_norm(
     if outer is not None:
         scale, shift = outer[0] * scale, outer[0] * shift + outer[1]
     scale, shift = _fitting(scale, x), _fitting(shift, x)
-    return _norm_kernel(form, eps, jnp.dtype(dtype), interpret)(x, scale, shift)
+    kernel = _norm_kernel(form, eps, jnp.dtype(dtype), interpret)
+    return kernel(x, scale, shift)
 
 
 def apply_gate(
@@ -133,7 +132,7 @@ def _outer(h: Tokens, outer: Outer | None) -> Tokens:
 
 
 @functools.lru_cache(maxsize=32)
-def _norm_kernel(form: str, eps: float, dtype: jnp.dtype, interpret: bool) -> Kernel:
+def _norm_kernel(form: str, eps: float, dtype: jnp.dtype, interpret: bool) -> Callable[..., Tokens]:
     """Return the differentiable kernel of (x, scale, shift)."""
 
     def forward_rows(x: Array, scale: Array, shift: Array) -> tuple[Array, ...]:
@@ -149,19 +148,20 @@ def _norm_kernel(form: str, eps: float, dtype: jnp.dtype, interpret: bool) -> Ke
     def forward(x: Tokens, scale: Channels, shift: Channels) -> tuple[Tokens]:
         return _over_rows(form)(forward_rows, (x,), (scale, shift), (dtype,), 0, interpret)
 
-    def backward(
-        x: Tokens, scale: Channels, d_out: Tokens
-    ) -> tuple[Tokens, Channels, Channels]:
+    def backward(x: Tokens, scale: Channels, d_out: Tokens) -> tuple[Tokens, Channels, Channels]:
         over_rows, tokens = _over_rows(form), (x, d_out)
         if scale.shape[1] == 1:
             return over_rows(backward_rows, tokens, (scale,), (x.dtype,), 2, interpret)
         types = (x.dtype, jnp.dtype("float32"), jnp.dtype("float32"))
         return over_rows(backward_rows, tokens, (scale,), types, 0, interpret)
 
+    split = functools.partial(per_shard, propagated=interpret or form != "tpu")
+
     @jax.custom_vjp
     def attached(x: Tokens, scale: Channels, shift: Channels) -> Tokens:
         of = _dims(scale, x)
-        return per_shard(forward, Rule(("bld", of, of), ("bld",), whole="do"))(x, scale, shift)[0]
+        rule = Rule(("bld", of, of), ("bld",), whole="do")
+        return split(forward, rule)(x, scale, shift)[0]
 
     def ahead(x: Tokens, scale: Channels, shift: Channels) -> tuple[Tokens, tuple[Array, Array]]:
         return attached(x, scale, shift), (x, scale)
@@ -169,14 +169,14 @@ def _norm_kernel(form: str, eps: float, dtype: jnp.dtype, interpret: bool) -> Ke
     def back(saved: tuple[Array, Array], d_out: Tokens) -> tuple[Array, ...]:
         of = _dims(saved[1], saved[0])
         rule = Rule(("bld", of, "bld"), ("bld", of, of), whole="do")
-        return per_shard(backward, rule)(*saved, d_out)
+        return split(backward, rule)(*saved, d_out)
 
     attached.defvjp(ahead, back)
     return attached
 
 
 @functools.lru_cache(maxsize=32)
-def _gate_kernel(form: str, interpret: bool) -> Kernel:
+def _gate_kernel(form: str, interpret: bool) -> Callable[..., Tokens]:
     """Return the differentiable kernel of (x, gate, update)."""
 
     def forward_rows(x: Array, update: Array, gate: Array) -> tuple[Array, ...]:
@@ -196,10 +196,12 @@ def _gate_kernel(form: str, interpret: bool) -> Kernel:
         types = (update.dtype, jnp.dtype("float32"))
         return over_rows(backward_rows, tokens, (gate,), types, 0, interpret)
 
+    split = functools.partial(per_shard, propagated=interpret or form != "tpu")
+
     @jax.custom_vjp
     def attached(x: Tokens, gate: Channels, update: Tokens) -> Tokens:
         rule = Rule(("bld", _dims(gate, x), "bld"), ("bld",), whole="o")
-        return per_shard(forward, rule)(x, gate, update)[0]
+        return split(forward, rule)(x, gate, update)[0]
 
     def ahead(x: Tokens, gate: Channels, update: Tokens) -> tuple[Tokens, tuple[Array, Array]]:
         return attached(x, gate, update), (gate, update)
@@ -207,7 +209,7 @@ def _gate_kernel(form: str, interpret: bool) -> Kernel:
     def back(saved: tuple[Array, Array], d_out: Tokens) -> tuple[Tokens, Channels, Tokens]:
         of = _dims(saved[0], d_out)
         rule = Rule((of, "bld", "bld"), ("bld", of), whole="o")
-        d_update, d_gate = per_shard(backward, rule)(*saved, d_out)
+        d_update, d_gate = split(backward, rule)(*saved, d_out)
         return d_out, d_gate, d_update
 
     attached.defvjp(ahead, back)
@@ -267,4 +269,6 @@ def _check(x: Tokens, *others: Array) -> None:
             mine in (1, whole) for mine, whole in zip(other.shape, x.shape, strict=True)
         )
         if not fits:
-            raise ValueError(f"factors of x {x.shape} are [B, 1, d] or [B, L, d], not {other.shape}")
+            raise ValueError(
+                f"what goes with x {x.shape} is [B, 1, d] or [B, L, d], not {other.shape}"
+            )

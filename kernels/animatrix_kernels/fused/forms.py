@@ -1,8 +1,10 @@
 """Which form of a fused kernel serves a call: plain JAX, Pallas for TPU, Pallas for Hopper."""
 
+import contextlib
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 
 import jax
 
@@ -16,6 +18,18 @@ PLATFORMS: Mapping[str, str] = {"hopper": "gpu", "tpu": "tpu"}
 
 type Refusals = Mapping[str, Callable[[], str | None]]
 
+_WANTED: ContextVar[str | None] = ContextVar("wanted", default=None)
+
+
+@contextlib.contextmanager
+def prefer(form: str) -> Iterator[None]:
+    """Take one of `FORMS` for every fused kernel that is traced inside and names none itself."""
+    token = _WANTED.set(form)
+    try:
+        yield
+    finally:
+        _WANTED.reset(token)
+
 
 def form_for(what: str, array: jax.Array, refusals: Refusals, backend: str | None) -> str:
     """Return the form that serves a call: the one named, or the platform's best.
@@ -24,11 +38,12 @@ def form_for(what: str, array: jax.Array, refusals: Refusals, backend: str | Non
       what: the kernel's name, for the log and for sentences.
       array: the first operand.
       refusals: for "hopper" and "tpu", why that form cannot serve the call, None where it can.
-      backend: one of `FORMS`, or None.
+      backend: one of `FORMS`, or None for what `prefer` says, else the platform's own.
 
     Raises:
       ValueError: a form that there is not, or one that cannot serve the call.
     """
+    backend = backend or _WANTED.get()
     if backend is not None and backend not in FORMS:
         raise ValueError(f"there is no form {backend!r} of {what}: there are {', '.join(FORMS)}")
     platform = platform_of(array)

@@ -15,7 +15,7 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import mosaic_gpu as plgpu
 from jaxtyping import Array, Float, UInt32
 
-from animatrix_kernels.fused.hopper_rows import TOKENS, for_tokens, launch, load, zeros
+from animatrix_kernels.fused.hopper_rows import TOKENS, Ref, for_tokens, launch, load, zeros
 
 type Heads = Float[Array, "B L H D"]
 type Halves = tuple[Float[Array, " W"], Float[Array, " W"]]
@@ -39,7 +39,7 @@ def forward(
     rows, length = words.shape[0], x.shape[1]
     chunks = words.shape[1] // WORDS
 
-    def body(x_ref: Array, even_ref: Array, odd_ref: Array, *rest: Array) -> None:
+    def body(x_ref: Ref, even_ref: Ref, odd_ref: Ref, *rest: Ref) -> None:
         *table_refs, out_ref = rest
         gains = [(_chunk(even_ref, c), _chunk(odd_ref, c)) for c in range(chunks)]
 
@@ -53,9 +53,9 @@ def forward(
 
         for_tokens(rows, token, None)
 
-    out = launch(
-        body, jax.ShapeDtypeStruct(words.shape, jnp.uint32), rows, interpret, semantics
-    )(words, even, odd, *tables)
+    out = launch(body, jax.ShapeDtypeStruct(words.shape, jnp.uint32), rows, interpret, semantics)(
+        words, even, odd, *tables
+    )
     return _heads(out, x)
 
 
@@ -74,7 +74,7 @@ def backward(
     chunks = words.shape[1] // WORDS
     scale = 1.0 / (2 * words.shape[1])
 
-    def body(x_ref: Array, d_ref: Array, even_ref: Array, odd_ref: Array, *rest: Array) -> None:
+    def body(x_ref: Ref, d_ref: Ref, even_ref: Ref, odd_ref: Ref, *rest: Ref) -> None:
         *table_refs, dx_ref, sums_ref = rest
         gains = [(_chunk(even_ref, c), _chunk(odd_ref, c)) for c in range(chunks)]
 
@@ -115,7 +115,7 @@ def backward(
 
 
 def _turn(
-    tables: Sequence[Array], row: Array, length: int, back: bool = False
+    tables: Sequence[Ref], row: Array, length: int, back: bool = False
 ) -> Callable[[Array, Array], Halves]:
     """Return the rotation of one token's pairs, or the rotation back."""
     if not tables:
@@ -131,7 +131,7 @@ def _inverse_rms(halves: list[Halves], eps: float) -> Array:
     return jax.lax.rsqrt(jnp.sum(squares) * (0.5 / (len(halves) * WORDS)) + eps)
 
 
-def _chunk(ref: Array, number: int) -> Array:
+def _chunk(ref: Ref, number: int) -> Array:
     """Read a chunk of words of a row in global memory, one a thread."""
     return load(ref.at[pl.ds(number * WORDS, WORDS)])
 

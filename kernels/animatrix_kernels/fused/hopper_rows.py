@@ -13,6 +13,9 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import mosaic_gpu as plgpu
 from jaxtyping import Array, Float
 
+type Ref = Any
+"""What Pallas hands a kernel for an array in memory."""
+
 THREADS = 128
 TOKENS = 16
 """Tokens that one block takes: what is summed over tokens is written once for all of them."""
@@ -34,20 +37,17 @@ def over_rows(
     batch, length, width = tokens[0].shape
     blocks = pl.cdiv(length, TOKENS)
 
-    def body(*refs: Array) -> None:
+    def body(*refs: Ref) -> None:
         inputs, outputs = refs[: len(tokens) + len(channels)], refs[len(tokens) + len(channels) :]
         sample, block = jax.lax.axis_index("sample"), jax.lax.axis_index("block")
 
         def token(place: Array, so_far: list[Array]) -> list[Array]:
-            values = [
-                load(ref.at[sample, 0 if ref.shape[1] == 1 else place]) for ref in inputs
-            ]
+            values = [load(ref.at[sample, 0 if ref.shape[1] == 1 else place]) for ref in inputs]
             results = rows(*values)
             for ref, result in zip(outputs[: len(out_dtypes)], results, strict=False):
                 ref.at[sample, place][...] = result.astype(ref.dtype)
             return [
-                total + part
-                for total, part in zip(so_far, results[len(out_dtypes) :], strict=True)
+                total + part for total, part in zip(so_far, results[len(out_dtypes) :], strict=True)
             ]
 
         totals = for_tokens(length, token, [zeros(width)] * sums)
@@ -70,14 +70,13 @@ def launch(
     samples: int = 1,
 ) -> Callable[..., Array]:
     """Return a kernel of one warpgroup a block, and a block for every so many of the rows."""
-    options = {"interpret": _interpreter(interpret)} if interpret else {}
     return plgpu.kernel(
         body,
         out_type=out_type,
         grid=(samples, pl.cdiv(rows, TOKENS)),
         grid_names=("sample", "block"),
         compiler_params=plgpu.CompilerParams(lowering_semantics=semantics),
-        **options,
+        interpret=_interpreter(interpret),
     )
 
 
@@ -88,7 +87,7 @@ def for_tokens[State](rows: int, token: Callable[..., State], start: State) -> S
     return jax.lax.fori_loop(0, number, lambda n, state: token(first + n, state), start)
 
 
-def load(ref: Array) -> Array:
+def load(ref: Ref) -> Array:
     """Read a row of global memory into registers, spread over the warpgroup's threads."""
     return plgpu.load(ref, layout=_layout(ref.shape[0]))
 
@@ -107,6 +106,6 @@ def _layout(width: int) -> Any:
     return plgpu.Layout.WG_STRIDED((width,), together)
 
 
-def _interpreter(interpret: bool | object) -> object:
-    """Return Pallas' interpreter parameters: the ones given, or the default for True."""
-    return plgpu.InterpretGPUParams() if interpret is True else interpret
+def _interpreter(interpret: bool | object) -> object | None:
+    """Return Pallas' interpreter parameters: the ones given, the default for True, None to run."""
+    return plgpu.InterpretGPUParams() if interpret is True else interpret or None

@@ -7,6 +7,7 @@ interpreters.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from animatrix_kernels.fused.forms import form_for
-from animatrix_kernels.partition import Kernel, Rule, per_shard
+from animatrix_kernels.partition import Rule, per_shard
 
 type Tokens = Float[Array, "B L d"]
 type Heads = Float[Array, "B L H D"]
@@ -95,7 +96,7 @@ def apply(
 
 
 @functools.lru_cache(maxsize=16)
-def _kernel(form: str, eps: float, interpret: bool) -> Kernel:
+def _kernel(form: str, eps: float, interpret: bool) -> Callable[..., Heads]:
     """Return the differentiable kernel of (x, gain, *angles)."""
 
     def forward(x: Heads, gain: Array, *angles: Array, axis_name: object) -> tuple[Heads]:
@@ -110,11 +111,13 @@ def _kernel(form: str, eps: float, interpret: bool) -> Kernel:
             return _apart_backward(x, gain, d_out, angles, eps, axis_name)
         return _module(form).backward(x, gain, d_out, angles, eps, interpret)
 
+    split = functools.partial(per_shard, propagated=interpret or form != "tpu")
+
     @jax.custom_vjp
     def attached(x: Heads, gain: Array, *angles: Array) -> Heads:
         operands = ("blhp", "hp", *("lr",) * len(angles))
         rule = Rule(operands, ("blhp",), whole="pr", shared="h")
-        return per_shard(forward, rule)(x, gain, *angles)[0]
+        return split(forward, rule)(x, gain, *angles)[0]
 
     def ahead(x: Heads, gain: Array, *angles: Array) -> tuple[Heads, tuple[Array, ...]]:
         return attached(x, gain, *angles), (x, gain, *angles)
@@ -123,7 +126,7 @@ def _kernel(form: str, eps: float, interpret: bool) -> Kernel:
         x, gain, *angles = saved
         operands = ("blhp", "hp", "blhp", *("lr",) * len(angles))
         rule = Rule(operands, ("blhp", "hp"), whole="pr", shared="h")
-        d_x, d_gain = per_shard(backward, rule)(x, gain, d_out, *angles)
+        d_x, d_gain = split(backward, rule)(x, gain, d_out, *angles)
         return d_x, d_gain, *(None for _ in angles)
 
     attached.defvjp(ahead, back)
@@ -146,7 +149,7 @@ def _apart(
 ) -> Heads:
     """Return the kernel's result where devices hold some of the heads each."""
     wide = x.astype(jnp.float32)
-    out = (wide * _inverse_rms(wide, eps, axis_name) * gain)
+    out = wide * _inverse_rms(wide, eps, axis_name) * gain
     return (rotate(out, *angles) if angles else out).astype(x.dtype)
 
 
@@ -184,7 +187,7 @@ def _hopper_refusal(x: Tokens, heads: int) -> str | None:
 
 def _tpu_refusal(x: Tokens, heads: int) -> str | None:
     head_dim = x.shape[-1] // heads
-    if head_dim % 128 and 128 % head_dim or x.shape[-1] % 128:
+    if (head_dim % 128 and 128 % head_dim) or x.shape[-1] % 128:
         return f"heads of {head_dim} channels do not fill lanes of 128"
     return None
 

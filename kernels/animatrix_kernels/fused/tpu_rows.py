@@ -41,7 +41,7 @@ def over_rows(
     batch, length, width = tokens[0].shape
     block = min(max(SMALLEST, ELEMENTS // width // SMALLEST * SMALLEST), length)
 
-    def spec(array: Array) -> pl.BlockSpec:
+    def spec(array: Array | jax.ShapeDtypeStruct) -> pl.BlockSpec:
         shared, fixed = array.shape[0] == 1, array.shape[1] == 1 != length
         return pl.BlockSpec(
             (1, 1 if fixed else min(block, array.shape[1]), array.shape[2]),

@@ -60,9 +60,7 @@ def check(ours: Any, plain: Any, *arrays: jax.Array, form: str = "tpu") -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    ("heads", "dim", "turned"), [(4, 64, True), (2, 128, True), (2, 128, False)]
-)
+@pytest.mark.parametrize(("heads", "dim", "turned"), [(4, 64, True), (2, 128, False)])
 def test_norm_and_rotation(form: str, heads: int, dim: int, turned: bool) -> None:
     length = 19
     x, gain = draw(0, 2, length, heads * dim, dtype=BF16), 1 + 0.1 * draw(1, heads * dim)
@@ -189,7 +187,7 @@ def test_the_hopper_forms_lower_at_wans_sizes(semantics: plgpu.LoweringSemantics
             lambda x: adaln.gated_sum(x, jnp.ones((2, 1, 12)), x, backend="tpu"),
             r"'tpu' form of adaln cannot serve this call \(it runs on tpu, not on cpu\): 'xla' can",
         ),
-        (lambda x: adaln.modulated_norm(x, jnp.ones((2, 3, 12)), x), "factors of x"),
+        (lambda x: adaln.modulated_norm(x, jnp.ones((2, 3, 12)), x), "what goes with x"),
     ],
 )
 def test_a_mistake_is_one_sentence(call: Callable[[jax.Array], Any], sentence: str) -> None:
