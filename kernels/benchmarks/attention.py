@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from side_by_side import checks, exactness, rivals, timing
 from side_by_side.report import HEADER, Report, Row, device_name, line
 from side_by_side.shapes import ACCELERATOR, CPU, Shape, draw
+from side_by_side.torch_sdpa import torch_sdpa
 
 CHECK, TUNE = 0.25, 0.45
 """Shares of what time is left: for the checks, then for the tuning; the rest is for the times."""
@@ -104,7 +105,9 @@ def _time(
     report.ceiling = work / timing.medians({"": call}, clock)[""] / 1e12
     print(f"a matrix product of {size}: {report.ceiling:.3f} TFLOP/s")
     print(HEADER)
-    competitors = rivals.all_rivals(platform)
+    competitors = [*rivals.ours(platform), *rivals.theirs(platform)]
+    if platform == "gpu":
+        competitors += torch_sdpa()
     for shape in CPU if platform == "cpu" else ACCELERATOR:
         if clock.left() == 0:
             print(f"{shape!s:>22} and all after it: no time left")

@@ -1,4 +1,4 @@
-"""What is timed beside what: our backends, JAX's own, tokamax, PyTorch, and plain products."""
+"""What is timed beside what: our backends, JAX's own, tokamax, and plain products."""
 
 import functools
 import importlib.util
@@ -105,60 +105,6 @@ def theirs(platform: str) -> Iterator[Rival]:
 
         mosaic = functools.partial(tokamax.dot_product_attention, implementation="mosaic")
         yield Rival("tokamax mosaic", functools.partial(prepare_jax, mosaic, True))
-
-
-def torch_sdpa() -> Iterator[Rival]:
-    """PyTorch's attention by each of its fused backends, if PyTorch sees a GPU."""
-    if importlib.util.find_spec("torch") is None:
-        return
-    import torch
-
-    if not torch.cuda.is_available():
-        return
-    for name in ("FLASH_ATTENTION", "CUDNN_ATTENTION", "EFFICIENT_ATTENTION"):
-        if hasattr(torch.nn.attention.SDPBackend, name):
-            yield Rival(f"torch {name.lower()}", functools.partial(_prepare_torch, name))
-
-
-def _prepare_torch(name: str, arrays: Arrays) -> Ready:
-    import torch
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
-    q, k, v, d_out = (torch.from_dlpack(x).transpose(1, 2) for x in arrays)
-    for x in (q, k, v):
-        x.requires_grad_()
-
-    def forward() -> Any:
-        with sdpa_kernel(getattr(SDPBackend, name)):
-            return torch.nn.functional.scaled_dot_product_attention(q, k, v)
-
-    def alone() -> Any:
-        with torch.no_grad():
-            return forward()
-
-    out = forward()
-
-    def backward() -> Any:
-        return torch.autograd.grad(out, (q, k, v), d_out, retain_graph=True)
-
-    def wait(_: Any) -> None:
-        torch.cuda.synchronize()
-
-    def as_jax(x: Any) -> Any:
-        return jnp.from_dlpack(x.detach().transpose(1, 2).contiguous())
-
-    return Ready(
-        Call(alone, wait),
-        Call(backward, wait),
-        lambda: as_jax(alone()),
-        lambda: as_jax(backward()[0]),
-    )
-
-
-def all_rivals(platform: str) -> list[Rival]:
-    """Everything that this process can time on a platform."""
-    found = [*ours(platform), *theirs(platform)]
-    return found + (list(torch_sdpa()) if platform == "gpu" else [])
 
 
 def ceiling(dtype: jnp.dtype, size: int) -> tuple[Call, float]:
