@@ -55,8 +55,18 @@ def refusal(request: Request) -> str | None:
 
 
 def _forward_kernel(
-    lengths: Any, q: Any, k: Any, v: Any, out: Any, lse: Any, top: Any, total: Any, values: Any,
-    *, kv: Cut, scale: float,
+    lengths: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    out: Any,
+    lse: Any,
+    top: Any,
+    total: Any,
+    values: Any,
+    *,
+    kv: Cut,
+    scale: float,
 ) -> None:
     """Take one block of keys into the running softmax of one block of queries.
 
@@ -73,11 +83,11 @@ def _forward_kernel(
         total[...] = jnp.zeros_like(total)
         values[...] = jnp.zeros_like(values)
 
-    def products(n):
+    def products(n: Any) -> Array:
         asked = -q[...] if scale < 0 else q[...]
         return dot(k[pl.ds(n * kv.part, kv.part), :], asked, (1, 1))
 
-    def add(n, logits, masked):
+    def add(n: Any, logits: Array, masked: bool) -> None:
         part_values = v[pl.ds(n * kv.part, kv.part), :]
         if masked:
             rows = jax.lax.broadcasted_iota(jnp.int32, logits.shape, 0)
@@ -105,8 +115,9 @@ def _forward_kernel(
 
     @pl.when((left > 0) & (left < kv.size))
     def _() -> None:
-        def step(n, _):
+        def step(n: Any, _: None) -> None:
             add(n, products(n), masked=True)
+
         jax.lax.fori_loop(0, pl.cdiv(left, kv.part), step, None)
 
     @pl.when(j == kv.number - 1)
@@ -162,7 +173,7 @@ def forward(
         ],
         compiler_params=pltpu.CompilerParams(
             dimension_semantics=("parallel", "parallel", "parallel", "arbitrary"),
-            vmem_limit_bytes=blocks.vmem_limit,
+            vmem_limit_bytes=blocks.vmem,
         ),
         interpret=interpret,
         name="attention_forward",

@@ -35,9 +35,20 @@ from animatrix_kernels.flash_attention.tpu_blocks import (
     softmax_weights,
 )
 
+
 def _dq_kernel(
-    lengths: Any, q: Any, k: Any, v: Any, d_out: Any, lse: Any, delta: Any, d_q: Any, sums: Any,
-    *, kv: Cut, scale: float,
+    lengths: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    d_out: Any,
+    lse: Any,
+    delta: Any,
+    d_q: Any,
+    sums: Any,
+    *,
+    kv: Cut,
+    scale: float,
 ) -> None:
     """Add one block of keys to dqᵀ [D, queries] of one block of queries."""
     j = pl.program_id(3)
@@ -47,7 +58,7 @@ def _dq_kernel(
     def _() -> None:
         sums[...] = jnp.zeros_like(sums)
 
-    def add(n, masked):
+    def add(n: Any, masked: bool) -> None:
         part = pl.ds(n * kv.part, kv.part)
         keys, values = k[part, :], v[part, :]
         if masked:
@@ -73,8 +84,17 @@ def _dq_kernel(
 
 
 def _dkv_kernel(
-    lengths: Any, q: Any, k: Any, v: Any, d_out: Any, lse: Any, delta: Any, *outputs: Any,
-    queries: Cut, kv: Cut, scale: float,
+    lengths: Any,
+    q: Any,
+    k: Any,
+    v: Any,
+    d_out: Any,
+    lse: Any,
+    delta: Any,
+    *outputs: Any,
+    queries: Cut,
+    kv: Cut,
+    scale: float,
 ) -> None:
     """Add one block of queries to dk and dv of one block of keys, and to dqᵀ where it is asked for.
 
@@ -92,11 +112,12 @@ def _dkv_kernel(
         v_sums[...] = jnp.zeros_like(v_sums)
 
     if q_sums is not None:
+
         @pl.when(j == 0)
         def _() -> None:
             q_sums[i] = jnp.zeros(q_sums.shape[1:], q_sums.dtype)
 
-    def add(n, masked):
+    def add(n: Any, masked: bool) -> None:
         part = pl.ds(pl.multiple_of(n * queries.part, LANES), queries.part)
         keys, values, asked, d_outs = k[...], v[...], q[part, :], d_out[part, :]
         if masked:
@@ -130,6 +151,7 @@ def _dkv_kernel(
         d_v[...] = v_sums[...].astype(d_v.dtype)
 
     if d_q is not None and q_sums is not None:
+
         @pl.when(j == kv.number - 1)
         def _() -> None:
             d_q[...] = (scale * q_sums[i]).T.astype(d_q.dtype)
@@ -157,9 +179,10 @@ def backward(
     blocks = blocks or default_blocks()
     delta = jnp.sum(d_out.astype(jnp.float32) * saved.out.astype(jnp.float32), -1) - d_lse
     operands = _Operands(saved, d_out, saved.lse * LOG2_E, delta, scale, interpret)
-    batch, q_length, heads, dim = saved.q.shape
+    _, q_length, _, dim = saved.q.shape
     queries = cut(q_length, blocks.dkv.q, blocks.dkv.part)
-    if 4 * dim * queries.number * queries.size <= blocks.resident:
+    resident = blocks.resident * 2 // saved.q.dtype.itemsize
+    if 4 * dim * queries.number * queries.size <= resident:
         d_k, d_v, d_q = _dkv(operands, blocks, with_dq=True)
     else:
         d_q = _dq(operands, blocks)
@@ -214,7 +237,7 @@ def _dq(operands: _Operands, blocks: Blocks) -> Queries:
         out_shape=jax.ShapeDtypeStruct(head_shape(q.shape), q.dtype),
         compiler_params=pltpu.CompilerParams(
             dimension_semantics=("parallel", "parallel", "parallel", "arbitrary"),
-            vmem_limit_bytes=blocks.vmem_limit,
+            vmem_limit_bytes=blocks.vmem,
         ),
         interpret=operands.interpret,
         name="attention_dq",
@@ -254,11 +277,9 @@ def _dkv(operands: _Operands, blocks: Blocks, with_dq: bool) -> tuple[Array, ...
         out_shape=shapes[kept],
         compiler_params=pltpu.CompilerParams(
             dimension_semantics=("parallel", "parallel", "arbitrary", "arbitrary"),
-            vmem_limit_bytes=blocks.vmem_limit,
+            vmem_limit_bytes=blocks.vmem,
         ),
         interpret=operands.interpret,
         name="attention_gradients" if with_dq else "attention_dkv",
     )(*operands.arrays(queries))
-    return tuple(
-        from_head(x, like.shape) for x, like in zip(gradients, (k, v, q), strict=False)
-    )
+    return tuple(from_head(x, like.shape) for x, like in zip(gradients, (k, v, q), strict=False))

@@ -25,6 +25,9 @@ MASKED = -1e30
 SMALLEST_VMEM = 64 * MIB
 """Bytes of vector memory of a v5p core; v5e and v6e have twice as much."""
 
+BESIDE = 26 * MIB
+"""Bytes that the backward kernel's blocks and logits take beside dq, in bfloat16."""
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -41,34 +44,34 @@ class Tile:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Tiles of the kernels, and the vector memory that they may fill in bytes."""
+    """Tiles of the kernels, and what they may fill of the vector memory, in bytes.
+
+    `vmem` is for a kernel as a whole; a head's float32 dq of up to `resident` may wait there while
+    its keys pass by.
+    """
 
     forward: Tile = Tile(q=2048, kv=2048, part=512)
     dq: Tile = Tile(q=2048, kv=2048, part=512)
     dkv: Tile = Tile(q=2048, kv=2048, part=512)
-    vmem: int = SMALLEST_VMEM
+    vmem: int = SMALLEST_VMEM * 15 // 16
+    resident: int = SMALLEST_VMEM - BESIDE
 
-    @property
-    def vmem_limit(self) -> int:
-        """What a kernel may allocate in bytes; the rest is the compiler's."""
-        return self.vmem * 15 // 16
 
-    @property
-    def resident(self) -> int:
-        """How many bytes of a head's dq may wait in vector memory beside a kernel's blocks."""
-        return self.vmem - 26 * MIB
+def blocks_for(vmem: int) -> Blocks:
+    """Return block sizes for a core with so many bytes of vector memory."""
+    return Blocks(vmem=vmem * 15 // 16, resident=vmem - BESIDE)
 
 
 def default_blocks() -> Blocks:
     """Return the blocks for the chip that is traced for; v5p's where that is no TPU."""
     try:
-        return Blocks(vmem=pltpu.get_tpu_info().vmem_capacity_bytes)
+        return blocks_for(pltpu.get_tpu_info().vmem_capacity_bytes)
     except ValueError:
-        return Blocks()
+        return blocks_for(SMALLEST_VMEM)
 
 
 def even(length: int, largest: int, multiple: int = LANES) -> int:
-    """Return the block size, of `multiple`, that cuts a length evenly into as few as `largest` do."""
+    """Return the size of the fewest even blocks of at most `largest`, rounded up to `multiple`."""
     number = pl.cdiv(length, largest)
     return pl.cdiv(pl.cdiv(length, number), multiple) * multiple
 
