@@ -25,7 +25,14 @@ from jax.experimental.pallas import mosaic_gpu as plgpu
 from jaxtyping import Array, Float
 
 from animatrix_kernels.flash_attention import hopper_common as common
-from animatrix_kernels.flash_attention.hopper_launch import Index, Load, Ref, Sizes
+from animatrix_kernels.flash_attention.hopper_launch import (
+    COMPUTE_REGISTERS,
+    MEMORY_REGISTERS,
+    Index,
+    Load,
+    Ref,
+    Sizes,
+)
 
 type Scores = Float[Array, "M N"]
 type Rows = Float[Array, " M"]
@@ -113,12 +120,12 @@ class Schedule:
 
         @pl.when(warpgroup < common.COMPUTE_WARPGROUPS)
         def _compute() -> None:
-            plgpu.set_max_registers(common.COMPUTE_REGISTERS, action="increase")
+            plgpu.set_max_registers(COMPUTE_REGISTERS, action="increase")
             self._compute(warpgroup)
 
         @pl.when(warpgroup == common.COMPUTE_WARPGROUPS)
         def _memory() -> None:
-            plgpu.set_max_registers(common.MEMORY_REGISTERS, action="decrease")
+            plgpu.set_max_registers(MEMORY_REGISTERS, action="decrease")
             self._memory()
 
     def steps(self, keys: Index) -> Index:
@@ -236,6 +243,8 @@ class _Tile:
             scores, common.row_values(common.LOWEST, rows), common.row_values(0.0, rows)
         )
 
+        plgpu.barrier_wait(buffers["v_full"].at[slot])
+
         def step(j: Index, carry: tuple[Any, Scores, Rows, Rows]) -> tuple[Any, Scores, Rows, Rows]:
             return self._step(place, j, *carry)
 
@@ -243,7 +252,6 @@ class _Tile:
             0, self.steps - 1, step, (sums, products.weights(p), top, total)
         )
         slot = self.schedule.slot(self.done + self.steps - 1)
-        plgpu.barrier_wait(buffers["v_full"].at[slot])
         sums = products.add(place, sums, p, buffers["v_smem"].at[slot])
         values = products.result(place, sums)
         products.reading(buffers["v_smem"].at[slot])
@@ -269,7 +277,12 @@ class _Tile:
     def _step(
         self, place: Any, j: Index, sums: Any, p: Scores, top: Rows, total: Rows
     ) -> tuple[Any, Scores, Rows, Rows]:
-        """Start S(j+1) and P(j)·V, take the softmax of S(j+1) meanwhile, then rescale the sums."""
+        """Start S(j+1) and P(j)·V, take the softmax of S(j+1) meanwhile, then rescale the sums.
+
+        The next values are awaited before the running product is, not where they are used: that
+        wait is a loop, across which ptxas does not move the other one, and without it ptxas has
+        been seen to put the wait for the product ahead of the softmax.
+        """
         buffers, products = self.schedule.buffers, self.schedule.products
         ahead, slot = (self.schedule.slot(self.done + j + i) for i in (1, 0))
 
@@ -277,7 +290,6 @@ class _Tile:
             plgpu.barrier_wait(buffers["k_full"].at[ahead])
             plgpu.barrier_wait(buffers["turn"].at[self.warpgroup])
             self._start_scores(accumulator, ahead)
-            plgpu.barrier_wait(buffers["v_full"].at[slot])
             products.reading(buffers["v_smem"].at[slot])
             added = products.add(place, sums, p, buffers["v_smem"].at[slot])
             plgpu.barrier_arrive(buffers["turn"].at[1 - self.warpgroup])
@@ -285,6 +297,7 @@ class _Tile:
             products.reading(self.q_smem, buffers["k_smem"].at[ahead])
             plgpu.barrier_arrive(buffers["k_free"].at[ahead])
             following, new_top, new_total, shrink = self._softmax(scores, top, total)
+            plgpu.barrier_wait(buffers["v_full"].at[ahead])
             kept = products.shrink(place, added, shrink)
             products.reading(buffers["v_smem"].at[slot])
             plgpu.barrier_arrive(buffers["v_free"].at[slot])
