@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.pallas import mosaic_gpu as plgpu
 
 from animatrix_kernels.flash_attention import hopper, hopper_common, hopper_tiles
 from animatrix_kernels.flash_attention.backend import Request
@@ -112,6 +113,23 @@ def test_a_query_without_keys_gets_zeros(run: dict[str, Any]) -> None:
 
 def test_there_is_no_race(run: dict[str, Any]) -> None:
     assert not run["raced"]
+
+
+def test_a_race_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next queries overwrite the output while it is being written, once nobody waits for it."""
+    wait = plgpu.wait_smem_to_gmem
+
+    def only_at_the_end(number: int, wait_read_only: bool = False) -> None:
+        if not wait_read_only:
+            wait(number)
+
+    monkeypatch.setattr(plgpu, "wait_smem_to_gmem", only_at_the_end)
+    q, k = draw(0, 1, 200, 1, 64), draw(1, 1, 32, 1, 64)
+    found = hopper.forward(
+        q, k, k, None, 0.125, tile=Tile(32, 2), multiprocessors=1, interpret=RACES
+    )
+    jax.block_until_ready(found)
+    assert raced()
 
 
 def test_a_negative_scale_moves_into_the_queries() -> None:
