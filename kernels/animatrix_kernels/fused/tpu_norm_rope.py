@@ -1,7 +1,7 @@
 """`qk_norm_rope` in Pallas for TPU: blocks of whole tokens, forward and backward.
 
-The rotation works on lanes: a channel meets its pair's other half by a roll of one lane either
-way, and tables with zeros in every second lane choose the right one.
+The rotation works on lanes: a channel meets its pair's other half by a roll of one lane, to the
+left for the first of a pair and to the right for the second.
 """
 
 import math
@@ -67,35 +67,24 @@ def _flat(
     return x.reshape(*x.shape[:2], -1), gain.reshape(1, 1, -1), tables
 
 
-def _tables(cos: Float[Array, "L D/2"], sin: Float[Array, "L D/2"]) -> tuple[Table, Table, Table]:
-    """Return what multiplies a channel, the one after it and the one before it.
-
-    Whole heads and whole vectors of lanes wide.
-    """
-    length, half = cos.shape
-    zeros = jnp.zeros_like(sin)
-    repeats = math.lcm(2 * half, LANES) // (2 * half)
-
-    def table(even: Array, odd: Array) -> Table:
-        pairs = jnp.stack([even, odd], -1).reshape(1, length, 2 * half)
-        return jnp.tile(pairs, (1, 1, repeats))
-
-    return table(cos, cos), table(-sin, zeros), table(zeros, sin)
+def _tables(*angles: Float[Array, "L D/2"]) -> tuple[Table, ...]:
+    """Return cosines and sines for every channel, whole heads and whole vectors of lanes wide."""
+    head_dim = 2 * angles[0].shape[1]
+    repeats = math.lcm(head_dim, LANES) // head_dim
+    return tuple(jnp.tile(jnp.repeat(table, 2, -1), (1, repeats))[None] for table in angles)
 
 
 def _rotated(x: Float[Array, "R d"], tables: list[Array]) -> Float[Array, "R d"]:
     """Rotate float32 rows by tables that repeat along them; nothing without tables."""
     if not tables:
         return x
-    own, after, before = tables
-    width = own.shape[-1]
+    cos, sin = tables
+    width = cos.shape[-1]
+    first = jax.lax.broadcasted_iota(jnp.int32, cos.shape, 1) % 2 == 0
     parts = []
     for start in range(0, x.shape[-1], width):
         part = x[:, start : start + width]
-        parts.append(
-            part * own
-            # The roll wraps around only where the table is zero.
-            + pltpu.roll(part, width - 1, 1) * after
-            + pltpu.roll(part, 1, 1) * before
-        )
+        # A roll wraps around only into the lane that does not look that way.
+        other = jnp.where(first, -pltpu.roll(part, width - 1, 1), pltpu.roll(part, 1, 1))
+        parts.append(part * cos + other * sin)
     return jnp.concatenate(parts, -1)

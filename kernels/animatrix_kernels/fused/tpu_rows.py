@@ -15,8 +15,9 @@ LANES = 128
 ELEMENTS = 2**18
 """Elements of one array in a block: 1 MiB in float32; half a dozen arrays, twice each, fit in."""
 
-SMALLEST = 16
-"""Tokens in a block: the sublanes of a bfloat16 tile."""
+SUBLANES = 8
+TOGETHER = 16
+"""Tokens computed at a time: the sublanes of a bfloat16 tile. More would not fit in registers."""
 
 
 def over_rows(
@@ -30,8 +31,8 @@ def over_rows(
     """Map a function over blocks of tokens.
 
     Args:
-      rows: takes blocks [R, width] of `tokens` and [1 or R, d] of `channels`; returns blocks of
-        float32 [R, d], first the outputs', then those to be summed over the tokens.
+      rows: takes [R, width] of `tokens` and [1 or R, d] of `channels`; returns float32 [R, d],
+        first the outputs', then those to be summed over the tokens.
       tokens: by token; a first dim of 1 is shared by the batch.
       channels: factors of channels: [1 or B, 1, d] for all tokens alike, or [B, L, d].
       out_dtypes: type of every output [B, L, d].
@@ -39,26 +40,40 @@ def over_rows(
       interpret: whether Pallas' interpreter runs it.
     """
     batch, length, width = tokens[0].shape
-    block = min(max(SMALLEST, ELEMENTS // width // SMALLEST * SMALLEST), length)
+    fitting = max(1, ELEMENTS // width // TOGETHER)
+    groups = min(fitting, pl.cdiv(length, TOGETHER))
+    block = groups * TOGETHER
 
     def spec(array: Array | jax.ShapeDtypeStruct) -> pl.BlockSpec:
         shared, fixed = array.shape[0] == 1, array.shape[1] == 1 != length
         return pl.BlockSpec(
-            (1, 1 if fixed else min(block, array.shape[1]), array.shape[2]),
+            (1, 1 if fixed else block, array.shape[2]),
             lambda b, i: (0 if shared else b, 0 if fixed else i, 0),
         )
 
     def kernel(*refs: jax.Array) -> None:
         inputs, outputs = refs[: len(tokens) + len(channels)], refs[len(tokens) + len(channels) :]
-        results = rows(*(ref[0] for ref in inputs))
-        step = pl.program_id(1)
-        for ref, result in zip(outputs[: len(out_dtypes)], results, strict=False):
-            ref[0] = result.astype(ref.dtype)
-        place = step * block + jax.lax.broadcasted_iota(jnp.int32, (block, 1), 0)
-        for ref, result in zip(outputs[len(out_dtypes) :], results[len(out_dtypes) :], strict=True):
+        first = pl.program_id(1) * block
+
+        def group(number: Array, so_far: list[Array]) -> list[Array]:
+            own = pl.ds(pl.multiple_of(number * TOGETHER, TOGETHER), TOGETHER)
+            results = rows(*(ref[0] if ref.shape[1] == 1 else ref[0, own] for ref in inputs))
+            for ref, result in zip(outputs[: len(out_dtypes)], results, strict=False):
+                ref[0, own] = result.astype(ref.dtype)
+            lines = jax.lax.broadcasted_iota(jnp.int32, (TOGETHER, 1), 0)
             # Past the end of the last block stands anything at all.
-            part = jnp.sum(jnp.where(place < length, result, 0.0), 0, keepdims=True)
-            ref[0] = jnp.where(step == 0, part, ref[0] + part)
+            counts = first + number * TOGETHER + lines < length
+            parts = [jnp.where(counts, result, 0.0) for result in results[len(out_dtypes) :]]
+            return [
+                total + part[:SUBLANES] + part[SUBLANES:]
+                for total, part in zip(so_far, parts, strict=True)
+            ]
+
+        start = [jnp.zeros((SUBLANES, width), jnp.float32)] * sums
+        totals = jax.lax.fori_loop(0, groups, group, start)
+        for ref, total in zip(outputs[len(out_dtypes) :], totals, strict=True):
+            part = jnp.sum(total, 0, keepdims=True)
+            ref[0] = jnp.where(first == 0, part, ref[0] + part)
 
     outs = [jax.ShapeDtypeStruct((batch, length, width), dtype) for dtype in out_dtypes]
     outs += [jax.ShapeDtypeStruct((batch, 1, width), jnp.float32)] * sums

@@ -32,9 +32,7 @@ def forward(q: Any, k: Any, v: Any, lengths: Any, scale: float) -> tuple[jax.Arr
 
 
 def backward(saved: Saved, d_out: Any, d_lse: Any, scale: float, _: bool) -> tuple[Any, ...]:
-    attend = functools.partial(
-        reference.attention, kv_lengths=saved.kv_lengths, scale=scale, chunk=3
-    )
+    attend = functools.partial(reference.attention, kv_lengths=saved.kv_lengths, scale=scale)
     return jax.vjp(attend, saved.q, saved.k, saved.v)[1]((d_out, d_lse))
 
 
