@@ -1,6 +1,7 @@
 """The backward pass of attention on Hopper: the fused form, or the split one where bits count.
 
-Measured on no GPU yet: both forms are lowered for CUDA, and interpreted at small shapes.
+Run on no GPU yet: both forms are lowered for CUDA, compiled by ptxas, and interpreted at small
+shapes.
 """
 
 from animatrix_kernels.flash_attention import (
