@@ -1,7 +1,10 @@
 """Attention on a TPU: the pass forward as a Pallas kernel, and the backend with both passes.
 
 FlashAttention (arXiv 2205.14135, algorithm 1) with large query blocks: a block of queries stays in
-vector memory while all keys pass by, a running softmax in float32 beside it.
+vector memory while all keys pass by, a running softmax in float32 beside it. bfloat16 and float32;
+the number of keys that count is read at run time, and blocks past it are neither fetched nor
+computed. Tests run the kernels in Pallas' interpreter and compile them for v5e, v5p and v6e; they
+have never run on a TPU.
 """
 
 import functools

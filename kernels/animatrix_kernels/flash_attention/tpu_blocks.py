@@ -25,9 +25,6 @@ MASKED = -1e30
 SMALLEST_VMEM = 64 * MIB
 """Bytes of vector memory of a v5p core; v5e and v6e have twice as much."""
 
-BESIDE = 26 * MIB
-"""Bytes that the backward kernel's blocks and logits take beside dq, in bfloat16."""
-
 
 @dataclass(frozen=True)
 class Tile:
@@ -47,19 +44,26 @@ class Blocks:
     """Tiles of the kernels, and what they may fill of the vector memory, in bytes.
 
     `vmem` is for a kernel as a whole; a head's float32 dq of up to `resident` may wait there while
-    its keys pass by.
+    its keys pass by (half as much beside float32 inputs).
     """
 
+    vmem: int
+    resident: int
     forward: Tile = Tile(q=2048, kv=2048, part=512)
     dq: Tile = Tile(q=2048, kv=2048, part=512)
     dkv: Tile = Tile(q=2048, kv=2048, part=512)
-    vmem: int = SMALLEST_VMEM * 15 // 16
-    resident: int = SMALLEST_VMEM - BESIDE
 
 
 def blocks_for(vmem: int) -> Blocks:
-    """Return block sizes for a core with so many bytes of vector memory."""
-    return Blocks(vmem=vmem * 15 // 16, resident=vmem - BESIDE)
+    """Return block sizes for a core with so many bytes of vector memory.
+
+    Sizes were weighed by the instructions that the compiler schedules for a block, not by time:
+    they have never run on a TPU.
+    """
+    usable = vmem * 15 // 16
+    if vmem <= SMALLEST_VMEM:
+        return Blocks(usable, vmem - 16 * MIB, dkv=Tile(q=2048, kv=1024, part=512))
+    return Blocks(usable, vmem - 26 * MIB)
 
 
 def default_blocks() -> Blocks:

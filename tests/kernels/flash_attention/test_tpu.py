@@ -28,6 +28,8 @@ from animatrix_kernels.flash_attention.tpu_blocks import (
 
 INTERPRETED = pltpu.InterpretParams(detect_races=True)
 FUSED = Blocks(
+    vmem=64 * MIB,
+    resident=MIB,
     forward=Tile(q=128, kv=64, part=32),
     dq=Tile(q=128, kv=64, part=32),
     dkv=Tile(q=256, kv=128, part=128),
@@ -124,17 +126,21 @@ def error(got: Any, wanted: np.ndarray) -> float:
     got = np.asarray(got, np.float64)
     finite = np.isfinite(wanted)
     np.testing.assert_array_equal(got[~finite], wanted[~finite])
-    return float(np.linalg.norm((got - wanted)[finite]) / np.linalg.norm(wanted[finite]))
+    got, wanted = got[finite], wanted[finite]
+    return float(np.linalg.norm(got - wanted) / np.linalg.norm(wanted))
+
+
+NAMES = ("out", "lse", "dq", "dk", "dv")
+WIDE = 5.0
 
 
 @pytest.mark.parametrize(
     ("dtype", "dim", "blocks", "cases"),
     [
-        (jnp.bfloat16, 64, FUSED, [((200, 200), 1.0), ((200, 77), 5.0), ((1, 0), 1.0)]),
-        (jnp.bfloat16, 128, SPLIT, [((200, 200), 1.0), ((130, 64), 5.0), ((1, 0), 1.0)]),
-        (jnp.float32, 128, FUSED, [((200, 131), 1.0)]),
+        (jnp.bfloat16, 64, FUSED, [((200, 200), 1.0), ((200, 77), WIDE), ((1, 0), 1.0)]),
+        (jnp.float32, 128, SPLIT, [((200, 131), 1.0)]),
     ],
-    ids=["fused", "split", "float32"],
+    ids=["fused", "split_float32"],
 )
 def test_errors_are_those_of_plain_jax(
     dtype: Any, dim: int, blocks: Blocks, cases: list[tuple[tuple[int, int], float]]
@@ -142,13 +148,24 @@ def test_errors_are_those_of_plain_jax(
     """Tails, short and missing keys, wide logits; and the interpreter finds no race."""
     for lengths, spread in cases:
         case = draw_case(dtype, dim, lengths, spread)
-        wanted, usual = exact(case), plain(case)
-        for name, got, xla, want in zip(
-            ("out", "lse", "dq", "dk", "dv"), kernels(case, blocks), usual, wanted, strict=True
-        ):
+        found, usual, wanted = kernels(case, blocks), plain(case), exact(case)
+        for name, got, xla, want in zip(NAMES, found, usual, wanted, strict=True):
             bound = 1e-6 if name == "lse" else 1.5 * error(xla, want)
             assert error(got, want) <= bound, (name, lengths, spread)
         assert not interpret_pallas_call.races.races_found
+
+
+@pytest.mark.parametrize(("lengths", "spread"), [((200, 200), 1.0), ((130, 64), WIDE), ((1, 0), 1)])
+def test_split_gradients_have_the_errors_of_plain_jax(
+    lengths: tuple[int, int], spread: float
+) -> None:
+    case = draw_case(jnp.bfloat16, 128, lengths, spread)
+    usual, wanted = plain(case), exact(case)
+    saved = Saved(*case[:4], *usual[:2])
+    found = gradients(saved, case.d_out, case.d_lse, SPLIT)
+    for name, got, xla, want in zip(NAMES[2:], found, usual[2:], wanted[2:], strict=True):
+        assert error(got, want) <= 1.5 * error(xla, want), name
+    assert not interpret_pallas_call.races.races_found
 
 
 def test_without_a_key_everything_is_zero() -> None:
@@ -225,6 +242,10 @@ SLICES = {"v5e": ("v5e:2x2", 128), "v5p": ("v5p:2x2x1", 64), "v6e": ("v6e:2x2", 
 """A slice of each generation, and the MiB of vector memory of its core."""
 
 
+ARRAY = 75_600 * 40 * 128 * 2
+"""Bytes of one of Wan's arrays, heads of 64 filled up to whole lanes."""
+
+
 class Shapes(NamedTuple):
     """What a chip's program is compiled for: abstract arrays on its first device."""
 
@@ -250,7 +271,8 @@ def shapes(chip: str, kv_length: int, dim: int) -> Shapes:
     )
 
 
-CHIPS = [("v5e", 75_600, 128), ("v5p", 75_600, 128), ("v6e", 75_600, 128), ("v5p", 520, 64)]
+CHIPS = [("v5p", 75_600, 128), ("v6e", 75_600, 128), ("v5e", 520, 64)]
+"""Self-attention of Wan with one kernel backward, and text keys of narrow heads with two."""
 
 
 @pytest.mark.parametrize(("chip", "kv_length", "dim"), CHIPS)
@@ -260,25 +282,25 @@ def test_the_tpu_compiler_takes_the_pass_forward(chip: str, kv_length: int, dim:
         lambda q, k, v, lengths: tpu.forward(q, k, v, lengths, dim**-0.5, blocks=blocks)
     )
     compiled = attend.lower(q, kv, kv, lengths).compile()
-    assert "tpu_custom_call" in compiled.as_text() and "attention_forward" in compiled.as_text()
-    # Copies into the kernel's layout and back; a head's square matrix would be 11 GB.
-    assert compiled.memory_analysis().temp_size_in_bytes < 4.1 * 75_600 * 40 * 128 * 2
+    assert "attention_forward" in compiled.as_text()
+    # Copies of q, k, v and out between layouts; a head's square matrix would be 11 GB.
+    assert compiled.memory_analysis().temp_size_in_bytes < 4.1 * ARRAY
 
 
 @pytest.mark.parametrize(("chip", "kv_length", "dim"), CHIPS)
 def test_the_tpu_compiler_takes_the_gradients(chip: str, kv_length: int, dim: int) -> None:
     q, kv, statistics, lengths, blocks = shapes(chip, kv_length, dim)
-    if kv_length == 520:
-        blocks = dataclasses.replace(blocks, resident=0)
+    names = ["attention_gradients"]
+    if chip == "v5e":
+        blocks, names = dataclasses.replace(blocks, resident=0), ["attention_dq", "attention_dkv"]
     back = jax.jit(
         lambda q, k, v, lengths, out, lse, d_out, d_lse: tpu_backward.backward(
             Saved(q, k, v, lengths, out, lse), d_out, d_lse, dim**-0.5, False, blocks=blocks
         )
     )
     compiled = back.lower(q, kv, kv, lengths, q, statistics, q, statistics).compile()
-    names = ["attention_dq", "attention_dkv"] if kv_length == 520 else ["attention_gradients"]
     assert all(name in compiled.as_text() for name in names)
-    assert compiled.memory_analysis().temp_size_in_bytes < 8 * 75_600 * 40 * 128 * 2
+    assert compiled.memory_analysis().temp_size_in_bytes < 8 * ARRAY
 
 
 def test_block_sizes_know_the_chip() -> None:
