@@ -91,6 +91,30 @@ def experts(attend: Any) -> dict[str, Any]:
     return {"errors": errors, "all-gather": compiled.as_text().count(" all-gather(")}
 
 
+def trained(attend: Any) -> float:
+    """The largest relative error of gradients as in training: experts, layers, recomputation."""
+    rng = np.random.default_rng(2)
+    layers = (0.3 * rng.standard_normal((2, 3, 8, 8))).astype("float32")
+    x = rng.standard_normal((2, *SHAPE)).astype("float32")
+
+    def loss(layers: Any, x: Any, attend: Any) -> jax.Array:
+        @functools.partial(jax.checkpoint, prevent_cse=False)
+        def layer(x: Any, weight: Any) -> tuple[Any, None]:
+            q = x @ weight
+            return x + attend(q, q, q, None, 0.4)[0], None
+
+        return jnp.square(jax.lax.scan(layer, x, layers)[0]).sum()
+
+    shardings = (NamedSharding(MESH, P("model")), NamedSharding(MESH, P("model", "data")))
+    got, wanted = (
+        jax.jit(jax.vmap(jax.grad(functools.partial(loss, attend=a))), in_shardings=shardings)(
+            layers, x
+        )
+        for a in (attend, reference.attention)
+    )
+    return float(jnp.abs(got - wanted).max() / jnp.abs(wanted).max())
+
+
 def by_hand(attend: Any, spec: P, arrays: Any) -> float:
     """The largest error of q's gradient, each device attending with what it has."""
     part = jax.shard_map(
@@ -118,6 +142,7 @@ def main() -> None:
         "queries and keys": facts(attend, (P(None, "data"), P(None, "data")), arrays, lengths),
         "experts": experts(attend),
     }  # fmt: skip
+    found["trained"] = trained(attend)
     found["shard_map"] = {"error": by_hand(attend, by_batch_and_heads, arrays)}
     x = jnp.ones((1, 2, 1, 8))
     flash_attention(x, x, x, kv_lengths=jnp.array([1]))

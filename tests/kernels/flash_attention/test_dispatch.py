@@ -227,6 +227,12 @@ def test_experts_under_vmap_are_one_more_split_dim(split: dict[str, Any]) -> Non
     assert max(split["experts"]["errors"]) < 2e-6 and split["experts"]["all-gather"] == 0
 
 
+def test_layers_recomputed_under_experts_have_the_gradients_of_plain_jax(
+    split: dict[str, Any],
+) -> None:
+    assert split["trained"] < 1e-5
+
+
 def test_inside_shard_map_every_device_attends_with_what_it_has(split: dict[str, Any]) -> None:
     assert split["shard_map"]["error"] < 2e-6
 
