@@ -1,16 +1,19 @@
 """Flash attention on Hopper in 8 bits (e4m3), forward only: for inference.
 
 Operands come from `fp8_operands`; the schedule is that of the 16-bit kernel. The kernel lowers for
-CUDA and its schedule has been run in Pallas' interpreter; it has not been run on a GPU yet.
+CUDA, ptxas 12.9 compiles it for sm_90a, and its schedule has been run in Pallas' interpreter; it
+has not been run on a GPU yet.
 """
 
 import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import pallas as pl
 from jax.experimental.mosaic.gpu import fragmented_array as fragments
 from jax.experimental.pallas import mosaic_gpu as plgpu
 from jaxlib.mlir.dialects import vector
@@ -38,6 +41,7 @@ from animatrix_kernels.flash_attention.hopper_products import InRegisters, Throu
 from animatrix_kernels.flash_attention.hopper_schedule import (
     Operands,
     Products,
+    Rows,
     Schedule,
     Scores,
 )
@@ -58,6 +62,42 @@ class EightBitsInRegisters(InRegisters):
     def add(self, place: Any, sums: Any, p: Scores, v: Ref) -> Any:
         """Issue the product."""
         return super().add(place, sums, p, v.transpose((1, 0)))
+
+
+@dataclass(frozen=True)
+class EightBitsSummedTwice(EightBitsInRegisters):
+    """The same, with sums over all keys in float32.
+
+    Hopper adds products of 8-bit operands with about 14 bits, few for the sums over thousands of
+    keys (SageAttention2, arXiv 2411.10958, on the accumulator of Ada and Hopper). So the
+    accumulator holds one block's product, and the loop carries the sums, with the shrinkage that
+    they are due once that product is added.
+    """
+
+    def within(
+        self,
+        shape: tuple[int, int],
+        buffers: Mapping[str, Ref],
+        body: Callable[[Any, Any], tuple[Scores, Rows, Rows]],
+    ) -> tuple[Scores, Rows, Rows]:
+        """Allocate the accumulator, and start from zeros."""
+        del buffers
+        sums = self._zeros(shape), common.row_values(1.0, shape[0])
+        return pl.run_scoped(lambda place: body(place, sums), plgpu.ACC(shape, jnp.float32))
+
+    def shrink(self, place: Any, sums: Any, by: Rows) -> Any:
+        """Wait for the product, take it into the sums, and keep the shrinkage for the next time."""
+        added = self.result(place, sums)
+        place[...] = self._zeros(added.shape)
+        return added, by
+
+    def _zeros(self, shape: tuple[int, ...]) -> Scores:
+        return plgpu.layout_cast(jnp.zeros(shape, jnp.float32), plgpu.Layout.WGMMA)
+
+    def result(self, place: Any, sums: Any) -> Scores:
+        """Wait for the product, and return the sums with it."""
+        values, due = sums
+        return values * common.across(due, values.shape) + common.read(place, wait_n=0)
 
 
 @dataclass(frozen=True)
@@ -115,6 +155,7 @@ def attention(
     scale: float,
     *,
     tile: Tile | None = None,
+    sums_in_float32: bool = True,
     multiprocessors: int | None = None,
     interpret: Any = None,
 ) -> tuple[Queries, Statistics]:
@@ -125,6 +166,8 @@ def attention(
       kv_lengths: how many keys of each batch element count; all when None.
       scale: factor of the logits.
       tile: sizes of the launch; those of the table for this shape when None.
+      sums_in_float32: whether sums over all keys are float32, or as precise as the hardware's for
+        8 bits, which takes fewer instructions.
       multiprocessors: how many persistent blocks to start; as the GPU has when None.
       interpret: parameters of Pallas' GPU interpreter, which then runs the same schedule with P
         through shared memory.
@@ -143,7 +186,8 @@ def attention(
     sizes = Sizes.of(
         q8.shape, tile.block_kv, tile.stages, multiprocessors or common.multiprocessors()
     )
-    products = EightBitsThroughSharedMemory() if interpret else EightBitsInRegisters()
+    on_gpu = EightBitsSummedTwice() if sums_in_float32 else EightBitsInRegisters()
+    products = EightBitsThroughSharedMemory() if interpret else on_gpu
     kernel = _kernel(sizes, products, tile, q.dtype, interpret)
     out, lse = kernel(
         q8, k8, operands.v, lengths, common.LOG2_E * operands.logit_factor, operands.value_factor

@@ -1,3 +1,4 @@
+import functools
 from typing import Any
 
 import jax
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from jax.experimental.mosaic.gpu import fragmented_array as fragments
 
-from animatrix_kernels.flash_attention import fp8_operands, hopper_fp8, hopper_tiles
+from animatrix_kernels.flash_attention import fp8_operands, hopper_common, hopper_fp8, hopper_tiles
 from animatrix_kernels.flash_attention.hopper_tiles import FP8, Tile
 from tests.kernels.flash_attention.hopper_checks import (
     RACES,
@@ -37,6 +38,37 @@ def shipped_and_deepest() -> set[tuple[int, Tile]]:
 @pytest.mark.parametrize(("head_dim", "tile"), sorted(shipped_and_deepest(), key=str))
 def test_every_size_lowers_for_cuda(head_dim: int, tile: Tile) -> None:
     assert "mosaic_gpu_v2" in lower(hopper_fp8.attention, tile, head_dim)
+
+
+@pytest.mark.parametrize("lowering", hopper_tiles.LOWERINGS)
+def test_sums_by_the_hardware_lower_too(lowering: str) -> None:
+    attention = functools.partial(hopper_fp8.attention, sums_in_float32=False)
+    assert "mosaic_gpu_v2" in lower(attention, Tile(128, 4, lowering), 128)
+
+
+def test_sums_with_shrinkage_due_are_the_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products of single blocks, each added late, make what one accumulator would hold."""
+
+    class Place:
+        value = jnp.zeros((3, 2))
+
+        def __setitem__(self, _: Any, value: jax.Array) -> None:
+            self.value = value
+
+    products, place = hopper_fp8.EightBitsSummedTwice(), Place()
+    monkeypatch.setattr(hopper_fp8.EightBitsSummedTwice, "_zeros", lambda _, s: jnp.zeros(s))
+    monkeypatch.setattr(hopper_common, "read", lambda place, wait_n: place.value)
+    sums: Any = (jnp.zeros((3, 2)), jnp.ones(3))
+    wanted = np.zeros((3, 2))
+    for block in range(4):
+        product = draw(block, 3, 2, dtype=jnp.float32)
+        place.value = place.value + product
+        wanted = wanted + np.asarray(product)
+        if block < 3:
+            by = jnp.exp2(-jnp.abs(draw(9 + block, 3, dtype=jnp.float32)))
+            sums = products.shrink(place, sums, by)
+            wanted = wanted * np.asarray(by)[:, None]
+    np.testing.assert_allclose(products.result(place, sums), wanted, rtol=1e-5)
 
 
 def test_any_lengths_and_half_precision_lower() -> None:
