@@ -26,9 +26,9 @@ from animatrix_kernels.flash_attention.hopper_tiles import LOWERINGS, Shape
 TILES = table.Tiles(table.QueryTile(64, 2), table.KeyTile(2), table.FusedTile(2))
 
 CASES: dict[str, tuple[tuple[int, ...], list[int] | None, str, float]] = {
-    "tails": ((1, 80, 200, 1, 64), None, "bfloat16", 1.0),
+    "tails": ((1, 130, 136, 1, 64), None, "bfloat16", 1.0),
     "masked": ((2, 20, 90, 1, 64), [70, 0], "float16", 1.0),
-    "wide": ((1, 130, 140, 1, 128), [136], "bfloat16", 4.0),
+    "wide": ((1, 72, 100, 1, 128), [90], "bfloat16", 4.0),
 }
 """Sizes [B, Lq, Lk, H, D], lengths of keys, the type, and the spread of q and k."""
 
