@@ -22,8 +22,8 @@ MIB = 2**20
 MASKED = -1e30
 """Stands for minus infinity among logits, where a difference of two must not be nan."""
 
-SMALLEST_VMEM = 64 * MIB
-"""Bytes of vector memory of a v5p core; v5e and v6e have twice as much."""
+V5P_VMEM = 64 * MIB
+"""Bytes of vector memory of a v5p core; v5e and v6e have twice as much, a v4 a quarter."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,10 @@ def blocks_for(vmem: int) -> Blocks:
     they have never run on a TPU.
     """
     usable = vmem * 15 // 16
-    if vmem <= SMALLEST_VMEM:
+    if vmem < V5P_VMEM:
+        small = Tile(q=1024, kv=1024, part=256)
+        return Blocks(usable, 0, forward=small, dq=small, dkv=small)
+    if vmem == V5P_VMEM:
         return Blocks(usable, vmem - 16 * MIB, dkv=Tile(q=2048, kv=1024, part=512))
     return Blocks(usable, vmem - 26 * MIB)
 
@@ -71,7 +74,7 @@ def default_blocks() -> Blocks:
     try:
         return blocks_for(pltpu.get_tpu_info().vmem_capacity_bytes)
     except ValueError:
-        return blocks_for(SMALLEST_VMEM)
+        return blocks_for(V5P_VMEM)
 
 
 def even(length: int, largest: int, multiple: int = LANES) -> int:
