@@ -99,11 +99,11 @@ def apply_norm(
     outer: Outer | None,
     eps: float,
     dtype: jnp.dtype | str,
-    interpret: bool = False,
+    interpret: bool | object = False,
 ) -> Tokens:
     """Return outer(LayerNorm(x)·scale + shift) by a Pallas form, whatever the platform is.
 
-    `interpret` runs it by Pallas' interpreter, on a CPU.
+    `interpret` (True, or parameters of Pallas' interpreter) runs it on a CPU.
     """
     if outer is not None:
         scale, shift = outer[0] * scale, outer[0] * shift + outer[1]
@@ -113,7 +113,7 @@ def apply_norm(
 
 
 def apply_gate(
-    form: str, x: Tokens, gate: Channels, update: Tokens, interpret: bool = False
+    form: str, x: Tokens, gate: Channels, update: Tokens, interpret: bool | object = False
 ) -> Tokens:
     """Return x + gate·update by a Pallas form, whatever the platform is."""
     return _gate_kernel(form, interpret)(x, _fitting(gate, x), update)
@@ -132,7 +132,9 @@ def _outer(h: Tokens, outer: Outer | None) -> Tokens:
 
 
 @functools.lru_cache(maxsize=32)
-def _norm_kernel(form: str, eps: float, dtype: jnp.dtype, interpret: bool) -> Callable[..., Tokens]:
+def _norm_kernel(
+    form: str, eps: float, dtype: jnp.dtype, interpret: bool | object
+) -> Callable[..., Tokens]:
     """Return the differentiable kernel of (x, scale, shift)."""
 
     def forward_rows(x: Array, scale: Array, shift: Array) -> tuple[Array, ...]:
@@ -155,7 +157,7 @@ def _norm_kernel(form: str, eps: float, dtype: jnp.dtype, interpret: bool) -> Ca
         types = (x.dtype, jnp.dtype("float32"), jnp.dtype("float32"))
         return over_rows(backward_rows, tokens, (scale,), types, 0, interpret)
 
-    split = functools.partial(per_shard, propagated=interpret or form != "tpu")
+    split = functools.partial(per_shard, propagated=bool(interpret) or form != "tpu")
 
     @jax.custom_vjp
     def attached(x: Tokens, scale: Channels, shift: Channels) -> Tokens:
@@ -176,7 +178,7 @@ def _norm_kernel(form: str, eps: float, dtype: jnp.dtype, interpret: bool) -> Ca
 
 
 @functools.lru_cache(maxsize=32)
-def _gate_kernel(form: str, interpret: bool) -> Callable[..., Tokens]:
+def _gate_kernel(form: str, interpret: bool | object) -> Callable[..., Tokens]:
     """Return the differentiable kernel of (x, gate, update)."""
 
     def forward_rows(x: Array, update: Array, gate: Array) -> tuple[Array, ...]:
@@ -196,7 +198,7 @@ def _gate_kernel(form: str, interpret: bool) -> Callable[..., Tokens]:
         types = (update.dtype, jnp.dtype("float32"))
         return over_rows(backward_rows, tokens, (gate,), types, 0, interpret)
 
-    split = functools.partial(per_shard, propagated=interpret or form != "tpu")
+    split = functools.partial(per_shard, propagated=bool(interpret) or form != "tpu")
 
     @jax.custom_vjp
     def attached(x: Tokens, gate: Channels, update: Tokens) -> Tokens:

@@ -83,11 +83,11 @@ def apply(
     heads: int,
     rotary: Angles | None,
     eps: float,
-    interpret: bool = False,
+    interpret: bool | object = False,
 ) -> Heads:
     """Return `qk_norm_rope` by a Pallas form, "tpu" or "hopper", whatever the platform is.
 
-    `interpret` runs it by Pallas' interpreter, on a CPU.
+    `interpret` (True, or parameters of Pallas' interpreter) runs it on a CPU.
     """
     split = x.reshape(*x.shape[:2], heads, -1)
     angles = () if rotary is None else tuple(a.astype(jnp.float32) for a in rotary)
@@ -96,7 +96,7 @@ def apply(
 
 
 @functools.lru_cache(maxsize=16)
-def _kernel(form: str, eps: float, interpret: bool) -> Callable[..., Heads]:
+def _kernel(form: str, eps: float, interpret: bool | object) -> Callable[..., Heads]:
     """Return the differentiable kernel of (x, gain, *angles)."""
 
     def forward(x: Heads, gain: Array, *angles: Array, axis_name: object) -> tuple[Heads]:
@@ -111,7 +111,7 @@ def _kernel(form: str, eps: float, interpret: bool) -> Callable[..., Heads]:
             return _apart_backward(x, gain, d_out, angles, eps, axis_name)
         return _module(form).backward(x, gain, d_out, angles, eps, interpret)
 
-    split = functools.partial(per_shard, propagated=interpret or form != "tpu")
+    split = functools.partial(per_shard, propagated=bool(interpret) or form != "tpu")
 
     @jax.custom_vjp
     def attached(x: Heads, gain: Array, *angles: Array) -> Heads:
