@@ -36,7 +36,8 @@ lock:  ## compile requirements/*.in into locks with hashes (needs uv)
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: install it with 'python3 -m pip install uv'." >&2; exit 2; }
 	$(COMPILE) requirements/base.in -o requirements/base.txt
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt
-	@! grep -nE '://|^--(extra-)?index|^--find-links' requirements/base.txt requirements/dev.txt
+	$(COMPILE) requirements/tpu.in -o requirements/tpu.txt
+	@! grep -nE '://|^--(extra-)?index|^--find-links' requirements/*.txt
 
 MACHINE ?= cpu
 POCKET := runs/pocket

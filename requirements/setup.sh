@@ -8,6 +8,7 @@ venv=.venv
 python=$venv/bin/python
 stamp=$venv/installed
 lock=requirements/dev.txt
+tpu_lock=requirements/tpu.txt
 system_libraries=(libegl1 libgl1 libfontconfig1)
 
 say() { printf '%s\n' "$*" >&2; }
@@ -30,7 +31,7 @@ find_python() {
 
 # What an installation depends on: the files, the interpreter, the place.
 fingerprint() {
-    "$python" - "$lock" requirements/{base.in,tfds.in,setup.sh} setup.py pyproject.toml <<'PYTHON'
+    "$python" - "$lock" "$tpu_lock" requirements/{base.in,tfds.in,setup.sh} setup.py pyproject.toml <<'PYTHON'
 import hashlib, pathlib, sys
 
 digest = hashlib.sha256(f"{sys.version}\n{pathlib.Path.cwd()}\n".encode())
@@ -59,6 +60,29 @@ install_system_libraries() {
     exit 2
 }
 
+# libtpu compiles for TPUs on machines without one; there are wheels for Linux on x86_64 only.
+tpu_compiler_runs() {
+    "$python" - <<'PYTHON'
+import platform, sys
+
+libc, version = platform.libc_ver()
+new = libc == "glibc" and tuple(map(int, version.split("."))) >= (2, 31)
+sys.exit(not (new and (platform.system(), platform.machine()) == ("Linux", "x86_64")))
+PYTHON
+}
+
+# Into a folder that is not importable: where libtpu is, `import jax` searches for a TPU aloud.
+install_tpu_compiler() {
+    local folder=$venv/tpu
+    if [[ -f $folder/lock && $(<"$folder/lock") == "$(<"$tpu_lock")" ]]; then
+        return
+    fi
+    say "Installing the TPU compiler into $folder (some 700 MB)"
+    rm -rf "$folder"
+    "${pip[@]}" install --no-deps --require-hashes --target "$folder" -r "$tpu_lock"
+    cp "$tpu_lock" "$folder/lock"
+}
+
 if ! new_enough "$python"; then
     found=$(find_python)
     if ! "$found" -m venv --clear "$venv" >/dev/null; then
@@ -78,4 +102,7 @@ pip=("$python" -m pip --quiet --disable-pip-version-check --no-input)
 "${pip[@]}" install --require-hashes -r "$lock"
 "${pip[@]}" install --no-deps --no-build-isolation -e .
 imports_work || install_system_libraries
+if tpu_compiler_runs; then
+    install_tpu_compiler
+fi
 echo "$wanted" >"$stamp"

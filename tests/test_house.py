@@ -32,6 +32,13 @@ def test_locks_pin_and_hash_what_is_asked_for(repository: Path) -> None:
     assert asked_for(folder / "base.in") <= set(base)
     assert asked_for(folder / "dev.in") | asked_for(folder / "tfds.in") <= set(dev)
     assert base.items() <= dev.items()
+    assert asked_for(folder / "tpu.in") == set(pins(folder / "tpu.txt")) == {"libtpu"}
+
+
+def test_the_tpu_compiler_is_never_importable(repository: Path) -> None:
+    """Where libtpu can be imported, JAX searches a machine without a TPU for one, aloud."""
+    for lock in ("base.txt", "dev.txt"):
+        assert "libtpu" not in pins(repository / "requirements" / lock)
 
 
 def test_locks_name_no_registry(repository: Path) -> None:

@@ -18,10 +18,11 @@ from animatrix_jax.models.embeddings import (
     fold_tokens,
     position_table,
     rotary_table,
-    rotate,
     timestep_sinusoid,
     unfold_tokens,
 )
+from animatrix_kernels.fused.adaln import Outer, affine_norm, gated_sum, modulated_norm
+from animatrix_kernels.fused.qk_norm_rope import qk_norm_rope
 
 Attend = Callable[[jax.Array, jax.Array, jax.Array, jax.Array | None], jax.Array]
 
@@ -79,17 +80,32 @@ class DiTConfig:
 
 
 class WidthNorm(nn.Module):
-    """RMS norm over the whole width, before the heads are split (Wan's q/k norm)."""
+    """RMS norm over the whole width, then split into heads, then rotated (Wan's q/k norm)."""
 
+    heads: int
     eps: float
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Normalise the last dim in float32."""
+    def __call__(
+        self, x: Float[Array, "B L d"], rope: tuple[jax.Array, jax.Array] | None = None
+    ) -> Float[Array, "B L H D"]:
+        """Return heads of x's type, rotated by the tokens' angles where there are any."""
         gain = self.param("gain", nn.initializers.ones, (x.shape[-1],))
-        wide = x.astype(jnp.float32)
-        out = wide * jax.lax.rsqrt(jnp.mean(wide * wide, axis=-1, keepdims=True) + self.eps)
-        return (out * gain).astype(x.dtype)
+        return qk_norm_rope(x, gain, self.heads, rope, eps=self.eps)
+
+
+class CrossNorm(nn.Module):
+    """Layer norm with learned scale and bias, and a second modulation of its result."""
+
+    eps: float
+    dtype: str
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B L d"], outer: Outer) -> Float[Array, "B L d"]:
+        """Return the modulated norm in the compute type."""
+        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+        return affine_norm(x, scale, bias, outer=outer, eps=self.eps, dtype=self.dtype)
 
 
 class SelfAttention(nn.Module):
@@ -105,8 +121,8 @@ class SelfAttention(nn.Module):
         c = self.config
         heads = (*x.shape[:2], c.heads, c.head_dim)
         dense = lambda name: nn.Dense(c.dim, dtype=c.dtype, name=name)  # noqa: E731
-        q = rotate(WidthNorm(c.eps, name="q_norm")(dense("q")(x)).reshape(heads), *rope)
-        k = rotate(WidthNorm(c.eps, name="k_norm")(dense("k")(x)).reshape(heads), *rope)
+        q = WidthNorm(c.heads, c.eps, name="q_norm")(dense("q")(x), rope)
+        k = WidthNorm(c.heads, c.eps, name="k_norm")(dense("k")(x), rope)
         out = attend(q, k, dense("v")(x).reshape(heads), None)
         return dense("o")(out.reshape(x.shape))
 
@@ -126,7 +142,7 @@ class CrossAttention(nn.Module):
         """Build the projections, shared by both contexts."""
         c = self.config
         self.q, self.k, self.v, self.o = (nn.Dense(c.dim, dtype=c.dtype) for _ in range(4))
-        self.q_norm, self.k_norm = WidthNorm(c.eps), WidthNorm(c.eps)
+        self.q_norm, self.k_norm = (WidthNorm(c.heads, c.eps) for _ in range(2))
         if self.conditioning is not None:
             zeros, normal = nn.initializers.zeros, nn.initializers.normal(0.02)
             self.text_type = self.param("text_type", zeros, (c.dim,))
@@ -138,11 +154,12 @@ class CrossAttention(nn.Module):
         self, x: jax.Array, text: Float[Array, "B N d"], tags: TagStates | None, attend: Attend
     ) -> jax.Array:
         """Attend from x [B, L, d] to the condition tokens; given tags stand before absent ones."""
-        q = self._heads(self.q_norm(self.q(x)))
+        q = self.q_norm(self.q(x))
         keys, values = self.k(text), self.v(text)
 
         def over(k: jax.Array, v: jax.Array, lengths: jax.Array | None) -> jax.Array:
-            out = attend(q, self._heads(self.k_norm(k)), self._heads(v), lengths)
+            heads = v.reshape(*v.shape[:2], self.config.heads, -1)
+            out = attend(q, self.k_norm(k), heads, lengths)
             return out.reshape(x.shape)
 
         if self.conditioning is None or tags is None:
@@ -161,9 +178,6 @@ class CrossAttention(nn.Module):
             return self.o(mixed)
         plain = over(keys, values, None)
         return self.o(plain + self.gate * (mixed - plain))
-
-    def _heads(self, x: jax.Array) -> jax.Array:
-        return x.reshape(*x.shape[:2], self.config.heads, self.config.head_dim)
 
 
 class Block(nn.Module):
@@ -187,31 +201,26 @@ class Block(nn.Module):
         c = self.config
         table = self.param("modulation", nn.initializers.normal(c.dim**-0.5), (6, c.dim))
         shift1, scale1, gate1, shift2, scale2, gate2 = _rows(modulation + table)
-        own = [(jnp.ones(()), jnp.zeros(()))] * 3
+        own: list[Outer] = [(jnp.ones(()), jnp.zeros(()))] * 3
         if self.conditioning is not None and tags is not None:
             modulator = TagModulation(c.dim, self.conditioning.adaln_rank, name="tag_modulation")
             own = modulator(time, tags.summary)
-        norm = nn.LayerNorm(c.eps, use_bias=False, use_scale=False, name="norm1")
+        norm = partial(modulated_norm, eps=c.eps, dtype=c.dtype)
 
-        h = own[0][0] * (norm(_wide(x)) * (1 + scale1) + shift1) + own[0][1]
-        x = _add(x, gate1 * SelfAttention(c, name="self_attention")(h, rope, self.attend))
-        h = own[1][0] * nn.LayerNorm(c.eps, name="cross_norm")(_wide(x)) + own[1][1]
+        h = norm(x, scale1, shift1, outer=own[0])
+        x = gated_sum(x, gate1, SelfAttention(c, name="self_attention")(h, rope, self.attend))
+        h = CrossNorm(c.eps, c.dtype, name="cross_norm")(x, own[1])
         cross = CrossAttention(c, self.conditioning, name="cross_attention")
         x = _add(x, cross(h, text, tags, self.attend))
-        norm = nn.LayerNorm(c.eps, use_bias=False, use_scale=False, name="norm2")
-        h = own[2][0] * (norm(_wide(x)) * (1 + scale2) + shift2) + own[2][1]
+        h = norm(x, scale2, shift2, outer=own[2])
         h = nn.Dense(c.ffn_dim, dtype=c.dtype, name="ffn_up")(h)
         h = nn.Dense(c.dim, dtype=c.dtype, name="ffn_down")(nn.gelu(h, approximate=True))
-        return _add(x, gate2 * h), None
-
-
-def _wide(x: jax.Array) -> jax.Array:
-    return x.astype(jnp.float32)
+        return gated_sum(x, gate2, h), None
 
 
 def _add(x: jax.Array, update: jax.Array) -> jax.Array:
     """Add to the residual stream in float32, and keep its type."""
-    return (_wide(x) + update).astype(x.dtype)
+    return (x.astype(jnp.float32) + update).astype(x.dtype)
 
 
 def _rows(modulation: Float[Array, "B *L rows d"]) -> list[jax.Array]:
@@ -295,8 +304,7 @@ class DiT(nn.Module):
 
         table = self.param("head_modulation", nn.initializers.normal(c.dim**-0.5), (2, c.dim))
         shift, scale = _rows(table + time[..., None, :])
-        norm = nn.LayerNorm(c.eps, use_bias=False, use_scale=False, name="head_norm")
-        x = norm(_wide(x)) * (1 + scale) + shift
+        x = modulated_norm(x, scale, shift, eps=c.eps)
         features = c.patch[0] * c.patch[1] * c.patch[2] * c.out_channels
         x = exact(features, kernel_init=nn.initializers.zeros, name="head")(x)
         return unfold_tokens(x, c.patch, (frames, height, width))

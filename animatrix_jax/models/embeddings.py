@@ -52,16 +52,6 @@ def _grid_angles(
     )
 
 
-def rotate(
-    x: Float[Array, "B L H D"], cos: Float[Array, "L D/2"], sin: Float[Array, "L D/2"]
-) -> Float[Array, "B L H D"]:
-    """Rotate adjacent channel pairs of every head by the tokens' angles, in float32."""
-    even, odd = x[..., 0::2].astype(jnp.float32), x[..., 1::2].astype(jnp.float32)
-    c, s = cos[:, None, :], sin[:, None, :]
-    out = jnp.stack([even * c - odd * s, even * s + odd * c], axis=-1)
-    return out.reshape(x.shape).astype(x.dtype)
-
-
 def fold_tokens(
     latents: Float[Array, "B T H W C"], patch: tuple[int, int, int]
 ) -> Float[Array, "B L P"]:

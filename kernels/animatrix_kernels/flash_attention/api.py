@@ -1,16 +1,16 @@
 """One attention function for every machine; backends by name."""
 
-from collections.abc import Callable, Mapping
 from typing import Literal, overload
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from animatrix_kernels.flash_attention import reference
+from animatrix_kernels.flash_attention import dispatch
+from animatrix_kernels.flash_attention.backend import Request, attention_of
+from animatrix_kernels.platforms import platform_of
 
-type Backend = Callable[..., tuple[Float[Array, "B Lq H D"], Float[Array, "B Lq H"]]]
-
-BACKENDS: Mapping[str, Backend] = {"xla": reference.attention}
-"""What can be had, best first: (q, k, v, kv_lengths, scale) to the output and log-sum-exp."""
+BACKENDS = tuple(dispatch.ENTRIES)
+"""The names that `backend=` takes."""
 
 
 @overload
@@ -22,6 +22,7 @@ def flash_attention(
     kv_lengths: Int[Array, " B"] | None = None,
     scale: float | None = None,
     backend: str | None = None,
+    deterministic: bool = False,
     return_lse: Literal[False] = False,
 ) -> Float[Array, "B Lq H D"]: ...
 
@@ -35,6 +36,7 @@ def flash_attention(
     kv_lengths: Int[Array, " B"] | None = None,
     scale: float | None = None,
     backend: str | None = None,
+    deterministic: bool = False,
     return_lse: Literal[True],
 ) -> tuple[Float[Array, "B Lq H D"], Float[Array, "B Lq H"]]: ...
 
@@ -47,6 +49,7 @@ def flash_attention(
     kv_lengths: Int[Array, " B"] | None = None,
     scale: float | None = None,
     backend: str | None = None,
+    deterministic: bool = False,
     return_lse: bool = False,
 ) -> Float[Array, "B Lq H D"] | tuple[Float[Array, "B Lq H D"], Float[Array, "B Lq H"]]:
     """Non-causal softmax attention, softmax(scale·q·kᵀ)·v, with float32 statistics.
@@ -56,22 +59,41 @@ def flash_attention(
       kv_lengths: how many keys of each batch element count (the rest may hold anything); all of
         them when None. Without a single key the output is zeros, the log-sum-exp minus infinity.
       scale: factor of the logits; 1/√D when None.
-      backend: 'xla', or None for the best that this machine has.
+      backend: one of `BACKENDS`, or None for the best that the platform has for this call; the
+        log says once which was taken, and why the better ones were not.
+      deterministic: whether gradients must be the same bits at every call.
       return_lse: whether to return the float32 log-sum-exp of the logits as well, by which
         outputs over parts of the keys can be merged.
 
+    Under `jit` over a mesh, batch and heads (and, with all keys gathered, queries) may be split;
+    under `shard_map` every device attends with what it has.
+
     Raises:
-      ValueError: shapes that do not fit each other, or a backend that is not there.
+      ValueError: shapes or types that do not fit each other, a backend that is not there, or one
+        that cannot serve the call; when differentiated, a backend without gradients.
     """
-    _check_shapes(q, k, v, kv_lengths)
-    name = next(iter(BACKENDS)) if backend is None else backend
-    if name not in BACKENDS:
-        raise ValueError(f"there is no attention backend {name!r}: there are {', '.join(BACKENDS)}")
-    out, lse = BACKENDS[name](q, k, v, kv_lengths, q.shape[-1] ** -0.5 if scale is None else scale)
+    _check(q, k, v, kv_lengths)
+    batch, length, heads, head_dim = q.shape
+    request = Request(
+        q_shape=(batch, length, heads, head_dim),
+        kv_length=k.shape[1],
+        dtype=jnp.dtype(q.dtype),
+        masked=kv_lengths is not None,
+        statistics=return_lse,
+        deterministic=deterministic,
+    )
+    chosen = dispatch.choose(request, platform_of(q), backend)
+    if kv_lengths is not None:
+        kv_lengths = jnp.clip(kv_lengths, 0, k.shape[1]).astype(jnp.int32)
+        counts = (jnp.arange(k.shape[1]) < kv_lengths[:, None])[..., None, None]
+        # What does not count may be nan, and nan times zero is nan.
+        k, v = jnp.where(counts, k, 0), jnp.where(counts, v, 0)
+    scale = head_dim**-0.5 if scale is None else float(scale)
+    out, lse = attention_of(chosen, deterministic)(q, k, v, kv_lengths, scale)
     return (out, lse) if return_lse else out
 
 
-def _check_shapes(
+def _check(
     q: Float[Array, "..."],
     k: Float[Array, "..."],
     v: Float[Array, "..."],
@@ -86,4 +108,8 @@ def _check_shapes(
     if kv_lengths is not None and kv_lengths.shape != q.shape[:1]:
         raise ValueError(
             f"kv_lengths holds one length a batch element, ({q.shape[0]},), not {kv_lengths.shape}"
+        )
+    if not jnp.issubdtype(q.dtype, jnp.floating) or not q.dtype == k.dtype == v.dtype:
+        raise ValueError(
+            f"attention takes q, k and v of one float type, not {q.dtype}, {k.dtype} and {v.dtype}"
         )

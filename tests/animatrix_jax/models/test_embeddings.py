@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from animatrix_jax.models.embeddings import (
     fold_tokens,
     rotary_table,
-    rotate,
     timestep_sinusoid,
     unfold_tokens,
 )
+from animatrix_kernels.fused.qk_norm_rope import rotate
 
 
 def wan_rotation(x: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray:

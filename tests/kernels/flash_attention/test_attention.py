@@ -154,7 +154,7 @@ def test_the_chunk_fits_the_memory() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"backend": "hoper"}, "there is no attention backend 'hoper': there are xla"),
+        ({"backend": "hoper"}, "there is no attention backend 'hoper': there are hopper"),
         ({"k": np.zeros((2, 5, 2, 8))}, r"not \(2, 3, 2, 4\), \(2, 5, 2, 8\) and"),
         ({"q": np.zeros((3, 2, 4))}, "attention takes q"),
         ({"kv_lengths": np.zeros(3, int)}, r"one length a batch element, \(2,\), not \(3,\)"),
