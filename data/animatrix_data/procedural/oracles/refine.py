@@ -73,7 +73,7 @@ class Refiner:
         moved = np.full_like(self._places, made) if slide else made * (by * self._places)
         turned = [moved * way for way in ways]
         slopes = np.stack([there[..., 1] * t.real + there[..., 2] * t.imag for t in turned])
-        missed = self._planes[first][..., 0] - there[..., 0]
+        missed = np.asarray(self._planes[first][..., 0] - there[..., 0], np.float32)
         seen = by * self._places + to
         inside = (np.abs(seen.real) < width / 2 - 1) & (np.abs(seen.imag) < height / 2 - 1)
         say = self._say * inside / (1 + (missed / NOISE) ** 2) ** 2

@@ -83,11 +83,11 @@ def voted(frames: Sequence[Plane], spans: Sequence[Sequence[Ends]]) -> list[Stea
     """
     pairs = [ends for span in spans for ends in span]
     weight = np.repeat([len(span) ** -0.5 for span in spans], [len(span) for span in spans])
-    flat, round_ = _flat(frames), _polar(frames)
+    flat, polar = _flat(frames), _polar(frames)
     height, width = frames[0].shape
     outward = np.log(min(height, width) / 2 / INNER) / RADII
     around = 2 * np.pi / ANGLES
-    slid, turned = flat.likeness(pairs), round_.likeness(pairs)
+    slid, turned = flat.likeness(pairs), polar.likeness(pairs)
     paths = []
     for length in LENGTHS:
         progress = eased(len(frames), length)
@@ -96,7 +96,7 @@ def voted(frames: Sequence[Plane], spans: Sequence[Sequence[Ends]]) -> list[Stea
         for down, across in _peaks(votes, SLIDES):
             paths.append(Steady("slide", length, COARSE * complex(across, down)))
         votes = _votes(turned, made, weight)
-        middle = round_.reach
+        middle = polar.reach
         for _, place in _peaks(votes[middle : middle + 1], TURNS):
             paths.append(Steady("growth", length, complex(place * outward)))
         for place, _ in _peaks(votes[:, middle : middle + 1], TURNS):
@@ -106,7 +106,10 @@ def voted(frames: Sequence[Plane], spans: Sequence[Sequence[Ends]]) -> list[Stea
 
 def _flat(frames: Sequence[Plane]) -> Sheet:
     height, width = (max(edge // COARSE, 1) for edge in frames[0].shape)
-    small = [cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames]
+    small = [
+        np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+        for frame in frames
+    ]
     y, x = np.mgrid[:height, :width]
     places = ((x + 0.5) - width / 2) / height + 1j * ((y + 0.5) / height - 0.5)
     return Sheet(small, _say(places), REACH)
@@ -121,8 +124,9 @@ def _polar(frames: Sequence[Plane]) -> Sheet:
     places = radii[None] * np.exp(1j * angles[:, None])
     maps = ((places.real + (width - 1) / 2).astype(np.float32),
             (places.imag + (height - 1) / 2).astype(np.float32))  # fmt: skip
-    pictures = [cv2.remap(cv2.GaussianBlur(frame, (0, 0), 1.0), *maps, cv2.INTER_LINEAR)
-                for frame in frames]  # fmt: skip
+    smooth = (cv2.GaussianBlur(frame, (0, 0), 1.0) for frame in frames)
+    pictures = [np.asarray(cv2.remap(frame, *maps, cv2.INTER_LINEAR), np.float32)
+                for frame in smooth]  # fmt: skip
     area = (radii / outer) ** 2
     return Sheet(pictures, (_say(places / height) * area).astype(np.float32), TURN_REACH)
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import check_grad
 
 from animatrix_data.procedural.oracles import teaching
-from animatrix_data.procedural.oracles.choice import Choice, known, read, written
+from animatrix_data.procedural.oracles.choice import Choice, known, read, taken, written
 from animatrix_data.procedural.oracles.evidence import Trail, Witness
 from animatrix_data.procedural.oracles.judgement import Candidate, differing, measured
 from animatrix_data.procedural.oracles.registration import Tracker
@@ -70,3 +70,10 @@ def test_all_that_is_weighed_is_measured(width: int) -> None:
     assert all(values.shape == (2,) and np.isfinite(values).all() for values in measures.values())
     likely = known().chances(measures)
     assert likely[0] > likely[1] and likely.sum() <= 1
+
+
+def test_like_paths_share_their_chances() -> None:
+    likely = np.array([0.4, 0.3, 0.25])
+    other = np.array([[False, True, True], [True, False, False], [True, False, False]])
+    best, sure = taken(likely, other)
+    assert (best, sure) == (1, pytest.approx(0.55))
