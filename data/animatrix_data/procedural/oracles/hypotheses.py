@@ -21,6 +21,7 @@ from animatrix_data.procedural.oracles.judgement import Candidate, differing, me
 from animatrix_data.procedural.oracles.refine import Refiner
 from animatrix_data.procedural.oracles.registration import (
     Complex,
+    Real,
     Tracker,
     joined,
     register,
@@ -35,6 +36,9 @@ SCREEN = slice(-2, -1)
 """The spans of pairs of frames by which they are looked through."""
 KEPT, KEPT_MOVING = 6, 4
 """Steady paths that are kept for what frames say as they are, and without what is fixed to them."""
+PLAIN = 0.6
+"""The share of what could agree which, where a path explains it, leaves nothing to be weighed: what
+is learnt from the studio's clips need not hold for a picture without figure or overlay."""
 STRAIGHT, JOLTED = (0.4, 0.8), (1.5, 1.8)
 """Shares of a path's way, below the first of which it sways and above the second of which it does
 not: how far apart its places lie, and the sum of its changes of velocity."""
@@ -44,11 +48,24 @@ def explain(tracker: Tracker) -> tuple[Trail, float]:
     """Return the path that is likeliest the camera's, and how likely it or one like it is."""
     witness = Witness(tracker)
     tried = candidates(tracker, witness)
-    likely = known().chances(measured(tried, witness))
+    likely = _plainly(witness, tried)
+    if likely is None:
+        likely = known().chances(measured(tried, witness))
     other = differing([candidate.trail for candidate in tried])
     best, sure = taken(likely, other)
     near = [tried[place] for place in np.flatnonzero(~other[best])]
     return _closest(witness, tried[best], near).trail, sure
+
+
+def _plainly(witness: Witness, tried: Sequence[Candidate]) -> Real | None:
+    """Return chances that are sure of the path that explains most of what is seen; None if none
+    does, and much has to be weighed."""
+    explained = np.array([witness.explained(candidate.account) for candidate in tried])
+    if explained.max() <= PLAIN:
+        return None
+    total = [witness.total(witness.evidence(candidate.account)) for candidate in tried]
+    best = int(np.where(explained > PLAIN, total, -np.inf).argmax())
+    return np.asarray(np.arange(len(tried)) == best, np.float64)
 
 
 def _closest(witness: Witness, best: Candidate, near: Sequence[Candidate]) -> Candidate:
