@@ -36,9 +36,10 @@ SCREEN = slice(-2, -1)
 """The spans of pairs of frames by which they are looked through."""
 KEPT, KEPT_MOVING = 6, 4
 """Steady paths that are kept for what frames say as they are, and without what is fixed to them."""
-PLAIN = 0.6
-"""The share of what could agree which, where a path explains it, leaves nothing to be weighed: what
-is learnt from the studio's clips need not hold for a picture without figure or overlay."""
+PLAIN, CLEAR = 0.6, 0.75
+"""A path that explains more than this share of what could agree needs no weighing, if standing
+still has less than this share of its evidence: what is learnt from the studio's clips need not hold
+for a picture without figure or overlay."""
 STRAIGHT, JOLTED = (0.4, 0.8), (1.5, 1.8)
 """Shares of a path's way, below the first of which it sways and above the second of which it does
 not: how far apart its places lie, and the sum of its changes of velocity."""
@@ -58,13 +59,12 @@ def explain(tracker: Tracker) -> tuple[Trail, float]:
 
 
 def _plainly(witness: Witness, tried: Sequence[Candidate]) -> Real | None:
-    """Return chances that are sure of the path that explains most of what is seen; None if none
-    does, and much has to be weighed."""
+    """Return chances that are sure of a moving path that plainly explains what is seen, if any."""
     explained = np.array([witness.explained(candidate.account) for candidate in tried])
-    if explained.max() <= PLAIN:
-        return None
     total = [witness.total(witness.evidence(candidate.account)) for candidate in tried]
     best = int(np.where(explained > PLAIN, total, -np.inf).argmax())
+    if explained.max() <= PLAIN or total[0] > CLEAR * total[best]:
+        return None
     return np.asarray(np.arange(len(tried)) == best, np.float64)
 
 
