@@ -1,6 +1,6 @@
 """The classical camera oracle: the background's path, and which movement it is, from pixels alone.
 
-The path is the one that explains the whole clip best (see `hypotheses`). Beside it, the ways of
+The path is the one that is likeliest the background's (see `hypotheses`). Beside it, the ways of
 figure and ground, and where the picture is sharp, tell movements apart whose background moves
 alike.
 """
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from animatrix_data.procedural.oracles.evidence import Placed
 from animatrix_data.procedural.oracles.flow import Frames, Grey, greys
 from animatrix_data.procedural.oracles.hypotheses import explain
 from animatrix_data.procedural.oracles.registration import (
@@ -30,8 +31,10 @@ Way = NDArray[np.float64]
 
 TRAVEL = 8.0
 """The least travel of a background, in pixels, that a path's error is a share of."""
-UNREAD = 0.5
-"""How well a background must be seen for its path to count."""
+DRIFT = 0.5
+"""The most that the path of a still camera may move the picture, in pixels."""
+UNREAD = 0.6
+"""How likely a path must be to count."""
 LINK = 2
 """Frames between the ends of the pairs in which the ways of figure and ground are read."""
 BEND = 3
@@ -46,10 +49,8 @@ class CameraPath:
     the right, dx > 0; one that tilts up moves it down, dy > 0); log_scale: logarithm of its
     growth; roll: radians. figure, ground: how far each has moved over the clip (x and y in frame
     heights, logarithm of its growth); focus: how much sharper the middle has become, beside the
-    sides (logarithm); height: of the frames, in pixels; seen: the share of the pairs of frames
-    that show enough of a background, less where the path sways as a head does that fills the
-    frame, and none where it explains little of what is seen and another path nearly as much: a
-    path that is seen by less than `UNREAD` is a guess.
+    sides (logarithm); height: of the frames, in pixels; seen: how likely this path or one like it
+    is the background's: one that is seen by less than `UNREAD` is a guess.
     """
 
     dx: Path1
@@ -78,7 +79,7 @@ class PathError:
 
 
 def path_error(
-    path: CameraPath, truth: Mapping[str, Sequence[float]], height: int, width: int
+    path: CameraPath | Placed, truth: Mapping[str, Sequence[float]], height: int, width: int
 ) -> PathError:
     """Compare a path with a clip's camera truth (dx, dy, scale, roll) on frames [height, width].
 
@@ -120,10 +121,7 @@ def camera_path(frames: Frames) -> CameraPath:
     height = frames.shape[1]
     figure, ground = _ways(tracker, turn, shift)
     return CameraPath(
-        dx=shift.real * height,
-        dy=shift.imag * height,
-        log_scale=np.log(np.abs(turn)),
-        roll=np.unwrap(np.angle(turn)),
+        **vars(trail.placed(height)),
         figure=figure,
         ground=ground,
         focus=_focus(greys(frames, WORK_EDGE)),

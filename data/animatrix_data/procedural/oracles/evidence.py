@@ -6,6 +6,7 @@ other as the path says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,8 +31,8 @@ Plane = NDArray[np.float32]
 SPANS = ((2, 2), (4, 4), (8, 4), (16, 8))
 """Frames between the ends of the pairs that are compared, and between one pair and the next, in a
 clip of 33 frames; others are compared over the same shares of their time."""
-EVERY, MIDDLE = slice(None), slice(-3, -1)
-"""All of the spans, and those in which paths are made better."""
+EVERY = slice(None)
+"""All of the spans."""
 BLUR, CONTRAST = 2.5, 2.0
 """Sigma (pixels) of the neighbourhood to whose contrast a pixel is brought, and the contrast (grey
 levels) below which it is taken for noise."""
@@ -51,6 +52,17 @@ CORNERS, CORNER_NEUTRAL = 0.05, 0.25
 
 
 @dataclass(frozen=True)
+class Placed:
+    """Where the background lies in each frame relative to the first, [T]: shift of the picture's
+    centre in pixels, logarithm of its growth, radians."""
+
+    dx: Real
+    dy: Real
+    log_scale: Real
+    roll: Real
+
+
+@dataclass(frozen=True)
 class Trail:
     """Where the background of the first frame is seen in each, [T]: a point p (from the centre) at
     turn · p + shift, as complex numbers x + iy in frame heights; `sure` is how far it is a path
@@ -64,6 +76,11 @@ class Trail:
         """Return how far the probes move [T, N], in frame heights."""
         return self.shift[:, None] + (self.turn[:, None] - 1) * PROBES / WORK_EDGE
 
+    def placed(self, height: int) -> Placed:
+        """Return the path on frames of a height."""
+        return Placed(self.shift.real * height, self.shift.imag * height,
+                      np.log(np.abs(self.turn)), np.unwrap(np.angle(self.turn)))  # fmt: skip
+
     def travel(self) -> float:
         """Return how far the picture moves, in pixels."""
         return float(np.abs(self.moved()).mean(axis=1).max()) * WORK_EDGE
@@ -73,14 +90,25 @@ class Trail:
         return float(np.abs(self.moved() - other.moved()).mean(axis=1).max()) * WORK_EDGE
 
 
+@dataclass(frozen=True)
+class Account:
+    """What each pair of frames says of a path, by cells [P, R, C]: the contrast that agrees, all
+    that both show, whether both show the cell at all; and [P] what that is worth."""
+
+    agreed: Plane
+    shown: Plane
+    inside: NDArray[np.bool_]
+    worth: Real
+
+
 class Witness:
     """The frames of a clip, ready to tell how well they agree with a path."""
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self, tracker: Tracker, planes: Sequence[Plane] | None = None) -> None:
         frames, self._tracker = tracker.plain, tracker
         self.height, self.width = frames[0].shape
         self.count = len(frames)
-        self.fine = [_levelled(grey, tracker.enlarged) for grey in frames]
+        self.fine = planes or [_levelled(grey, tracker.enlarged) for grey in frames]
         self._strength = [_patch(fine * fine) for fine in self.fine]
         rows, columns = (max(round(edge / CELL), 1) for edge in frames[0].shape)
         y, x = np.mgrid[:rows, :columns]
@@ -88,6 +116,12 @@ class Witness:
             ((y + 0.5) / rows - 0.5) * self.height
         )
         self._prior = background_prior(self._places / self.height) - NEUTRAL
+
+    @cached_property
+    def moving(self) -> Witness:
+        """The same frames without what is fixed to them: overlays, a figure that is followed."""
+        common = np.median(np.stack(self.fine), axis=0).astype(np.float32)
+        return Witness(self._tracker, [plane - common for plane in self.fine])
 
     @cached_property
     def spans(self) -> list[list[tuple[int, int]]]:
@@ -99,14 +133,36 @@ class Witness:
             spans[apart] = [(t, t + apart) for t in range(0, self.count - apart, step)]
         return list(spans.values())
 
-    def evidence(self, trail: Trail, spans: slice = EVERY) -> Real:
-        """Return the evidence for a path, one number for each pair of frames."""
-        return np.array([self._agreement(trail, *e) for span in self.spans[spans] for e in span])
+    def account(self, trail: Trail, spans: slice = EVERY) -> Account:
+        """Return what each pair of frames says of a path, cell by cell."""
+        ends = [e for span in self.spans[spans] for e in span]
+        rows: list[tuple[Plane, Plane, NDArray[np.bool_], float]] = []
+        for first, second in ends:
+            by, to = self._between(trail, first, second)
+            cells = self._cells(by, to, first, second)
+            rows.append((*cells, self._inside(by, to), _worth(by, to)))
+        agreed, shown, inside, worth = (np.array(part) for part in zip(*rows, strict=True))
+        return Account(agreed, shown, inside, worth)
+
+    def evidence(self, account: Account) -> Real:
+        """Return the evidence for a path in each pair of frames, [P].
+
+        It is how well they agree where a background is likely, less where it is not.
+        """
+        # The root counts where patches agree more than how many: a background is all around.
+        total = np.einsum("pyx,yx->p", np.sqrt(account.agreed), self._prior)
+        inside = account.inside.mean(axis=(1, 2))
+        return np.asarray(total / np.maximum(inside, OVERLAP) * account.worth)
 
     def total(self, evidence: Real) -> float:
         """Return the evidence of all pairs: distant frames tell more, and theirs weighs more."""
+        return float(self.shares @ evidence)
+
+    @cached_property
+    def shares(self) -> Real:
+        """What each pair's say is worth: a span's together as much as the root of their number."""
         counts = np.array([len(span) for span in self.spans])
-        return float(np.repeat(np.sqrt(counts.max() / counts), counts) @ evidence)
+        return np.asarray(np.repeat(np.sqrt(counts.max() / counts), counts), np.float64)
 
     def followed(self, trail: Trail) -> float:
         """Return the evidence of corners that are tracked over several frames."""
@@ -125,26 +181,14 @@ class Witness:
         by = trail.turn[second] / trail.turn[first]
         return complex(by), complex(trail.shift[second] - by * trail.shift[first]) * self.height
 
-    def _agreement(self, trail: Trail, first: int, second: int) -> float:
-        """Return how well two frames agree where a background is likely, less where it is not."""
-        by, to = self._between(trail, first, second)
-        agreed, _ = self._cells(by, to, first, second)
-        # The root counts where patches agree more than how many: a background is all around.
-        total = float((self._prior * np.sqrt(agreed)).sum())
-        inside = float(self._inside(by, to).mean())
-        return total / max(inside, OVERLAP) * _worth(by, to)
-
-    def explained(self, trail: Trail) -> float:
+    def explained(self, account: Account) -> float:
         """Return the share of what could agree, where a background is likely, that does."""
-        likely, found, visible = np.maximum(self._prior, 0), 0.0, 0.0
-        for span in self.spans:
-            for first, second in span:
-                by, to = self._between(trail, first, second)
-                agreed, shown = self._cells(by, to, first, second)
-                weight = likely * self._inside(by, to) / len(span) ** 0.5
-                found += float((weight * np.sqrt(agreed)).sum())
-                visible += float((weight * np.sqrt(shown)).sum())
-        return found / max(visible, 1e-9)
+        weight = np.maximum(self._prior, 0) * account.inside
+        weight = weight * self.shares[:, None, None]
+        found, visible = (
+            (weight * np.sqrt(part)).sum() for part in (account.agreed, account.shown)
+        )
+        return float(found / max(visible, 1e-9))
 
     def _inside(self, by: complex, to: complex) -> NDArray[np.bool_]:
         """Return which cells of a frame another shows, too."""

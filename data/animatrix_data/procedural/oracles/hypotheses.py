@@ -2,19 +2,23 @@
 
 Corners in one pair of frames do not tell a background from a figure or from an overlay that is
 fixed to the frame; a whole clip does. Four kinds of path are tried: none at all, steady ones (see
-`steady`), one that is freely registered (see `registration`) and one that jolts (see `jolts`). Each
-is judged by the evidence in the pixels for it (see `evidence`).
+`votes`), one that is freely registered (see `registration`) and one that jolts (see `jolts`). What
+is measured of each in the pixels (see `judgement`) tells how likely it is the camera's (see
+`choice`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from animatrix_data.procedural.oracles.evidence import MIDDLE, Trail, Witness
+from animatrix_data.procedural.oracles.choice import known, taken
+from animatrix_data.procedural.oracles.evidence import Trail, Witness
 from animatrix_data.procedural.oracles.jolts import jolted
+from animatrix_data.procedural.oracles.judgement import Candidate, differing, measured
+from animatrix_data.procedural.oracles.refine import Refiner
 from animatrix_data.procedural.oracles.registration import (
     Complex,
     Real,
@@ -23,117 +27,106 @@ from animatrix_data.procedural.oracles.registration import (
     register,
     settled,
 )
-from animatrix_data.procedural.oracles.steady import FARTHEST, LEAST, Steady, steady_paths
+from animatrix_data.procedural.oracles.steady import FARTHEST, LEAST, Steady
+from animatrix_data.procedural.oracles.votes import voted
 
-EVIDENT = 0.5
-"""The least evidence in a pair of frames in which a background is seen."""
-KEPT, STRIDES = 4, (4.0, 2.0, 1.0)
-"""Steady paths that are made better, and the steps (pixels) in which they are."""
-FREE = (0.22, 0.9)
-"""What evidence for a free path is worth if it sways, and if it travels or jolts."""
+DISTINCT = 3.0
+"""Steady paths that lie nearer to each other (pixels) are one."""
+SCREEN = slice(-2, -1)
+"""The spans of pairs of frames by which they are looked through."""
+KEPT, KEPT_MOVING = 6, 4
+"""Steady paths that are kept for what frames say as they are, and without what is fixed to them."""
+PLAIN, CLEAR = 0.6, 0.75
+"""A path that explains more than this share of what could agree needs no weighing, if standing
+still has less than this share of its evidence: what is learnt from the studio's clips need not hold
+for a picture without figure or overlay."""
 STRAIGHT, JOLTED = (0.4, 0.8), (1.5, 1.8)
 """Shares of a path's way, below the first of which it sways and above the second of which it does
 not: how far apart its places lie, and the sum of its changes of velocity."""
-NEAR = 0.4
-"""The distance (as a share of the travel) at which two paths are nearly the same."""
-APART = (4.0, 0.3)
-"""The distance, in pixels and as a share of the travel, at which a path is a rival."""
-RIVAL, PLAIN = 0.85, 0.24
-"""A path is a guess where a rival has more than this share of its evidence, if it also explains
-less than this share of what could agree: what is fixed to the frame agrees as a plain background
-does, and rain as much as a background behind it."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A path, the evidence for it in each pair of frames, in all, and what that counts beside
-    other paths'."""
-
-    trail: Trail
-    evidence: Real
-    total: float
-    counted: float
 
 
 def explain(tracker: Tracker) -> tuple[Trail, float]:
-    """Return the path that explains a clip best, and how well its background is seen, in [0, 1].
-
-    That is the share of the pairs of frames with evidence for it, less where it sways, and none
-    where it is a guess.
-    """
+    """Return the path that is likeliest the camera's, and how likely it or one like it is."""
     witness = Witness(tracker)
-    candidates = _candidates(tracker, witness)
-    best = max(candidates, key=lambda candidate: candidate.counted)
-    if best.trail.travel() > 0:
-        best = _closest(tracker, witness, candidates, best)
-    seen = best.trail.sure * float((best.evidence > EVIDENT).mean())
-    return best.trail, 0.0 if guessed(witness, candidates, best) else seen
+    tried = candidates(tracker, witness)
+    likely = _plainly(witness, tried)
+    if likely is None:
+        likely = known().chances(measured(tried, witness))
+    other = differing([candidate.trail for candidate in tried])
+    best, sure = taken(likely, other)
+    near = [tried[place] for place in np.flatnonzero(~other[best])]
+    return _closest(witness, tried[best], near).trail, sure
 
 
-def _candidates(tracker: Tracker, witness: Witness) -> list[Candidate]:
+def _plainly(witness: Witness, tried: Sequence[Candidate]) -> Real | None:
+    """Return chances that are sure of a moving path that plainly explains what is seen, if any."""
+    explained = np.array([witness.explained(candidate.account) for candidate in tried])
+    total = [witness.total(witness.evidence(candidate.account)) for candidate in tried]
+    best = int(np.where(explained > PLAIN, total, -np.inf).argmax())
+    if explained.max() <= PLAIN or total[0] > CLEAR * total[best]:
+        return None
+    return np.asarray(np.arange(len(tried)) == best, np.float64)
+
+
+def _closest(witness: Witness, best: Candidate, near: Sequence[Candidate]) -> Candidate:
+    """Return the path like the best for which there is the most evidence; nothing is as still as
+    one that stands still."""
+    if best.trail.travel() == 0:
+        return best
+    if best.steady is not None:
+        again = _refiner(witness).refined(best.steady)
+        near = [*near, _heard(witness, again.kind, again.trail(witness.count, witness.height))]
+
+    def said(candidate: Candidate) -> float:
+        return witness.total(witness.evidence(candidate.account)) + candidate.followed
+
+    return max(near, key=said)
+
+
+def candidates(tracker: Tracker, witness: Witness) -> list[Candidate]:
     """Return the paths that are tried, the one that stands still first."""
     count, height = witness.count, witness.height
     unturned = np.ones(count, np.complex128)
     still = Trail(unturned, np.zeros(count, np.complex128))
-    said = {
-        path: witness.total(witness.evidence(path.trail(count, height)))
-        for path in steady_paths(tracker)
-    }
-    likely = sorted(said, key=lambda path: -said[path])[:KEPT]
-    better = [_improved(witness, path).trail(count, height) for path in likely]
     jolts = unturned, jolted(witness.fine) / height
     free = (settled(tracker, *register(tracker)), jolts, joined(tracker, *jolts))
-    return [
-        *(_candidate(witness, trail) for trail in (still, *better)),
-        *(
-            _candidate(witness, trail, FREE)
-            for trail in (_weighed(Trail(*path)) for path in free)
-            if trail.travel() > LEAST
-        ),
-    ]
+    tried = [_heard(witness, "still", still)]
+    for path in steady_paths(witness):
+        tried.append(_heard(witness, path.kind, path.trail(count, height), path))
+    for kind, freely in zip(("free", "jolts", "jolts"), free, strict=True):
+        trail = _weighed(Trail(*freely))
+        if trail.travel() > LEAST:
+            tried.append(_heard(witness, kind, trail))
+    return tried
 
 
-def _candidate(
-    witness: Witness, trail: Trail, worth: tuple[float, float] = (1.0, 1.0)
-) -> Candidate:
-    """Return a path with its evidence, which is worth so much if it is not sure, and if it is."""
-    evidence = witness.evidence(trail)
-    total = witness.total(evidence) + witness.followed(trail)
-    counted = min(total, total * float(np.interp(trail.sure, (0, 1), worth)))
-    return Candidate(trail, evidence, total, counted)
+def _heard(witness: Witness, kind: str, trail: Trail, steady: Steady | None = None) -> Candidate:
+    """Return a path with all that is said of it."""
+    accounts = witness.account(trail), witness.moving.account(trail)
+    return Candidate(trail, kind, *accounts, witness.followed(trail), steady)
 
 
-def _closest(
-    tracker: Tracker, witness: Witness, candidates: Sequence[Candidate], best: Candidate
-) -> Candidate:
-    """Return what is nearly the same path as the best and follows the frames most closely."""
-    travel = best.trail.travel()
-    near = [other for other in candidates if other.trail.apart(best.trail) < NEAR * travel]
-    fitted = Trail(*joined(tracker, best.trail.turn, best.trail.shift), best.trail.sure)
-    return max(*near, _candidate(witness, fitted), key=lambda candidate: candidate.total)
+def steady_paths(witness: Witness) -> list[Steady]:
+    """Return the steady paths that frames vote for, those with the most evidence, made exact.
+
+    Frames vote as they are, and without what is fixed to them.
+    """
+    count, height = witness.count, witness.height
+    distinct: list[tuple[Steady, Trail]] = []
+    for path in [*voted(witness.fine, witness.spans), *voted(witness.moving.fine, witness.spans)]:
+        trail = path.trail(count, height)
+        if all(trail.apart(other) > DISTINCT for _, other in distinct):
+            distinct.append((path, trail))
+    kept: dict[int, Steady] = {}
+    for judge, most in ((witness, KEPT), (witness.moving, KEPT_MOVING)):
+        said = [float(judge.evidence(judge.account(trail, SCREEN)).sum()) for _, trail in distinct]
+        kept |= {k: distinct[k][0] for k in np.argsort(said)[::-1][:most].tolist()}
+    refiner = _refiner(witness)
+    return [refiner.refined(path) for path in kept.values()]
 
 
-def guessed(witness: Witness, candidates: Sequence[Candidate], best: Candidate) -> bool:
-    """Return whether another path explains a clip nearly as well as one that explains little."""
-    far = max(APART[0], APART[1] * best.trail.travel())
-    rivals = [other.counted for other in candidates if other.trail.apart(best.trail) > far]
-    if max(rivals, default=0.0) <= RIVAL * best.counted:
-        return False
-    return witness.explained(best.trail) < PLAIN
-
-
-def _improved(witness: Witness, path: Steady) -> Steady:
-    """Return a steady path near another for which there is the most evidence."""
-
-    def said(path: Steady) -> float:
-        return float(witness.evidence(path.trail(witness.count, witness.height), MIDDLE).sum())
-
-    best = said(path)
-    for step in STRIDES:
-        for other in path.beside(step):
-            if (score := said(other)) > best:
-                best, path = score, other
-    return path
+def _refiner(witness: Witness) -> Refiner:
+    return Refiner(witness.fine, [ends for span in witness.spans[SCREEN] for ends in span])
 
 
 def _weighed(trail: Trail) -> Trail:

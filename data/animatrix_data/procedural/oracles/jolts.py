@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from animatrix_data.procedural.oracles.registration import Complex, background_prior
 
@@ -60,13 +61,13 @@ def _likeness(frames: Sequence[Plane], keys: Places) -> Plane:
     small = np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
                       for frame in frames])  # fmt: skip
     size = tuple(cv2.getOptimalDFTSize(edge + 2 * REACH) for edge in (height, width))
-    weighed = np.fft.rfft2(small * _weights(height, width), size)
-    plain = np.fft.rfft2(small, size)
+    weighed = fft.rfft2(small * _weights(height, width), size)
+    plain = fft.rfft2(small, size)
     span = 4 * REACH + 1
     likeness = np.empty((len(keys), len(frames), span, span), np.float32)
     for row, key in enumerate(keys):
         for there, here in ((plain, weighed[key]), (weighed, plain[key])):
-            both = np.fft.irfft2(here.conj() * there, size)
+            both = fft.irfft2(here.conj() * there, size)
             seen = np.roll(both, (2 * REACH, 2 * REACH), (1, 2))[:, :span, :span]
             likeness[row] = seen if there is plain else likeness[row] + seen
     return likeness

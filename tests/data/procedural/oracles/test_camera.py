@@ -8,7 +8,8 @@ from animatrix_data.procedural import Size, draw_clip
 from animatrix_data.procedural.oracles import camera_path, classify_camera, path_error
 from animatrix_data.taxonomy import parse_tags
 
-SIZE, FRAMES = 64, 9
+SIZE, FRAMES = 64, 17
+"""A pocket clip's."""
 
 
 def texture(seed: int = 0) -> np.ndarray:
@@ -30,7 +31,7 @@ def filmed(dx: np.ndarray, dy: np.ndarray, log_scale: np.ndarray) -> np.ndarray:
 
 STILL = np.zeros(FRAMES)
 RAMP = np.linspace(0, 1, FRAMES)
-JOLTS = np.array([0, 5, -4, 5, -5, 4, -5, 5, -4], float)
+JOLTS = np.array([0, 5, -4, 5, -5, 4, -5, 5, -4, 4, -5, 5, -4, 5, -5, 4, -5], float)
 
 
 def test_shift_is_found_in_pixels() -> None:
@@ -44,7 +45,7 @@ def test_shift_is_found_in_pixels() -> None:
 @pytest.mark.parametrize("growth", [0.4, -0.4])
 def test_growth_is_found(growth: float) -> None:
     path = camera_path(filmed(STILL, STILL, growth * RAMP))
-    np.testing.assert_allclose(path.log_scale, growth * RAMP, atol=0.05)
+    np.testing.assert_allclose(path.log_scale, growth * RAMP, atol=0.06)
     np.testing.assert_allclose(path.dx, 0, atol=1.0)
 
 

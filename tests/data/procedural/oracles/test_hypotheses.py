@@ -5,9 +5,6 @@ import numpy as np
 
 from animatrix_data.procedural.oracles import camera_path
 from animatrix_data.procedural.oracles.camera import UNREAD
-from animatrix_data.procedural.oracles.evidence import Trail, Witness
-from animatrix_data.procedural.oracles.hypotheses import Candidate, guessed
-from animatrix_data.procedural.oracles.registration import Tracker
 from animatrix_data.procedural.oracles.steady import eased
 
 EDGE, FRAMES, TRAVEL = 128, 17, 24
@@ -44,20 +41,6 @@ def test_a_still_background_is_exactly_still() -> None:
     path = camera_path(clip(0))
     assert not path.dx.any() and not path.dy.any() and not path.log_scale.any()
     assert path.seen >= UNREAD
-
-
-def test_a_path_that_explains_little_and_has_a_rival_is_a_guess() -> None:
-    def of(travel: float, counted: float) -> Candidate:
-        shift = np.asarray(travel / EDGE * eased(FRAMES, 1.0), np.complex128)
-        return Candidate(Trail(np.ones(FRAMES, np.complex128), shift), np.ones(1), counted, counted)
-
-    noise = np.random.default_rng(0).integers(0, 255, (FRAMES, EDGE, EDGE, 3), np.uint8)
-    still = np.repeat(painting(0, EDGE)[None], FRAMES, axis=0)
-    unclear, clear = Witness(Tracker(noise)), Witness(Tracker(still))
-    best, rival, weak, near = of(0, 10), of(TRAVEL, 9), of(TRAVEL, 8), of(3, 9)
-    assert guessed(unclear, [best, rival], best)
-    assert not guessed(unclear, [best, weak, near], best)
-    assert not guessed(clear, [best, rival], best)
 
 
 def test_what_is_new_in_every_frame_shows_no_background() -> None:

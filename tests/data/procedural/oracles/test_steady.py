@@ -1,29 +1,9 @@
-"""Steady paths, and the corners that vote for them."""
+"""Steady paths of a camera."""
 
-import cv2
 import numpy as np
 import pytest
 
-from animatrix_data.procedural.oracles.registration import Tracker
-from animatrix_data.procedural.oracles.steady import eased, steady_paths
-
-EDGE, FRAMES = 128, 9
-
-
-def picture(edge: int) -> np.ndarray:
-    """A picture of random patches."""
-    noise = np.random.default_rng(0).integers(0, 255, (edge // 8, edge // 8, 3), np.uint8)
-    return cv2.resize(noise, (edge, edge), interpolation=cv2.INTER_CUBIC)
-
-
-def test_corners_vote_for_a_slide() -> None:
-    wide, progress = picture(256), eased(FRAMES, 0.7)
-    frames = [wide[60 : 60 + EDGE, 60 - round(30 * p) :][:, :EDGE] for p in progress]
-    paths = steady_paths(Tracker(np.stack(frames)))
-    assert any(
-        path.kind == "slide" and path.length == 0.7 and abs(path.extent - 30) < 2 for path in paths
-    )
-    assert not any(path.same(other) for path in paths for other in paths if path is not other)
+from animatrix_data.procedural.oracles.steady import ARM, Steady, eased
 
 
 @pytest.mark.parametrize("length", [1.0, 0.4])
@@ -32,3 +12,11 @@ def test_an_ease_rises_and_holds(length: float) -> None:
     held = round(40 * length)
     assert (np.diff(progress[: held + 1]) > 0).all()
     assert progress[0] == 0 and (progress[held:] == 1).all()
+
+
+def test_a_path_ends_at_its_extent() -> None:
+    slide, roll = Steady("slide", 0.7, 30 - 10j), Steady("roll", 1.0, 0.5j)
+    assert slide.trail(9, 128).shift[-1] * 128 == pytest.approx(30 - 10j)
+    assert np.angle(roll.trail(9, 128).turn[-1]) == pytest.approx(0.5)
+    assert slide.travel() == pytest.approx(abs(30 - 10j))
+    assert roll.travel() == pytest.approx(0.5 * ARM)
