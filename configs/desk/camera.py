@@ -24,6 +24,9 @@ def get_config() -> ConfigDict:
                 "skip": 2,
                 "clips": 7000,
                 "parts": 7,
+                "seed": 5_100_000,
+                "examined": 1000,
+                "exam_seed": 5_000_000,
                 "steps": 4000,
                 "batch": 64,
                 "optimizer": {

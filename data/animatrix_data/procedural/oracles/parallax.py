@@ -28,7 +28,6 @@ from animatrix_data.procedural.oracles.flow import (
 
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
-Picture = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
 
 SPAN = 4
 """Frames that the long flow spans; it starts at every second frame."""
@@ -102,7 +101,7 @@ def _short(
     return np.dstack([moved, *map(np.log1p, said)])
 
 
-def _moved(picture: Picture, flow: Floats) -> Picture:
+def _moved(picture: NDArray[Any], flow: Floats) -> NDArray[Any]:
     """Return what of a picture [H, W, …] each pixel sees at the end of its flow."""
     height, width = flow.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
