@@ -62,15 +62,17 @@ pocket: setup  ## train the shipped pocket weights again from nothing (MACHINE=g
 DESK := runs/desk
 SHIPPED_DESK := animatrix_jax/weights/desk
 
-desk: setup  ## train the desk oracle from nothing, into the package
+desk: setup  ## train the desk oracles from nothing, into the package
 	$(ANIMATRIX) draw --out $(DESK)/oracle_corpus --clips 12000 --size desk --sampler distinct_faulty
 	$(ANIMATRIX) draw --out $(DESK)/oracle_exam --clips 1480 --size desk --sampler distinct --seed 1000000
 	$(ANIMATRIX) train --config configs/desk/oracle.py --workdir $(DESK)/oracle_looking
 	$(ANIMATRIX) train --config configs/desk/oracle.py:closer --workdir $(DESK)/oracle_closer
 	$(ANIMATRIX) train --config configs/desk/oracle.py:judging --workdir $(DESK)/oracle
+	$(ANIMATRIX) train --config configs/desk/camera.py --workdir $(DESK)/camera
 	mkdir -p $(SHIPPED_DESK)
 	cp -r $(DESK)/oracle/model/. $(SHIPPED_DESK)
-	cp $(DESK)/oracle/run.json $(SHIPPED_DESK)/run.oracle.json
+	cp -r $(DESK)/camera/model/. $(SHIPPED_DESK)
+	set -e; for part in oracle camera; do cp $(DESK)/$$part/run.json $(SHIPPED_DESK)/run.$$part.json; done
 
 # A benchmark lives beside what it times and prints one table.
 BENCHMARKS = $(sort $(wildcard kernels/benchmarks/[a-z]*.py data/benchmarks/[a-z]*.py benchmarks/[a-z]*.py))

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from animatrix_data.procedural import Size
 from animatrix_data.procedural.oracles import (
+    CAMERA_MOVEMENT,
     NOTHING,
     Reading,
     answers,
     camera_path,
     field_of,
+    movement,
     path_error,
     top,
 )
@@ -30,6 +31,7 @@ from animatrix_jax.evaluation.statistics import (
     rank_correlation,
 )
 from animatrix_jax.models.oracle import FAULT
+from animatrix_jax.models.oracle_camera import FIELD
 from animatrix_jax.runtime.model import Model
 
 SOFTENED = 200
@@ -41,9 +43,7 @@ def through_vae(
 ) -> tuple[list[Shown], list[Shown], float]:
     """Return held-out renders of the oracle's size, the first of them after the VAE, and print the
     PSNR in dB of these."""
-    card = readers.learned.card
-    size = Size(card.config.height, card.config.width, card.config.frames, card.fps)
-    drawn = draw_held_out(renders, size, seed, sampler)
+    drawn = draw_held_out(renders, readers.size, seed, sampler)
     first = drawn[:SOFTENED]
     frames = np.stack([clip.frames for clip in first])
     decoded = reconstruct(model, frames)
@@ -64,7 +64,8 @@ def examine(
     read = [read_clips(readers, shown) for shown in (drawn, soft)]
     sound = [[not clip.faults for clip in shown] for shown in (drawn, soft)]
     rows, confusion, per_answer = {}, {}, {}
-    for name in (n for n in readers.learned.card.config.labels if field_of(n) in FIELDS):
+    names = [n for n in readers.labels if field_of(n) in FIELDS]
+    for name in (*names, *((CAMERA_MOVEMENT,) if FIELD in names else ())):
         raw, after = (
             _asked_and_read(shown, readings, kept, name)
             for shown, readings, kept in zip((drawn, soft), read, sound, strict=True)
@@ -129,6 +130,9 @@ def _asked_and_read(
 ) -> list[Pair]:
     """Return what is asked of each sound clip in a sub-field and what is read; a clip that asks for
     nothing counts where the oracle can answer so."""
+    if name == CAMERA_MOVEMENT:
+        pairs = _asked_and_read(shown, readings, kept, FIELD)
+        return [(tuple(map(movement, asked)), movement(read)) for asked, read in pairs]
     pairs = []
     for clip, reading, sound in zip(shown, readings, kept, strict=True):
         asked = answers(clip.spec, name) or ((NOTHING,) if NOTHING in reading[name] else ())

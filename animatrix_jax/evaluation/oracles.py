@@ -1,4 +1,4 @@
-"""Oracles at work: the learned one of a model folder and the classical ones, the better of both."""
+"""Oracles at work: those of a model folder and the classical ones, the better of them for each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from animatrix_data.procedural import Size
 from animatrix_data.procedural.oracles import (
     CAMERA_MOVEMENT,
     Reading,
@@ -13,8 +14,11 @@ from animatrix_data.procedural.oracles import (
     classify_camera,
 )
 from animatrix_jax.evaluation.adherence import NEEDED_ACCURACY
+from animatrix_jax.models.oracle_camera import FIELD
+from animatrix_jax.runtime import camera, oracle
+from animatrix_jax.runtime.camera import CameraOracle, load_camera_oracle
 from animatrix_jax.runtime.model import SHIPPED, find_model
-from animatrix_jax.runtime.oracle import CARD, PART, Accuracy, LearnedOracle, load_learned_oracle
+from animatrix_jax.runtime.oracle import Accuracy, LearnedOracle, load_learned_oracle
 
 CLASSICAL = {"CameraMotion": lambda frames: classify_camera(camera_path(frames))}
 """Sub-field to what reads it from frames uint8 [T, H, W, 3] without learned weights."""
@@ -22,20 +26,47 @@ CLASSICAL = {"CameraMotion": lambda frames: classify_camera(camera_path(frames))
 
 @dataclass(frozen=True)
 class Oracles:
-    """What reads a clip: calling it with (frames, fps) gives the scores of every sub-field."""
+    """What reads a clip: calling it with (frames, fps) gives the scores of every sub-field.
 
-    learned: LearnedOracle
+    `learned` reads all sub-fields, `camera` the camera's movement alone; one of them is there.
+    Where both are, the camera's movement is read by the one that is right more often.
+    """
+
+    learned: LearnedOracle | None
+    camera: CameraOracle | None = None
+
+    @property
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """What is answered, by sub-field."""
+        own = self.learned.card.config.labels if self.learned else {}
+        return {**own, **(self.camera.card.config.labels if self.camera else {})}
+
+    @property
+    def size(self) -> Size:
+        """The clips that are read."""
+        card = self._first.card
+        c = card.config
+        return Size(c.height, c.width, c.frames, card.fps)
+
+    @property
+    def sampler(self) -> str:
+        """What the oracles were measured on."""
+        return self._first.card.sampler
 
     @property
     def accuracy(self) -> Mapping[str, Accuracy]:
         """Each sub-field's accuracy, of the oracle that is used for it."""
-        card = self.learned.card
-        chosen = {name: card.classical[name] for name in self.classical}
-        return {**card.accuracy, **chosen}
+        own: Mapping[str, Accuracy] = {}
+        if self.learned:
+            card = self.learned.card
+            own = {**card.accuracy, **{name: card.classical[name] for name in self.classical}}
+        return {**own, **self._special.card.accuracy} if self._special else own
 
     @property
     def classical(self) -> tuple[str, ...]:
         """The sub-fields that a classical oracle reads better than the learned one."""
+        if self.learned is None:
+            return ()
         card = self.learned.card
         learned = {name: value.reconstructed or 0.0 for name, value in card.accuracy.items()}
         return tuple(
@@ -62,7 +93,27 @@ class Oracles:
     @property
     def unmeasured(self) -> Mapping[str, Mapping[str, float]]:
         """By sub-field, the answers that are not measured, with how often they are read right."""
-        return {name: found for name, found in self.learned.card.unmeasured.items() if found}
+        own = dict(self.learned.card.unmeasured) if self.learned else {}
+        own |= self._special.card.unmeasured if self._special else {}
+        return {name: found for name, found in own.items() if found}
+
+    @property
+    def _first(self) -> LearnedOracle | CameraOracle:
+        """The oracle whose clips are drawn where oracles are measured."""
+        found = self.learned or self.camera
+        assert found is not None, "no oracle was loaded"
+        return found
+
+    @property
+    def _special(self) -> CameraOracle | None:
+        """The camera oracle, where it is used."""
+        if self.learned is None or self.camera is None:
+            return self.camera
+        card = self.learned.card
+        others = [table[FIELD].raw for table in (card.accuracy, card.classical) if FIELD in table]
+        own = self.camera.card.accuracy
+        used = FIELD in own and own[FIELD].raw > max(others, default=0.0)
+        return self.camera if used else None
 
     def __call__(self, frames: np.ndarray, fps: float) -> Reading:
         """Return what a clip uint8 [T, H, W, 3] shows; ValueError when it is too short."""
@@ -70,10 +121,15 @@ class Oracles:
 
     def read(self, clips: Sequence[np.ndarray], fps: float) -> list[Reading]:
         """Return what each of some clips shows; ValueError when one is too short."""
-        readings = self.learned.read(clips, fps)
+        readings: list[Reading] = [{} for _ in clips]
+        if self.learned:
+            readings = self.learned.read(clips, fps)
         for name in self.classical:
             for reading, frames in zip(readings, clips, strict=True):
                 reading[name] = CLASSICAL[name](frames)
+        if self._special:
+            for reading, found in zip(readings, self._special.read(clips, fps), strict=True):
+                reading |= found
         return readings
 
 
@@ -83,8 +139,13 @@ def load_oracles(name: str | Path = "pocket") -> Oracles:
     Raises ValueError where the folder has none.
     """
     path, shipped = Path(name), SHIPPED / str(name)
-    folders = (path, path / "model", path.parent if path.name == PART else path, shipped)
-    for folder in folders:
-        if (folder / PART / CARD).is_file():
-            return Oracles(load_learned_oracle(folder))
+    inside = path.name in (oracle.PART, camera.PART)
+    for folder in (path, path / "model", path.parent if inside else path, shipped):
+        learned = (folder / oracle.PART / oracle.CARD).is_file()
+        special = (folder / camera.PART / camera.CARD).is_file()
+        if learned or special:
+            return Oracles(
+                load_learned_oracle(folder) if learned else None,
+                load_camera_oracle(folder) if special else None,
+            )
     return Oracles(load_learned_oracle(find_model(name)))

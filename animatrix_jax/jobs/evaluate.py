@@ -64,7 +64,7 @@ def run(
         find_sampler(sampler)
     shown = [] if clips is None else load_clips(clips)
     readers = load_oracles(model if oracle is None else oracle)
-    sampler = readers.learned.card.sampler if sampler is None else sampler
+    sampler = readers.sampler if sampler is None else sampler
     report: dict[str, Any] = {
         "model": str(model),
         "oracle": str(model if oracle is None else oracle),

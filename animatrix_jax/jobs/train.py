@@ -26,6 +26,7 @@ RECIPES = {
     "flow": "FlowSettings",
     "oracle": "OracleSettings",
     "oracle_closer": "CloserSettings",
+    "camera": "CameraSettings",
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import jax
@@ -23,6 +23,22 @@ from animatrix_jax.models.oracle_frames import HEAT, LOOKED, PRESENCE, TRACKS
 
 PART = "oracle"
 CARD = "oracle.json"
+
+
+class ClipSize(Protocol):
+    """Whatever says what clips an oracle reads."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames."""
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
 
 
 @dataclass(frozen=True)
@@ -205,19 +221,11 @@ class LearnedOracle:
 
     def _fitted(self, frames: np.ndarray, fps: float) -> np.ndarray:
         """Return a clip in the oracle's frame count, rate and size."""
-        c = self.card.config
-        which = self._taken(fps)
-        if which[-1] >= len(frames):
-            raise ValueError(
-                f"the oracle of {self.folder} reads {c.frames} frames at {self.card.fps:g} fps; "
-                f"a clip has {len(frames)} at {fps:g}"
-            )
-        return resized(frames[which], c.height, c.width)
+        return fitted_clip(frames, fps, self.card.config, self.card.fps, self.folder)
 
     def _taken(self, fps: float) -> np.ndarray:
         """Return which frames of a clip are the oracle's."""
-        rate = fps / self.card.fps
-        return np.round(np.arange(self.card.config.frames) * rate).astype(int)
+        return taken_frames(fps, self.card.config.frames, self.card.fps)
 
     @cached_property
     def digest(self) -> str:
@@ -234,6 +242,26 @@ class LearnedOracle:
     @cached_property
     def _scores(self) -> Callable[[Any, Mapping[str, np.ndarray]], dict[str, Any]]:
         return oracle_scores(OracleNet(self.card.config))
+
+
+def taken_frames(fps: float, frames: int, rate: float) -> np.ndarray:
+    """Return which frames of a clip at `fps` an oracle reads that reads `frames` of them at `rate`
+    frames per second."""
+    return np.round(np.arange(frames) * (fps / rate)).astype(int)
+
+
+def fitted_clip(
+    frames: np.ndarray, fps: float, wanted: ClipSize, rate: float, folder: Path
+) -> np.ndarray:
+    """Return a clip uint8 [T, H, W, 3] in the frame count and size that an oracle reads at `rate`
+    frames per second; ValueError, naming the oracle's folder, when it is too short."""
+    which = taken_frames(fps, wanted.frames, rate)
+    if which[-1] >= len(frames):
+        raise ValueError(
+            f"the oracle of {folder} reads {wanted.frames} frames at {rate:g} fps; "
+            f"a clip has {len(frames)} at {fps:g}"
+        )
+    return resized(frames[which], wanted.height, wanted.width)
 
 
 def resized(frames: np.ndarray, height: int, width: int) -> np.ndarray:

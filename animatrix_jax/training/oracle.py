@@ -115,7 +115,7 @@ def oracle_step(
             losses |= point_losses(*found, cells)
         return losses
 
-    return _step(losses_of, optimizer, ema_decay, key)
+    return summed_step(losses_of, optimizer, ema_decay, key)
 
 
 def closer_step(
@@ -134,7 +134,7 @@ def closer_step(
             for name, loss in _answer_losses(answers, batch["targets"]).items()
         }
 
-    return _step(losses_of, optimizer, ema_decay, key)
+    return summed_step(losses_of, optimizer, ema_decay, key)
 
 
 def _in_other_light(key: jax.Array, batch: Batch) -> Float[Array, "B T H W 3"]:
@@ -160,7 +160,7 @@ def _answer_losses(logits: Mapping[str, jax.Array], targets: Mapping[str, jax.Ar
     }
 
 
-def _step(
+def summed_step(
     losses_of: Callable[[Any, Batch, jax.Array], Metrics],
     optimizer: optax.GradientTransformation,
     ema_decay: float,

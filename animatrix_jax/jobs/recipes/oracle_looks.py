@@ -45,8 +45,8 @@ def looking_of(folder: Path) -> Looking:
     Raises ValueError where it does not look at frames one by one.
     """
     learned = load_oracles(folder).learned
-    params = learned.params["params"]
-    if FRAMED not in params:
+    params = learned.params["params"] if learned else {}
+    if learned is None or FRAMED not in params:
         raise ValueError(f"the oracle of {folder} does not look at single frames")
     kept = {name: params[name] for name in LOOKING if name in params}
     return Looking(folder, kept, learned.digest, learned.card.config, learned.card.fps)

@@ -19,6 +19,8 @@ PARTS = ("Emotion:basic", "Emotion:complex")
 SPECIMENS = 1000
 """How many specs of a sampler show all that it asks for."""
 MIRRORED = {"left": "right", "right": "left", "cw": "ccw", "ccw": "cw"}
+REVERSED = MIRRORED | {"up": "down", "down": "up", "in": "out", "out": "in", "near": "far",
+                       "far": "near"}  # fmt: skip
 
 Reading = dict[str, dict[str, float]]
 """What an oracle sees in a clip: sub-field to answer to score; the scores of one sum to 1."""
@@ -52,8 +54,17 @@ def movement(text: str) -> str:
 
 def mirror(text: str) -> str:
     """Return what a camera answer becomes when the picture is mirrored left to right."""
+    return _turned(text, MIRRORED)
+
+
+def backwards(text: str) -> str:
+    """Return what a camera answer becomes when the clip is played backwards."""
+    return _turned(text, REVERSED)
+
+
+def _turned(text: str, directions: dict[str, str]) -> str:
     first, _, last = text.rpartition(" ")
-    return f"{first} {MIRRORED[last]}" if first and last in MIRRORED else text
+    return f"{first} {directions[last]}" if first and last in directions else text
 
 
 def label_lists(

@@ -61,24 +61,26 @@ def flow_field(frames: Frames, fps: float) -> NDArray[np.float32]:
         blank = np.zeros((*keys[pair].shape, 2), np.float32)
         weight = texture(keys[pair]) + np.float32(1e-3)
         flow = engine.calc(keys[pair], keys[pair + 1], blank)
-        field[pair] = _cells(flow.astype(np.float32, copy=False), weight)
+        field[pair] = cells(flow.astype(np.float32, copy=False), weight)
     return field
 
 
-def _cells(flow: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the robust mean of flow [H, W, 2] in each cell, in frame heights, and its weight."""
+def cells(flow: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the robust mean of flow [H, W, 2] (pixels) in each cell, in frame heights, and its
+    weight: [16, 16, 3]."""
     height, width = weight.shape
     trusted: NDArray[np.float32] = weight
     for last in (False, True):
-        mean = _pooled(flow * trusted[..., None]) / _pooled(trusted)[..., None]
+        mean = pooled(flow * trusted[..., None]) / pooled(trusted)[..., None]
         if last:
             break
         spread = cv2.resize(mean, (width, height), interpolation=cv2.INTER_NEAREST)
         distance = np.square(flow - spread).sum(axis=-1)
         trusted = np.asarray(weight / (1 + distance / OUTLIER**2), np.float32)
-    return np.dstack([mean / height, _pooled(weight)])
+    return np.dstack([mean / height, pooled(weight)])
 
 
-def _pooled(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    pooled = cv2.resize(values, (GRID, GRID), interpolation=cv2.INTER_AREA)
-    return np.asarray(pooled, np.float32)
+def pooled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of values [H, W] or [H, W, C] in each cell."""
+    mean = cv2.resize(values, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    return np.asarray(mean, np.float32)

@@ -8,7 +8,14 @@ from __future__ import annotations
 from animatrix_data.procedural.content import Staging
 from animatrix_data.procedural.faults import Fault
 from animatrix_data.procedural.registry import generator
-from animatrix_data.procedural.sampler import balanced, distinct, legible, long_tail, shipped  # noqa: F401
+from animatrix_data.procedural.sampler import (  # noqa: F401
+    balanced,
+    distinct,
+    legible,
+    long_tail,
+    moves,
+    shipped,
+)
 from animatrix_data.procedural.sampler.base import SAMPLERS, Sampler
 from animatrix_data.procedural.sampler.drawable import DRAWABLE, MOVES, check_drawable, clash
 from animatrix_data.taxonomy.tags import ProductionSpec

@@ -7,6 +7,8 @@ are drawn where they are large enough to be seen in 128 pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from animatrix_data.procedural.camera import MOVEMENTS, readable_move
 from animatrix_data.procedural.faults import BODY_SHOTS, Fault
 from animatrix_data.procedural.sampler.balanced import DEFORMED
@@ -62,18 +64,37 @@ HIDDEN = (
 """The tags that hide a kind of fault."""
 
 
-def _move(rng: Rng, spec: ProductionSpec) -> Tag:
-    """Return a movement that its shot, angle and effect show; all but Static alike."""
+def clear_way(move: Tag, shot: str, angle: str) -> bool:
+    """Tell whether a movement can be told from all others in a ShotScale and at a ShotAngle.
+
+    From a high angle the ground keeps pace with the distance, and near things, which grow in a
+    follow inwards but not in a dolly zoom, are seldom a hundredth of the picture.
+    """
+    inwards = move.name == "Follow" and move.direction in ("in", "out")
+    return readable_move(move, shot, angle) and not (inwards and angle == "High Angle")
+
+
+def clear_move(rng: Rng, spec: ProductionSpec, shares: dict[str, float]) -> Tag:
+    """Return a movement that its shot, angle and effect show, by the movements' shares."""
     (shot,), (angle,) = spec.get("ShotScale"), spec.get("ShotAngle")
     if shot.name not in BODY_SHOTS or any(tag.name in VEILS for tag in spec.get("VFX")):
         return Tag("CameraMotion", "Static")
-    name = weighed(rng, MOVES)
+    name = weighed(rng, shares)
     ways = [move_tag(name, side, None, None) for side in MOVEMENTS[name].directions]
-    way = pick(rng, [way for way in ways if readable_move(way, shot.name, angle.name)])
+    way = pick(rng, [way for way in ways if clear_way(way, shot.name, angle.name)])
     return move_tag(name, way.direction, pick(rng, CLEAR), pick(rng, LEVELS))
 
 
-CLEARLY = Choice(_move, MOTIONS, EFFECTS, EMOTIONS, SHOTS, ABOVE, (0.5, 1.0), KINDS, HIDDEN)
+def clearly(move: Callable[[Rng, ProductionSpec], Tag]) -> Choice:
+    """Return the choice of tags that differ clearly, with what draws the camera's movement."""
+    return Choice(move, MOTIONS, EFFECTS, EMOTIONS, SHOTS, ABOVE, (0.5, 1.0), KINDS, HIDDEN)
+
+
+def _move(rng: Rng, spec: ProductionSpec) -> Tag:
+    return clear_move(rng, spec, MOVES)
+
+
+CLEARLY = clearly(_move)
 
 
 def distinct(rng: Rng) -> ProductionSpec:

@@ -3,6 +3,7 @@
 from animatrix_data.procedural.oracles import (
     NOTHING,
     answers,
+    backwards,
     label_lists,
     mirror,
     movement,
@@ -59,3 +60,11 @@ def test_label_lists_know_that_an_effect_may_be_absent() -> None:
 
 def test_the_first_of_equal_scores_is_on_top() -> None:
     assert top({"VFX": {"Rain": 0.4, "Snow": 0.4, "none": 0.2}}, "VFX") == "Rain"
+
+
+def test_a_clip_played_backwards_shows_the_reverse_movement() -> None:
+    asked = ("Pan left", "Tilt up", "Zoom in", "Orbit cw", "Rack Focus near", "Static")
+    assert [backwards(text) for text in asked] == [
+        "Pan right", "Tilt down", "Zoom out", "Orbit ccw", "Rack Focus far", "Static",
+    ]  # fmt: skip
+    assert all(backwards(backwards(text)) == text for text in asked)

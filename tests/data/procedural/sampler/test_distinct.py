@@ -3,7 +3,7 @@
 from collections import Counter
 
 from animatrix_data.procedural import sample_faults, sample_spec
-from animatrix_data.procedural.camera import MOVEMENTS, readable_move
+from animatrix_data.procedural.camera import MOVEMENTS
 from animatrix_data.procedural.faults import BODY_SHOTS, FAULTS, conflict
 from animatrix_data.procedural.sampler import check_drawable
 from animatrix_data.procedural.sampler.distinct import (
@@ -13,6 +13,7 @@ from animatrix_data.procedural.sampler.distinct import (
     KINDS,
     MOTIONS,
     VEILS,
+    clear_way,
 )
 from animatrix_data.procedural.sampler.drawable import readable_shots
 from animatrix_data.taxonomy.vocabulary import load_vocabulary
@@ -26,12 +27,21 @@ def test_everything_asked_for_can_be_seen() -> None:
         check_drawable(spec)
         (shot,), (angle,) = spec.get("ShotScale"), spec.get("ShotAngle")
         (move,), effects = spec.get("CameraMotion"), spec.get("VFX")
-        assert readable_move(move, shot.name, angle.name)
+        assert clear_way(move, shot.name, angle.name)
         if move.name != "Static":
             assert shot.name in BODY_SHOTS and not {tag.name for tag in effects} & set(VEILS)
             assert move.amplitude in (None, "medium", "high")
         for tag in (*spec.get("MotionType"), *effects, *spec.get("Emotion")):
             assert shot.name in readable_shots(tag), str(spec)
+
+
+def test_a_follow_inwards_is_asked_for_only_where_it_differs_from_a_dolly_zoom() -> None:
+    angles = set()
+    for spec in SPECS:
+        (move,), (angle,) = spec.get("CameraMotion"), spec.get("ShotAngle")
+        if move.name == "Follow" and move.direction in ("in", "out"):
+            angles.add(angle.name)
+    assert angles == {"Eye Level", "Low Angle", "Dutch Angle"}
 
 
 def test_a_part_of_the_vocabulary_is_drawn_evenly_and_shows_every_category_of_effects() -> None:

@@ -1,0 +1,163 @@
+"""The clips that the camera oracle learns from: drawn, seen once, and kept as they were seen.
+
+What is kept of a clip is its parallax and its truth, a hundredth of its pixels. A stopped drawing
+goes on where it was stopped, and a second run draws nothing.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from animatrix_data.corpus.video import decode_video, encode_video
+from animatrix_data.files import whole_file
+from animatrix_data.procedural import (
+    STUDIO_VERSION,
+    Size,
+    draw_clip,
+    sample_spec,
+    sample_staging,
+)
+from animatrix_data.procedural.oracles.parallax import parallax
+from animatrix_data.procedural.oracles.patterns import Patterns, patterns
+from animatrix_data.progress import ticking
+from animatrix_data.taxonomy import ProductionSpec, parse_tags, print_tags
+from animatrix_jax.jobs.workers import spread
+from animatrix_jax.models.oracle_camera import TOLD
+
+CHUNK = 50
+"""How many clips a file holds."""
+CAMERA = ("dx", "dy", "scale", "roll", "subject_scale")
+POINTS = ("head", "hip")
+SEEN = ("camera", "points", "short", "long", "colours")
+FARTHEST = 1.5
+"""How far (frame heights from the middle) a point is said to be at most."""
+CODED = 1
+"""Which of every `coded` clips goes through H.264."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Clips of a sampler from a seed on, one in `coded` of them through H.264 (0: none)."""
+
+    sampler: str
+    size: Size
+    seed: int
+    clips: int
+    coded: int = 0
+
+    @property
+    def name(self) -> str:
+        """A file name that says all that the clips depend on."""
+        s, seen = self.size, f"{self.coded}-{STUDIO_VERSION}-{self.seed}-{self.clips}"
+        return f"{self.sampler}-{s.height}x{s.width}x{s.frames}@{s.fps:g}-{seen}.npz"
+
+    def chunks(self) -> list["Drawing"]:
+        """Return the drawing in parts that a file holds each."""
+        firsts = range(0, self.clips, CHUNK)
+        return [
+            replace(self, seed=self.seed + first, clips=min(CHUNK, self.clips - first))
+            for first in firsts
+        ]
+
+
+@dataclass(frozen=True)
+class MovedClips:
+    """N clips as a camera oracle takes them (`Patterned`), what was asked of them, and what is true
+    of their motion [N, 13]."""
+
+    specs: tuple[ProductionSpec, ...]
+    patterned: tuple[np.ndarray, np.ndarray, np.ndarray]
+    told: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.specs)
+
+
+def see_clips(drawings: Sequence[Drawing], kept: Path, processes: int = 1) -> MovedClips:
+    """Return the clips of some drawings, drawing those that are not in the folder `kept` yet."""
+    chunks = [chunk for drawing in drawings for chunk in drawing.chunks()]
+    missing = [chunk for chunk in chunks if not (kept / chunk.name).is_file()]
+    with ticking("Drawing", sum(chunk.clips for chunk in missing)) as ticker:
+        for done in spread(partial(_see, kept), missing, processes):
+            ticker.advance(done)
+    parts = [_moved(kept / chunk.name, chunk.size.height) for chunk in chunks]
+    return MovedClips(
+        tuple(spec for part in parts for spec in part.specs),
+        (
+            np.concatenate([part.patterned[0] for part in parts]),
+            np.concatenate([part.patterned[1] for part in parts]),
+            np.concatenate([part.patterned[2] for part in parts]),
+        ),
+        np.concatenate([part.told for part in parts]),
+    )
+
+
+def _see(kept: Path, drawing: Drawing) -> int:
+    """Draw the clips of a file and keep what is seen of them; return how many."""
+    rows = [see_clip(seed, drawing) for seed in range(drawing.seed, drawing.seed + drawing.clips)]
+    arrays = {name: np.stack([row[name] for _, row in rows]) for name in SEEN}
+    with whole_file(kept / drawing.name) as temporary:
+        arrays["tags"] = np.array([print_tags(spec) for spec, _ in rows])
+        np.savez(temporary, allow_pickle=False, **arrays)
+    return drawing.clips
+
+
+def see_clip(seed: int, drawing: Drawing) -> tuple[ProductionSpec, dict[str, np.ndarray]]:
+    """Return the spec of a drawing's clip, its parallax and its truth."""
+    spec = sample_spec(seed, drawing.sampler)
+    staging = sample_staging(seed, drawing.sampler, spec)
+    clip = draw_clip(spec, seed, drawing.size, staging)
+    frames = clip.frames
+    if drawing.coded and seed % drawing.coded == CODED:
+        frames = _coded(frames, drawing.size.fps)
+    seen = parallax(frames)
+    camera = np.stack([clip.truth["camera"][name] for name in CAMERA], axis=1)
+    points = np.stack([clip.truth["keypoints"][name] for name in POINTS], axis=1)
+    return spec, {
+        "camera": camera.astype(np.float32),
+        "points": points.astype(np.float32),
+        "short": seen.short,
+        "long": seen.long,
+        "colours": seen.colours,
+    }
+
+
+def _coded(frames: np.ndarray, fps: float) -> np.ndarray:
+    """Return frames as a corpus would give them back."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        encode_video(path, frames, fps)
+        return decode_video(path).frames
+
+
+def _moved(path: Path, height: int) -> MovedClips:
+    """Return the clips of a file."""
+    with np.load(path) as file:
+        seen = {name: file[name] for name in ("tags", *SEEN)}
+    found = patterns(seen["short"], seen["long"], seen["colours"])
+    told = told_truth(seen["camera"], seen["points"], found, height)
+    specs = tuple(parse_tags(str(text)) for text in seen["tags"])
+    return MovedClips(specs, (found.image, found.course, found.totals), told)
+
+
+def told_truth(camera: np.ndarray, points: np.ndarray, found: Patterns, height: int) -> np.ndarray:
+    """Return what is true of the motion of clips [N, 13], in the order of `TOLD`.
+
+    camera: [N, T, 5], in the order of `CAMERA`; points: [N, T, 2, 2] in pixels. All motion is taken
+    along the course of the clip's pattern, against the pattern's size, and flattened by an arcsinh.
+    """
+    across, down, scale, roll, subject = np.moveaxis(camera, -1, 0)
+    places = np.clip(points / height - 0.5, -FARTHEST, FARTHEST)
+    courses = [across / height, down / height, np.log(scale), roll,
+               np.log(np.maximum(subject, 1e-3)),
+               *np.moveaxis(places.reshape(*places.shape[:2], 4), -1, 0)]  # fmt: skip
+    ways = [np.einsum("nt,nt->n", found.profile, np.diff(course, axis=1)) for course in courses]
+    moved = np.arcsinh(3 * np.stack(ways, axis=-1) / found.size[:, None])
+    stand = 2 * places.mean(axis=1).reshape(len(places), 4)
+    told = np.concatenate([moved, stand], axis=-1).astype(np.float32)
+    assert told.shape[1] == TOLD
+    return told

@@ -1,0 +1,114 @@
+"""The camera oracle of a model folder: its card, its weights, its reading of clips."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from animatrix_data.files import digest_file, whole_file
+from animatrix_data.procedural.oracles import Reading
+from animatrix_data.procedural.oracles.parallax import parallax
+from animatrix_data.procedural.oracles.patterns import patterns
+from animatrix_data.settings import build
+from animatrix_jax.checkpoint.folder import load_part, save_part
+from animatrix_jax.models.oracle_camera import FIELD, CameraConfig, CameraNet, read_movement
+from animatrix_jax.runtime.oracle import Accuracy, fitted_clip
+
+PART = "camera"
+CARD = "camera.json"
+
+
+@dataclass(frozen=True)
+class CameraCard:
+    """What `camera/camera.json` holds beside the weights.
+
+    `fps` is the rate of the clips it reads; `accuracy` is by sub-field (with and without the
+    movement's direction), `per_answer` by sub-field and answer, on clips of `sampler`; `unmeasured`
+    lists the answers that are read too badly to be used, with their accuracy.
+    """
+
+    config: CameraConfig
+    fps: float
+    accuracy: Mapping[str, Accuracy] = field(default_factory=dict)
+    per_answer: Mapping[str, Mapping[str, Accuracy]] = field(default_factory=dict)
+    unmeasured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    note: str = ""
+    sampler: str = "distinct"
+
+
+def save_camera(folder: Path, params: Any, card: CameraCard, dtype: Any = jnp.float32) -> None:
+    """Write a camera oracle into a model folder: `camera/model.safetensors` and its card."""
+    save_part(folder, PART, params["params"], dtype)
+    with whole_file(folder / PART / CARD) as temporary:
+        temporary.write_text(json.dumps(dataclasses.asdict(card), indent=1) + "\n", "utf-8")
+
+
+def read_camera_card(folder: Path) -> CameraCard:
+    """Return the card of a model folder's camera oracle; ValueError where there is no sound one."""
+    path = folder / PART / CARD
+    if not path.is_file():
+        raise ValueError(f"the model folder {folder} has no {PART}/{CARD}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a camera oracle's card: {error}") from error
+    return build(CameraCard, content, str(path))
+
+
+@dataclass(frozen=True)
+class CameraOracle:
+    """The camera oracle of a model folder; its weights load when it first reads."""
+
+    folder: Path
+    card: CameraCard
+
+    def __call__(self, frames: np.ndarray, fps: float) -> Reading:
+        """Return what a clip uint8 [T, H, W, 3] shows; ValueError when it is too short."""
+        return self.read([frames], fps)[0]
+
+    def read(self, clips: Sequence[np.ndarray], fps: float, batch: int = 16) -> list[Reading]:
+        """Return what each of some clips shows; ValueError when one is too short."""
+        config, readings = self.card.config, []
+        for start in range(0, len(clips), batch):
+            seen = [
+                parallax(fitted_clip(clip, fps, config, self.card.fps, self.folder)[:: config.skip])
+                for clip in clips[start : start + batch]
+            ]
+            padded = [*seen, *[seen[0]] * (batch - len(seen))]
+            found = patterns(
+                np.stack([one.short for one in padded]),
+                np.stack([one.long for one in padded]),
+                np.stack([one.colours for one in padded]),
+            )
+            rows = self._probabilities(self.params, (found.image, found.course, found.totals))
+            for row in np.asarray(rows)[: len(seen)]:
+                readings.append({FIELD: dict(zip(config.answers, map(float, row), strict=True))})
+        return readings
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the stored weights."""
+        return digest_file(self.folder / PART / "model.safetensors")
+
+    @cached_property
+    def params(self) -> Any:
+        """The network's parameters."""
+        config = self.card.config
+        shapes: Any = jax.eval_shape(CameraNet(config).init, jax.random.key(0), *config.inputs(1))
+        return {"params": load_part(self.folder, PART, shapes["params"])}
+
+    @cached_property
+    def _probabilities(self) -> Callable[[Any, Any], jax.Array]:
+        return jax.jit(partial(read_movement, CameraNet(self.card.config)))
+
+
+def load_camera_oracle(folder: Path) -> CameraOracle:
+    """Return the camera oracle of a model folder; ValueError where it has none."""
+    return CameraOracle(folder, read_camera_card(folder))
