@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from animatrix_data.pipeline.buckets import assign_clips, make_buckets
 from animatrix_data.pipeline.conditioning import Perturbation
 from animatrix_data.pipeline.sources import ClipTexts
 from animatrix_data.sampling.table import ClipTable, read_table
+from animatrix_data.settings import naming
 from animatrix_jax.jobs.encode_shards import (
     ClipReader,
     Devices,
@@ -82,7 +83,8 @@ def run(
             f"stride must be a multiple of the VAE's {loaded.vae_config.space_stride} px, "
             f"not {stride}"
         )
-    shapes, left_out = fit_clips(read_table(corpus), loaded.vae_config, edge, frames, stride)
+    with naming(corpus):
+        shapes, left_out = fit_clips(read_table(corpus), loaded.vae_config, edge, frames, stride)
     if strict and left_out:
         clip, reason = next(iter(left_out.items()))
         raise ValueError(f"clip {clip!r}: {reason}")
@@ -160,52 +162,74 @@ def _text_states(
     return TextStates(encoder, length, words, devices)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a run needs of a latent cache: its networks, its sub-stage, the texts of every clip.
+
+    Clips are fitted to buckets of `edge` and `frames` with sides of whole `stride`s in pixels, or
+    keep their shapes where those are None. `wordings` texts a clip of at most `text_length` tokens,
+    perturbed by `rates`, are needed; 0 for none.
+    """
+
+    vae: Model
+    text: Model
+    edge: int | None
+    frames: Sequence[int] | None
+    stride: int
+    wordings: int
+    text_length: int
+    rates: Perturbation
+
+    @property
+    def said(self) -> str | None:
+        """What a cache must say of its texts' rates; None where none are needed."""
+        return Wordings(self.wordings, self.rates, 0).said if self.wordings else None
+
+
+def check_kept(
+    folder: str | Path, digest: str, wanted: Wanted, memory_limit: int = 0
+) -> LatentCache | None:
+    """Return the cache in `folder` of the corpus of `digest`, finished or not; None without one.
+
+    A cache that holds more than is wanted serves as well: texts where none are needed, more
+    wordings, another dtype or seed. Raises ValueError for one made from another model, corpus or
+    sub-stage, by other rates than its texts must have, or without the texts that are needed.
+    """
+    folder = Path(folder)
+    if not (folder / META_NAME).exists():
+        return None
+    text_digest = wanted.text.text_digest if wanted.wordings else None
+    cache = LatentCache.open(folder, wanted.vae.vae_digest, digest, memory_limit, text_digest)
+    buckets = fitted(wanted.edge, wanted.frames, wanted.stride)
+    check_fits(folder, cache.meta, buckets, wanted.text_length, wanted.said)
+    return cache
+
+
 def kept(
-    corpus: str | Path,
-    model: str | Path,
-    folder: str | Path,
-    *,
-    edge: int | None,
-    frames: Sequence[int] | None,
-    stride: int,
-    wordings: int,
-    text_encoder: str | Path,
-    text_length: int,
-    rates: Perturbation,
-    memory_limit: int = 0,
+    corpus: str | Path, folder: str | Path, digest: str, wanted: Wanted, memory_limit: int = 0
 ) -> LatentCache:
     """Return the complete cache in `folder`; one that is not there, or unfinished, is encoded.
 
-    A cache that holds more serves as well: texts where none are needed, more wordings, another
-    dtype or seed. Raises ValueError for one made from another model, corpus or sub-stage, by other
-    `rates` of what its texts were perturbed with, or without the texts that are needed.
+    Raises ValueError as `check_kept` does.
     """
-    folder = Path(folder)
-    seed, dtype, count = 0, LatentMeta.dtype, wordings
-    if (folder / META_NAME).exists():
-        text_digest = load_model(text_encoder).text_digest if wordings else None
-        vae_digest, digest = load_model(model).vae_digest, catalogue_digest(corpus)
-        cache = LatentCache.open(folder, vae_digest, digest, memory_limit, text_digest)
-        said = Wordings(wordings, rates, 0).said if wordings else None
-        check_fits(folder, cache.meta, fitted(edge, frames, stride), text_length, said)
-        if cache.complete:
-            return cache
-        dtype = cache.meta.dtype
-        count = cache.meta.text.wordings if cache.meta.text else 0
-        seed = cache.meta.text.seed if cache.meta.text else 0
+    cache = check_kept(folder, digest, wanted, memory_limit)
+    if cache is not None and cache.complete:
+        return cache
+    text = cache.meta.text if cache else None
+    count = text.wordings if text else wanted.wordings
     run(
         corpus,
-        model,
+        wanted.vae.folder,
         folder,
-        edge=edge,
-        frames=frames,
-        stride=stride,
+        edge=wanted.edge,
+        frames=wanted.frames,
+        stride=wanted.stride,
         wordings=count,
-        text_encoder=text_encoder if count else None,
-        text_length=text_length if count else None,
-        seed=seed,
-        dtype=dtype,
-        rates=rates,
+        text_encoder=wanted.text.folder if count else None,
+        text_length=text.length if text else wanted.text_length,
+        seed=text.seed if text else 0,
+        dtype=cache.meta.dtype if cache else LatentMeta.dtype,
+        rates=wanted.rates,
     )
     cache = LatentCache.open(folder, memory_limit=memory_limit)
     cache.check_complete()
@@ -233,7 +257,7 @@ def fit_clips(
     multiples of `stride` pixels. Raises ValueError where nothing is left.
     """
     if not len(table):
-        raise ValueError("the corpus holds no clips to encode")
+        raise ValueError("it holds no clips to encode")
     shapes: list[Shape | None]
     if edge is None or frames is None:
         sizes, places = table.shape_sizes, table.shapes.tolist()

@@ -116,20 +116,24 @@ def _count(tree: Any) -> int:
 
 
 def _check_batch(workdir: Path, settings: Any) -> None:
-    """Raise ValueError where a run that goes on has batches of another size than it began with.
+    """Raise ValueError where a run goes on with batches or blocks of another size than it began.
 
     A step's samples are counted in batches: with another size some would be left out or come twice.
     """
     record = workdir / "run.json"
     if not record.exists():
         return
-    before = json.loads(record.read_text())["config"].get("settings", {}).get("batch")
-    now = getattr(settings, "batch", None)
-    if None not in (before, now) and before != now:
-        raise ValueError(
-            f"{workdir} was begun with batches of {before} and goes on with them alone, not with "
-            f"{now}: start another workdir from its model"
-        )
+    try:
+        before = json.loads(record.read_text())["config"]["settings"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{record} cannot be read: how the run was begun is not known") from error
+    for name, what in (("batch", "batches of {} samples"), ("block", "blocks of {} samples")):
+        then, now = before.get(name), getattr(settings, name, None)
+        if None not in (then, now) and then != now:
+            raise ValueError(
+                f"{workdir} was begun with {what.format(then)} and goes on with them alone, not "
+                f"with {now}: start another workdir from its model"
+            )
 
 
 def _write_run(workdir: Path, config: Any, recipe: Recipe) -> None:

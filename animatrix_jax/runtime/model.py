@@ -132,12 +132,12 @@ class Model:
         """SHA-256 of the whole folder: its card and all weights."""
         return folder_digest(self.folder)
 
-    @property
+    @cached_property
     def vae_digest(self) -> str:
         """SHA-256 of the VAE's sizes and weights: the key of a latent cache."""
         return part_digest(self.folder, "vae")
 
-    @property
+    @cached_property
     def text_digest(self) -> str:
         """SHA-256 of the text encoder and its tokenizer: the key of cached text states."""
         parts = [part_digest(self.folder, "text_encoder"), self.card.tokenizer]

@@ -1,5 +1,6 @@
 """From a config's nested mapping to frozen dataclasses: no ConfigDict passes this edge."""
 
+import contextlib
 import dataclasses
 import difflib
 import enum
@@ -8,7 +9,7 @@ import numbers
 import pathlib
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 KIND_NAMES: dict[Any, str] = {
@@ -36,6 +37,15 @@ def near(name: str, known: Iterable[str]) -> str:
     if not names:
         return ""
     return f": there are {', '.join(names[:12])}{' and more' if len(names) > 12 else ''}"
+
+
+@contextlib.contextmanager
+def naming(what: object) -> Iterator[None]:
+    """Put `what` before the sentence of a ValueError that is raised meanwhile."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
 
 
 def build[Built](dataclass_type: type[Built], mapping: Any, where: str = "config") -> Built:
@@ -127,8 +137,8 @@ def _class_of(kind: Any) -> type:
 
 
 def _convert_union(kind: Any, parts: tuple[Any, ...], value: Any, where: str) -> Any:
-    # A flag on the command line can only say None as a text.
-    if value in (None, "None") and type(None) in parts:
+    # A flag of a text or a path can say None as a text alone.
+    if type(None) in parts and (value is None or (isinstance(value, str) and value == "None")):
         return None
     others = [part for part in parts if part is not type(None)]
     failures = []

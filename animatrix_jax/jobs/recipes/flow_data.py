@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from animatrix_data.corpus.catalogue import catalogue_digest
 from animatrix_data.pipeline.collate import BadClips
 from animatrix_data.pipeline.conditioning import BLOCK, Perturbation
 from animatrix_data.pipeline.loader import Loader, LoaderSettings, make_loader
@@ -30,14 +29,14 @@ from animatrix_data.pipeline.stages import (
 )
 from animatrix_data.sampling.balance import Target
 from animatrix_data.sampling.curriculum import Curriculum, difficulty, difficulty_buckets
-from animatrix_data.sampling.selection import I2V, Phase, Ratio, Selection
+from animatrix_data.sampling.selection import I2V, Phase, Ratio, Selection, check_ratio
 from animatrix_data.sampling.tiers import SHORTEST, STAGE_TIERS
 from animatrix_data.settings import near
+from animatrix_jax.jobs.encode import Wanted
 from animatrix_jax.jobs.recipes.flow_corpus import (
     Balance,
     CorpusClips,
     Ingredient,
-    Reading,
     Weigh,
     even,
     weighing,
@@ -46,6 +45,8 @@ from animatrix_jax.runtime.model import Model
 from animatrix_jax.runtime.tokenizer import make_tokenizer
 from animatrix_jax.training.state import Batch
 
+MEMORY_LIMIT = 3 * 2**30
+"""Bytes up to which the latents of a corpus are held in memory."""
 AHEAD = 2
 """Batches that are on the device, or on their way, before their step."""
 
@@ -96,13 +97,18 @@ class FlowData:
             raise ValueError(f"there is no stage {self.stage!r}{near(self.stage, STAGE_TIERS)}")
         if self.held_out < 1:
             raise ValueError(f"held_out must be 1 or more clips, not {self.held_out}")
-        if any(one.share <= 0 for one in self.mixture) or self.share <= 0:
+        if not all(one.share > 0 for one in self.mixture) or not self.share > 0:
             raise ValueError(
                 "the shares of a mixture must be above 0 and leave something of the corpus: they "
                 f"are {', '.join(f'{one.share:g}' for one in self.mixture)}"
             )
         if self.text == "cached" and None in self.caches:
             raise ValueError("cached text states are kept beside cached latents: give a cache")
+        if self.wordings < 1:
+            raise ValueError(f"wordings is how many texts a clip has, 1 at least: {self.wordings}")
+        for ratio in (self.task_ratio, *(stage.ratio for stage in self.substages)):
+            if ratio is not None:
+                check_ratio(ratio)
         self._check_length()
         self.loader(0, 0, referenced=False)
 
@@ -143,8 +149,10 @@ class FlowData:
     def _check_length(self) -> None:
         """Raise ValueError where sub-stages are not as long as the run."""
         lengths, samples = [s.samples for s in self.substages], self.steps * self.batch
-        if not lengths or None in lengths[:-1]:
+        if not lengths:
             return
+        if None in lengths[:-1]:
+            raise ValueError("only the last sub-stage may leave out its samples")
         known = sum(length for length in lengths if length is not None)
         if known >= samples if lengths[-1] is None else known != samples:
             raise ValueError(
@@ -181,23 +189,49 @@ class FlowClips:
         s, self._bad = settings, BadClips()
         corpora = [CorpusClips(s.corpus, s.stage, s.shortest, s.held_out)]
         corpora += [CorpusClips(one.corpus, s.stage, s.shortest, 0) for one in s.mixture]
-        self._folders = [own.folder for own in corpora]
+        self._corpora, self._stride = corpora, stride
         self.held_out = len(corpora[0].held_out)
-        weigh = weighing(s.balance, s.target)
-        for own in corpora:
-            # What cannot be weighed is refused before hours of encoding.
-            weigh(own.table.take(own.rows))
+        weigh, last = weighing(s.balance, s.target), s.stages[-1]
+        for (stage, own), folder in zip(self._all, s.caches, strict=True):
+            own.check(self._wanted(stage), stage, folder, weigh, stage is last)
         buckets, levels = _levels(corpora, s.curriculum)
-        self._feeds = self._make_feeds(corpora, levels, stride)
-        self._selection = self._to_train(corpora, weigh, buckets)
+        # A worker process opens its own: there the memory of this one would be of no use.
+        limit = 0 if s.workers else MEMORY_LIMIT
+        hard = levels * len(s.stages)
+        self._feeds = [
+            own.feed(self._wanted(stage), stage, folder, difficult, limit)
+            for (stage, own), folder, difficult in zip(self._all, s.caches, hard, strict=True)
+        ]
+        for feed, (_, own) in zip(self._feeds, self._all, strict=True):
+            self._bad.leave_out(own.left_out(feed))
+        self._selection = self._to_train(weigh, buckets)
         self._measured = self._feeds[-len(corpora)]
         self._held_out_selection = self._to_measure(corpora[0])
 
     @property
     def digests(self) -> dict[str, str]:
         """The digests of `corpus` and of the further corpora of the mixture, by number."""
-        names = ["corpus", *(f"mixture_{k}" for k in range(1, len(self._folders)))]
-        return dict(zip(names, map(catalogue_digest, self._folders), strict=True))
+        names = ["corpus", *(f"mixture_{k}" for k in range(1, len(self._corpora)))]
+        return {name: own.digest for name, own in zip(names, self._corpora, strict=True)}
+
+    @property
+    def _all(self) -> list[tuple[SubStage | None, CorpusClips]]:
+        """Every corpus in every sub-stage, in the order of the feeds."""
+        return [(stage, own) for stage in self._settings.stages for own in self._corpora]
+
+    def _wanted(self, stage: SubStage | None) -> Wanted:
+        """Return what the caches of a sub-stage must hold."""
+        s = self._settings
+        return Wanted(
+            self._vae,
+            self._text,
+            None if stage is None else stage.edge,
+            None if stage is None else stage.counts,
+            self._stride,
+            s.wordings if s.text == "cached" else 0,
+            self._text_length,
+            s.perturbation,
+        )
 
     def train(self, start: int) -> Iterator[Batch]:
         """Yield the batches of step `start`, `start` + 1, … on the device, made ahead of use.
@@ -236,32 +270,12 @@ class FlowClips:
             tokenize = make_tokenizer(tokenizer, self._text_length, self._text.folder)
         return make_loader(selection, feeds, loader, tokenize, self._text_length, self._bad)
 
-    def _make_feeds(
-        self, corpora: list[CorpusClips], levels: list[np.ndarray | None], stride: int
-    ) -> list[Feed]:
-        """Return the feeds of every sub-stage, of every corpus in each; `levels` are D(b)."""
-        s = self._settings
-        wordings = s.wordings if s.text == "cached" else 0
-        reading = Reading(
-            self._vae, self._text, self._text_length, wordings, s.perturbation, stride
-        )
-        feeds, caches = [], iter(s.caches)
-        for stage in s.stages:
-            for own, hard in zip(corpora, levels, strict=True):
-                feed = own.feed(reading, stage, next(caches), hard)
-                self._bad.leave_out(own.faulty | dict(feed.reader.skipped))
-                feeds.append(feed)
-        return feeds
-
-    def _to_train(
-        self, corpora: list[CorpusClips], weigh: Weigh, buckets: list[np.ndarray | None]
-    ) -> Selection:
+    def _to_train(self, weigh: Weigh, buckets: list[np.ndarray | None]) -> Selection:
         """Return the selection of the clips to train on."""
-        s, count = self._settings, len(corpora)
-        owners = [corpora[place % count] for place in range(len(self._feeds))]
+        s, count = self._settings, len(self._corpora)
         weights = [
             own.weights(own.rows, weigh, feed)
-            for own, feed in zip(owners, self._feeds, strict=True)
+            for (_, own), feed in zip(self._all, self._feeds, strict=True)
         ]
         sources = feed_sources(self._feeds, weights, buckets * len(s.stages))
         drawn = [sources[start : start + count] for start in range(0, len(sources), count)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from animatrix_data.corpus.catalogue import ClipRow, read_columns
+from animatrix_data.corpus.catalogue import SCHEMA, ClipRow, read_columns
 from animatrix_data.corpus.video import DecodeLimits, decode_video, stream_video
 from animatrix_data.files import digest_file
 
@@ -37,7 +37,8 @@ class ClipFiles:
     def of(cls, folder: str | Path, rows: Iterable[ClipRow]) -> ClipFiles:
         """Return those of `rows` of the corpus at `folder`."""
         records = [{name: getattr(row, name) for name in COLUMNS} for row in rows]
-        return cls(folder, pa.Table.from_pylist(records))
+        schema = pa.schema([SCHEMA.field(name) for name in COLUMNS])
+        return cls(folder, pa.Table.from_pylist(records, schema))
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -321,7 +321,10 @@ class LatentCache:
             place = (place, wording, slice(0, int(self._progress.lengths[row, wording])))
         if self._memory:
             return self._memory[bucket, name][place]
-        return self._array(bucket, name)[place].read()
+        try:
+            return self._array(bucket, name)[place].read()
+        except ValueError as error:
+            raise self._lost(row, error) from error
 
     def _wait(self, row: int, found: Any) -> np.ndarray:
         """Return what `_start` found of a row; ValueError where its file is lost or damaged."""
@@ -330,11 +333,14 @@ class LatentCache:
         try:
             return found.result()
         except ValueError as error:
-            kind = str(error).partition(":")[0]
-            raise ValueError(
-                f"Clip {self.meta.ids[row]!r} is lost from the latent cache {self.path} ({kind}): "
-                "encode into another folder."
-            ) from error
+            raise self._lost(row, error) from error
+
+    def _lost(self, row: int, error: ValueError) -> ValueError:
+        kind = str(error).partition(":")[0]
+        return ValueError(
+            f"Clip {self.meta.ids[row]!r} is lost from the latent cache {self.path} ({kind}): "
+            "encode into another folder."
+        )
 
     def _refuse(self, row: int) -> NoReturn:
         clip = self.meta.ids[row]

@@ -49,7 +49,7 @@ class Phase:
             raise ValueError(f"a phase needs samples, and one of {self.samples} is given")
         if not self.sources:
             raise ValueError("a phase needs a source to draw from, and one without any is given")
-        _check_proportions(self.ratio, "task ratio T2I : T2V : I2V", len(TASKS))
+        check_ratio(self.ratio)
         names = ", ".join(source.name for source in self.sources)
         _check_proportions(self.shares, f"shares of {names}", len(self.sources))
         if sum(self.ratio[1:]) and not _video_shares(self).any():
@@ -214,7 +214,7 @@ def moving_ratio(first: Ratio, last: Ratio, phases: int) -> tuple[Ratio, ...]:
     if phases < 1:
         raise ValueError(f"a ratio moves along phases, and {phases} of them are given")
     for ratio in (first, last):
-        _check_proportions(ratio, "task ratio T2I : T2V : I2V", len(TASKS))
+        check_ratio(ratio)
     steps = np.linspace(0, 1, phases)[:, None]
     # Divided first, so that 5 : 3 : 2 moves as 0.5 : 0.3 : 0.2 does.
     begin, end = (np.array(ratio, np.float64) / sum(ratio) for ratio in (first, last))
@@ -256,6 +256,11 @@ def _starts(phases: Sequence[Phase]) -> tuple[list[int], int | None]:
             return starts, None
         end += phase.samples
     return starts, end
+
+
+def check_ratio(ratio: Ratio) -> None:
+    """Raise ValueError for a task ratio T2I : T2V : I2V that is no proportions."""
+    _check_proportions(ratio, "task ratio T2I : T2V : I2V", len(TASKS))
 
 
 def _check_proportions(values: Sequence[float], what: str, count: int) -> None:

@@ -37,7 +37,6 @@ UNKNOWN = -1
 _COLUMNS = ("id", "frames", "fps", "height", "width", "tags", "content", "tier")
 _SCORES = ("style_cluster", "motion_amplitude", "deformation")
 _SCHEMA = pa.schema([SCHEMA.field(name) for name in (*_COLUMNS, *_SCORES)])
-_BATCH = 1 << 13
 # A comma in parentheses, as in "(slow, large)", is set aside while a line is split at commas.
 _LEVELS_PATTERN, _ASIDE = r"\(([^(),]*),([^(),]*)\)", "\x1f"
 _BLANK, _CONTEXT = len(FIELDS), len(FIELDS) + 1

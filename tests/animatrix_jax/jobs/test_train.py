@@ -165,5 +165,7 @@ def test_another_configs_checkpoint_is_refused(config: dict[str, Any], tmp_path:
     with pytest.raises(ValueError, match="does not fit this config"):
         train.run(config | {"settings": muon}, tmp_path)
     other = short | {"steps": 2, "batch": 8}
-    with pytest.raises(ValueError, match="was begun with batches of 4 and goes on with them alone"):
+    with pytest.raises(
+        ValueError, match="was begun with batches of 4 samples and goes on with them alone"
+    ):
         train.run(config | {"settings": other}, tmp_path)

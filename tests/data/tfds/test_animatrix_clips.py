@@ -231,7 +231,7 @@ def test_a_bad_clip_is_left_out_and_named(
     with pytest.raises(ValueError, match=f"no clip of the split 'held_out' .*{sentence}"):
         rows = write_catalogue(bad.folder, [bad[0], bad[2]])
         sources(rows, tmp_path, held_out=1)
-    assert not list((tmp_path / "animatrix_clips").glob(f"{rows.digest[:16]}*/1.0.0"))
+    assert not list((tmp_path / "animatrix_clips").glob(f"{rows.digest[:16]}*/1.1.0"))
 
 
 def test_what_cannot_be_decoded_is_named(corpus: Catalogue, data_dir: Path) -> None:

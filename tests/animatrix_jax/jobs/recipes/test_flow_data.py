@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from animatrix_data.corpus.catalogue import read_catalogue, write_catalogue
+from animatrix_data.corpus.latents import LatentCache
 from animatrix_data.pipeline.conditioning import NO_PERTURBATION, Perturbation
+from animatrix_data.pipeline.samples import Describe
 from animatrix_data.pipeline.stages import SubStage
+from animatrix_data.sampling.balance import Target
 from animatrix_data.sampling.curriculum import Curriculum
 from animatrix_jax.jobs import draw, encode
 from animatrix_jax.jobs.recipes.flow_corpus import Balance, Ingredient
@@ -160,3 +163,68 @@ def test_what_contradicts_itself_is_refused(settings: FlowData) -> None:
         clips(replace(settings, cache=None, text="cached"))
     with pytest.raises(ValueError, match="held_out 8 leaves nothing of the 8 clips of stage CT"):
         clips(replace(settings, held_out=8))
+
+
+SMALL, LARGE = SubStage(64, 16, 5), SubStage(None, 24, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"substages": (SMALL, SubStage(None, 24, 9))}, "corpus at 24x9: no clip fits any"),
+        ({"substages": (SubStage(None, 16, 5), LARGE)}, "only the last sub-stage may leave out"),
+        ({"task_ratio": (0.0, 0.0, 0.0)}, "must be numbers ≥ 0, not all 0"),
+        ({"text": "cached", "wordings": 0}, "wordings is how many texts"),
+        ({"target": Target(S={"Shinkai Style": 2.0})}, "Shinkai Style"),
+        (
+            {"substages": (SMALL, replace(LARGE, cache=Path("latents")))},
+            "fitted to their own shapes",
+        ),
+    ],
+)
+def test_nothing_is_encoded_for_what_cannot_be_trained_on(
+    settings: FlowData, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], sentence: str
+) -> None:
+    first(clips(settings), 1)  # fills the cache of the clips' own shapes
+    monkeypatch.setattr(encode, "run", lambda *_, **__: pytest.fail("something was encoded"))
+    stages = tuple(
+        replace(s, cache=settings.cache.with_name(s.cache.name if s.cache else f"new{s.edge}"))
+        for s in change.get("substages", ())
+    )
+    with pytest.raises(ValueError, match=sentence):
+        clips(replace(settings, cache=settings.cache.with_name("fresh"), steps=32,
+                      **change | {"substages": stages}))  # fmt: skip
+
+
+def test_cached_texts_are_those_that_were_drawn(settings: FlowData, tmp_path: Path) -> None:
+    """Of two corpora whose caches hold other wordings, each sample reads its own, and its tag."""
+    rates = Perturbation(1.0, 0.0, 0.0, 0.0, 0.3, 0.5, 1.0, 0.5)
+    folders = (settings.corpus, tmp_path / "more")
+    draw.run(folders[1], clips=8, size="32x32x5@8", seed=90, processes=1)
+    caches = tuple(tmp_path / f"latents{k}" for k in range(2))
+    for folder, cache, (count, seed) in zip(folders, caches, ((3, 5), (8, 6)), strict=True):
+        encode.run(folder, settings.vae, cache, wordings=count, seed=seed, text_length=24,
+                   rates=rates)  # fmt: skip
+    found = clips(
+        replace(
+            settings, cache=caches[0], text="cached", perturbation=rates, steps=512,
+            mixture=(Ingredient(corpus=folders[1], share=0.5, cache=caches[1]),),
+        )
+    )  # fmt: skip
+    assert [(f.wordings, f.wording_seed) for f in found._feeds] == [(3, 5), (8, 6)]
+    kept = [LatentCache.open(cache) for cache in caches]
+    describe = Describe(found._selection, found._feeds, 3, rates, 64, cached=True)
+    batches, conflicts = islice(found.train(0), 64), 0
+    for number, batch in enumerate(batches):
+        for index in range(number * 4, number * 4 + 4):
+            sample = describe(index, 0)
+            wording = sample.conditions.wording
+            states = kept[sample.source].text(sample.row, wording)
+            expert, place = index % 2, index % 4 // 2
+            np.testing.assert_array_equal(batch["text"][expert, place, : len(states)], states)
+            feed = found._feeds[sample.source]
+            own = feed.texts.wordings(sample.row, feed.wordings, rates, feed.wording_seed)[wording]
+            if own.contradicted is not None:
+                conflicts += 1
+                assert batch["tags"]["mask"][expert, place, own.contradicted]
+    assert conflicts > 20
