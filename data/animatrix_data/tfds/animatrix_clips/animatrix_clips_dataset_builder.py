@@ -99,10 +99,11 @@ class Builder(tfds.core.ShardBasedBuilder):
 
     `corpus` is the corpus folder; `tiers`, `held_out` and `shortest` say which clips make the
     splits `train` and `held_out` (`CorpusConfig`; 0 makes no such split); `config` stands for the
-    four of them when a builder is made again from its state. The version is that of the features and of how clips are split.
-    A clip that cannot be used is left out, named in a warning at the end, and kept with its reason
-    in `info.metadata["skipped"]`. Raises ValueError as `corpus_config` does, and when no corpus is
-    named; preparing raises it when the corpus has changed or all clips of a split are unusable.
+    four of them when a builder is made again from its state. The version is that of the features
+    and of how clips are split. A clip that cannot be used is left out, named in a warning at the
+    end, and kept with its reason in `info.metadata["skipped"]`. Raises ValueError as
+    `corpus_config` does, and when no corpus is named; preparing raises it when the corpus has
+    changed or all clips of a split are unusable.
     """
 
     VERSION = tfds.core.Version("1.1.0")
