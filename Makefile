@@ -21,8 +21,10 @@ setup:  ## .venv with the locked dependencies (nothing to do when the lock has n
 demo: setup  ## draw, train, generate, measure; then runs/demo/index.html (FOOTAGE=folder adds your own)
 	@$(ANIMATRIX) demo --config configs/pocket/tune.py --out runs/demo $(if $(FOOTAGE),--footage "$(FOOTAGE)")
 
-test: setup  ## the test suite (T=tests/path for a part of it)
-	@$(PYTHON) -m pytest $(T)
+WORKERS ?= 2
+
+test: setup  ## the test suite on two processes (T=tests/path for a part of it, WORKERS=4 for more)
+	@$(PYTHON) -m pytest $(if $(T),$(T),--numprocesses $(WORKERS) --dist loadfile)
 
 lint: setup  ## ruff and mypy
 	@$(PYTHON) -m ruff check .
