@@ -94,6 +94,15 @@ def test_checks_see_what_is_wrong(benchmark: ModuleType) -> None:
     assert found["lse"] and not found["out"]
 
 
+def test_what_is_checked_is_what_the_gpu_here_can_run(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = part("checks")
+    for capability, name in (("9.0", "hopper"), ("8.0", "xla")):
+        monkeypatch.setattr(checks, "gpu_capability", lambda _, found=capability: found)
+        assert checks.to_check("gpu") == (name,)
+
+
 def test_the_long_check_looks_at_two_heads(benchmark: ModuleType) -> None:
     checks = part("checks")
     attend = checks._attention("xla", False)
