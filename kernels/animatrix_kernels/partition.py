@@ -14,7 +14,6 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +75,8 @@ class Split:
         return {"b": self.batch, "h": self.heads, "l": self.tokens, "q": self.tokens}.get(dim, ())
 
 
-_SPLIT: ContextVar[Split | None] = ContextVar("split", default=None)
+_SPLIT = jax.make_user_context(None)
+"""The `Split` that is said, as a part of the key under which JAX keeps what it has traced."""
 
 
 @contextlib.contextmanager
@@ -85,11 +85,8 @@ def split_over(split: Split) -> Iterator[None]:
 
     What the devices of a dim's axes do not divide is left whole.
     """
-    token = _SPLIT.set(split)
-    try:
+    with _SPLIT(split):
         yield
-    finally:
-        _SPLIT.reset(token)
 
 
 def per_shard(kernel: Kernel, rule: Rule, *, propagated: bool = True) -> Kernel:
@@ -107,7 +104,7 @@ def per_shard(kernel: Kernel, rule: Rule, *, propagated: bool = True) -> Kernel:
     @custom_vmap
     def call(*arrays: jax.Array) -> Arrays:
         mapped = arrays[0].ndim - len(rule.operands[0])
-        split = _SPLIT.get()
+        split = _SPLIT.value
         if split is not None:
             return _by_hand(kernel, rule, mapped, split, arrays)
         if not propagated:

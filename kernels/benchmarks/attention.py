@@ -6,7 +6,8 @@
 On a CPU it times the shapes of the pocket model, forward and backward, plain JAX beside `jax.nn`.
 On an accelerator, those of Wan 2.2; rivals that are not installed are left out. The second command
 is a whole session on a Hopper GPU within ten minutes: results against float32, sizes for the
-tables, times; JSON and a plot under DIR. It has not been run on a GPU yet (`kernels/NOTES.md`).
+tables (in the package, with a copy under DIR), times; JSON and a plot under DIR. It has not been
+run on a GPU yet (`kernels/NOTES.md`).
 """
 
 import argparse
@@ -58,8 +59,7 @@ def _session(flags: argparse.Namespace) -> int:
         _check(platform, clock.share(CHECK), report)
         save()
     if flags.tune:
-        _tune(platform, clock.share(TUNE), report)
-        save()
+        _tune(platform, clock.share(TUNE), report, flags.out, save)
     _time(platform, dtype, clock, report, save)
     return 0 if all(check["passed"] for check in report.checks) else 1
 
@@ -68,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="results against float32, first")
     parser.add_argument("--tune", action="store_true", help="rewrite the tables of sizes (Hopper)")
-    parser.add_argument("--out", type=Path, help="a folder for attention.json and attention.png")
+    parser.add_argument(
+        "--out", type=Path, help="a folder for attention.json, attention.png and, tuned, the tables"
+    )
     parser.add_argument("--minutes", type=float, default=10.0, help="how long all may take")
     return parser
 
@@ -82,15 +84,22 @@ def _check(platform: str, clock: timing.Clock, report: Report) -> None:
     print(f"{len(report.checks)} checks, {failed} failed")
 
 
-def _tune(platform: str, clock: timing.Clock, report: Report) -> None:
+def _tune(
+    platform: str,
+    clock: timing.Clock,
+    report: Report,
+    folder: Path | None,
+    save: Callable[[], None],
+) -> None:
     if checks.to_check(platform) != ("hopper",):
         print("there is nothing to tune here: the tables of sizes are for Hopper GPUs")
         return
     from side_by_side import hopper_tasks
 
-    for name, choice in hopper_tasks.tune(clock):
+    for name, choice in hopper_tasks.tune(clock, folder):
         report.tuning[name] = vars(choice)
         print(f"{name}: {choice.best} of {len(choice.seconds)}, {len(choice.failed)} failed")
+        save()
 
 
 def _time(

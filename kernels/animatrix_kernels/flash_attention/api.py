@@ -2,12 +2,13 @@
 
 from typing import Literal, overload
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from animatrix_kernels.flash_attention import dispatch
 from animatrix_kernels.flash_attention.backend import Request, attention_of
-from animatrix_kernels.platforms import platform_of
+from animatrix_kernels.platforms import gpu_capability, platform_of
 
 BACKENDS = tuple(dispatch.ENTRIES)
 """The names that `backend=` takes."""
@@ -58,7 +59,7 @@ def flash_attention(
       q, k, v: queries, keys and values, batch × length × heads × head dim, of one float type.
       kv_lengths: how many keys of each batch element count (the rest may hold anything); all of
         them when None. Without a single key the output is zeros, the log-sum-exp minus infinity.
-      scale: factor of the logits; 1/√D when None.
+      scale: factor of the logits, a number and no traced value; 1/√D when None.
       backend: one of `BACKENDS`, or None for the best that the platform has for this call; the
         log says once which was taken, and why the better ones were not.
       deterministic: whether gradients must be the same bits at every call.
@@ -66,14 +67,22 @@ def flash_attention(
         outputs over parts of the keys can be merged.
 
     Under `jit` over a mesh, batch and heads (and, with all keys gathered, queries) may be split;
-    under `shard_map` every device attends with what it has.
+    the keys' gradients of split queries are summed in the arrays' own type. Under `shard_map` every
+    device attends with what it has. The platform is the array's; inside `jit` that of the mesh that
+    is set, else JAX's default.
 
     Raises:
-      ValueError: shapes or types that do not fit each other, a backend that is not there, or one
-        that cannot serve the call; when differentiated, a backend without gradients.
+      ValueError: shapes or types that do not fit each other, a traced scale, a backend that is not
+        there, or one that cannot serve the call; when differentiated, a backend without gradients.
     """
     _check(q, k, v, kv_lengths)
+    if isinstance(scale, jax.core.Tracer):
+        raise ValueError(
+            "the scale of attention is a number that is known while tracing, not a traced one: "
+            "multiply the queries by that and give scale=1.0"
+        )
     batch, length, heads, head_dim = q.shape
+    platform = platform_of(q)
     request = Request(
         q_shape=(batch, length, heads, head_dim),
         kv_length=k.shape[1],
@@ -81,8 +90,9 @@ def flash_attention(
         masked=kv_lengths is not None,
         statistics=return_lse,
         deterministic=deterministic,
+        capability=gpu_capability(q) if platform == "gpu" else None,
     )
-    chosen = dispatch.choose(request, platform_of(q), backend)
+    chosen = dispatch.choose(request, platform, backend)
     if kv_lengths is not None:
         kv_lengths = jnp.clip(kv_lengths, 0, k.shape[1]).astype(jnp.int32)
         counts = (jnp.arange(k.shape[1]) < kv_lengths[:, None])[..., None, None]

@@ -66,7 +66,8 @@ class Request:
     """A call's static facts: [B, Lq, H, D], the number of keys, the type, and what is wanted.
 
     `masked` says that key counts are given, `statistics` that the caller wants the log-sum-exp,
-    `deterministic` that gradients must be the same bits at every call.
+    `deterministic` that gradients must be the same bits at every call. `capability` is that of the
+    GPU it is for (`platforms.gpu_capability`), None where there is none or nothing is known of it.
     """
 
     q_shape: tuple[int, int, int, int]
@@ -75,6 +76,7 @@ class Request:
     masked: bool
     statistics: bool = False
     deterministic: bool = False
+    capability: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,10 @@ def attention_of(backend: Backend, deterministic: bool = False) -> Forward:
         q: Queries, k: Keys, v: Keys, kv_lengths: Lengths | None, scale: float
     ) -> tuple[tuple[Queries, Statistics], Saved]:
         if backend.backward is None:
-            raise ValueError(f"the attention backend {backend.name!r} has no gradients")
+            raise ValueError(
+                f"the attention backend {backend.name!r} is for inference and has no gradients: "
+                "leave `backend` out to train with one that has"
+            )
         out, lse = _forward(backend, q, k, v, kv_lengths, scale)
         return (out, lse), Saved(q, k, v, kv_lengths, out, lse)
 

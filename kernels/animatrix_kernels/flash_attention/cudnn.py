@@ -5,8 +5,6 @@ rounded to the type of the output, so that none is handed out here. The tests lo
 it has not been run through this file on a GPU.
 """
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 
@@ -18,7 +16,6 @@ from animatrix_kernels.flash_attention.backend import (
     Request,
     Statistics,
 )
-from animatrix_kernels.platforms import gpu_capability
 
 DTYPES = (jnp.dtype(jnp.bfloat16), jnp.dtype(jnp.float16))
 LARGEST_HEAD_DIM = 128
@@ -29,7 +26,7 @@ PADDED_TO = 128
 modulo 128 has given nan."""
 
 
-def refusal(request: Request, capability: Callable[[], str | None] = gpu_capability) -> str | None:
+def refusal(request: Request) -> str | None:
     """Say in a few words why cuDNN cannot serve a request; None where it can."""
     if request.dtype not in DTYPES:
         return f"it takes bfloat16 and float16, not {jnp.dtype(request.dtype).name}"
@@ -42,10 +39,10 @@ def refusal(request: Request, capability: Callable[[], str | None] = gpu_capabil
         return "it does not hand out a float32 log-sum-exp"
     if request.deterministic:
         return "its gradients may differ in their last bits from call to call"
-    found = capability()
-    if found is None:
-        return "there is no GPU"
-    return None if found[:1].isdigit() else f"it needs an NVIDIA GPU, not {found}"
+    found = request.capability
+    if found is None or found[:1].isdigit() or "NVIDIA" in found:
+        return None
+    return f"it needs an NVIDIA GPU, not {found}"
 
 
 def forward(

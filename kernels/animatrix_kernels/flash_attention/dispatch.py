@@ -112,16 +112,17 @@ def _named(request: Request, platform: str, name: str) -> Backend:
         raise ValueError(
             f"the attention backend {name!r} cannot serve this call ({obstacle}): {others} can"
         )
+    _say(name, platform, ())
     return load(name)
 
 
 @functools.cache
 def _say(name: str, platform: str, reasons: tuple[str, ...]) -> None:
-    """Write a choice to the log, once a process: as a warning where an accelerator runs plain JAX.
+    """Write a choice to the log, once a process: as a warning where plain JAX is what is left.
 
-    On a platform without better backends the choice is what anyone would expect: information.
+    On a platform without better backends, or by name, it is what anyone would expect: information.
     """
-    slow = name == "xla" and platform in PREFERRED
+    slow = name == "xla" and bool(reasons)
     because = f" ({'; '.join(reasons)})" if reasons else ""
     LOG.log(
         logging.WARNING if slow else logging.INFO, "attention on %s: %s%s", platform, name, because

@@ -1,7 +1,7 @@
 """How the 8-bit attention writes its operands, and the same attention in plain JAX.
 
 Keys lose their mean over the sequence, which shifts all logits of a query alike and so leaves the
-softmax as it is (SageAttention, arXiv 2410.02367). Queries and keys are then turned by one random
+softmax as it is (SageAttention, arXiv 2410.02367). Queries and keys are then turned by one
 Hadamard matrix, which keeps their products and spreads outlier channels over all
 (FlashAttention-3, arXiv 2407.08608, section 3.3). What is left is divided by one scale per head.
 
@@ -14,6 +14,7 @@ are exchanged inside every group of 16 to answer to those names (`KEY_ORDER`).
 import functools
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -54,22 +55,23 @@ class Quantised(NamedTuple):
     lse_shift: Statistics
 
 
-@functools.cache
-def rotation(dim: int) -> np.ndarray:
+def rotation(dim: int) -> Float[Array, "D D"]:
     """Return a [dim, dim] matrix of ±1 whose rows are orthogonal: Sylvester's, signs flipped.
 
-    The flips are fixed random ones, so that no constant vector lands in one channel.
+    Element (i, j) of Sylvester's is the parity of the bits that i and j share. The flips are the
+    sequence of Rudin and Shapiro, the parity of neighbouring ones in i, which is as far as can be
+    from every row of it: no constant vector, and none of Sylvester's, lands in few channels.
+    A partitioned kernel takes no arrays but its operands, so that it is computed where it is used.
 
     Raises:
       ValueError: a dimension that is no power of two.
     """
     if dim < 1 or dim & (dim - 1):
         raise ValueError(f"a Hadamard rotation needs a power of two, not {dim}")
-    matrix = np.ones((1, 1), np.float32)
-    while matrix.shape[0] < dim:
-        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
-    signs = np.random.default_rng(dim).choice(np.array([-1, 1], np.float32), dim)
-    return signs[:, None] * matrix
+    rows, columns = (jax.lax.broadcasted_iota(jnp.int32, (dim, dim), n) for n in (0, 1))
+    shared, neighbours = rows & columns, rows & (rows >> 1)
+    odd = (jax.lax.population_count(shared) + jax.lax.population_count(neighbours)) & 1
+    return 1.0 - 2.0 * odd.astype(jnp.float32)
 
 
 def quantise(
@@ -113,7 +115,7 @@ def quantise(
 
 def _turned(x: Queries) -> Queries:
     """Multiply by the rotation's ±1, √D too large: exact in every type it is done in."""
-    matrix = jnp.asarray(rotation(x.shape[-1]), x.dtype)
+    matrix = rotation(x.shape[-1]).astype(x.dtype)
     return jnp.einsum("blhd,de->blhe", x, matrix, preferred_element_type=jnp.float32)
 
 
@@ -128,8 +130,9 @@ def _transposed(v: Keys) -> Float[Array, "B H D M"]:
     """Write values [B, L, H, D] as [B, H, D, keys], whole tiles, exchanged by `KEY_ORDER`."""
     batch, length, heads, dim = v.shape
     filled = jnp.pad(v, ((0, 0), (0, -length % KEYS_TO_A_MULTIPLE_OF), (0, 0), (0, 0)))
-    groups = filled.reshape(batch, -1, len(KEY_ORDER), heads, dim)[:, :, KEY_ORDER]
-    return groups.transpose(0, 3, 4, 1, 2).reshape(batch, heads, dim, -1)
+    # Key 8·half + 2t + side of a group goes to 4t + 2·half + side.
+    groups = filled.reshape(batch, -1, 2, 4, 2, heads, dim)
+    return groups.transpose(0, 5, 6, 1, 3, 2, 4).reshape(batch, heads, dim, -1)
 
 
 def attention(

@@ -105,7 +105,7 @@ class _Block:
 
         @pl.when(self.at.group < parts.GROUPS)
         def _() -> None:
-            plgpu.set_max_registers(parts.COMPUTING, action="increase")
+            plgpu.set_max_registers(common.COMPUTE_REGISTERS, action="increase")
             plgpu.barrier_wait(self.refs["own_ready"])
             accumulator = plgpu.ACC((LANES, self.inputs.k.shape[-1]), jnp.float32)
             gather = self.gathering(length)
@@ -117,7 +117,7 @@ class _Block:
 
         @pl.when(self.at.group == parts.GROUPS)
         def _() -> None:
-            plgpu.set_max_registers(parts.LOADING, action="decrease")
+            plgpu.set_max_registers(common.MEMORY_REGISTERS, action="decrease")
             parts.load_keys(self.inputs, self.at, self.refs)
             some = jnp.where(self.at.block * ROWS < length, self.steps, 0)
             self.stream.load(self.inputs, self.at, self.refs, self.tile_of, some)

@@ -27,10 +27,6 @@ from animatrix_kernels.flash_attention.hopper_tiles import LOWERINGS
 
 LANES, GROUPS, ROWS = common.WARPGROUP_ROWS, common.COMPUTE_WARPGROUPS, common.BLOCK_ROWS
 
-COMPUTING, LOADING = 240, 24
-"""Registers of a thread after the trade, 504 of the 512 that three warpgroups have: sums for dk and
-dv, two products and their operands leave none to spare."""
-
 NOTHING = 1e30
 """The log-sum-exp of a row without a key: exp2 of anything less it is nought."""
 

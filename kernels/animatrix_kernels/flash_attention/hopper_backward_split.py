@@ -84,12 +84,12 @@ class _DQ:
 
         @pl.when(self.at.group < parts.GROUPS)
         def _() -> None:
-            plgpu.set_max_registers(parts.COMPUTING, action="increase")
+            plgpu.set_max_registers(common.COMPUTE_REGISTERS, action="increase")
             self.compute(length)
 
         @pl.when(self.at.group == parts.GROUPS)
         def _() -> None:
-            plgpu.set_max_registers(parts.LOADING, action="decrease")
+            plgpu.set_max_registers(common.MEMORY_REGISTERS, action="decrease")
             self.load(lax.div(length + self.tile.keys - 1, jnp.int32(self.tile.keys)))
 
     def load(self, steps: Traced) -> None:
@@ -213,7 +213,7 @@ def _dk_dv(
 
     @pl.when(at.group < parts.GROUPS)
     def _() -> None:
-        plgpu.set_max_registers(parts.COMPUTING, action="increase")
+        plgpu.set_max_registers(common.COMPUTE_REGISTERS, action="increase")
         plgpu.barrier_wait(refs["own_ready"])
         rows = pl.ds(at.group * LANES, LANES)
         staging = parts.part_of(refs["staging"], at.group)
@@ -237,7 +237,7 @@ def _dk_dv(
 
     @pl.when(at.group == parts.GROUPS)
     def _() -> None:
-        plgpu.set_max_registers(parts.LOADING, action="decrease")
+        plgpu.set_max_registers(common.MEMORY_REGISTERS, action="decrease")
         parts.load_keys(inputs, at, refs)
         some = jnp.where(at.block * ROWS < length, steps, 0)
         stream.load(inputs, at, refs, lambda step: step, some)

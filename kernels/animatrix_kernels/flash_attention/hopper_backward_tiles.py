@@ -5,15 +5,17 @@
 """
 
 import functools
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import jax
 
 from animatrix_kernels.flash_attention import hopper_common as common
-from animatrix_kernels.flash_attention.hopper_tiles import LOWERINGS, Shape
+from animatrix_kernels.flash_attention import tile_table
+from animatrix_kernels.flash_attention.hopper_tiles import LOWERINGS
+from animatrix_kernels.flash_attention.tile_table import Shape
 
 TABLE = Path(__file__).with_name("hopper_backward_tiles.json")
 
@@ -125,33 +127,29 @@ def candidates(head_dim: int) -> Candidates:
     )
 
 
-def read_tiles(path: Path = TABLE) -> dict[Shape, Tiles]:
-    """Return the table.
+def read_tiles(path: Path | None = None) -> dict[Shape, Tiles]:
+    """Return the table of a file, `TABLE` when None.
 
     Raises:
       ValueError: a row that lacks a field or has one too many.
     """
-    table = {}
-    for row in json.loads(path.read_text()):
-        try:
-            tiles = QueryTile(**row["query"]), KeyTile(**row["key"]), FusedTile(**row["fused"])
-            table[Shape(**row["shape"])] = Tiles(*tiles)
-        except (TypeError, KeyError) as error:
-            raise ValueError(f"{path.name} has a row that is no shape and tiles: {row}") from error
-    return table
+
+    def parse(row: dict[str, Any]) -> Tiles:
+        return Tiles(QueryTile(**row["query"]), KeyTile(**row["key"]), FusedTile(**row["fused"]))
+
+    return tile_table.read(path or TABLE, parse, "tiles")
 
 
-def write_tiles(table: Mapping[Shape, Tiles], path: Path = TABLE) -> None:
-    """Write the table, a row a line, and have the next call read it."""
-    rows = [
-        json.dumps(
-            {"shape": asdict(shape)}
-            | {name: asdict(tile) for name, tile in tiles._asdict().items()}
-        )
+def write_tiles(table: Mapping[Shape, Tiles], path: Path | None = None) -> None:
+    """Write the table to a file, `TABLE` when None, as `hopper_tiles.write_tiles` does."""
+    rows = (
+        (shape, {name: asdict(tile) for name, tile in tiles._asdict().items()})
         for shape, tiles in table.items()
-    ]
-    path.write_text("[\n  " + ",\n  ".join(rows) + "\n]\n")
-    _shipped.cache_clear()
+    )
+    tile_table.write(path or TABLE, rows)
+    if path is None:
+        _shipped.cache_clear()
+        jax.clear_caches()
 
 
 @functools.cache
@@ -166,8 +164,4 @@ def tiles_for(head_dim: int, q_length: int, kv_length: int) -> Tiles:
         all_of_them = candidates(head_dim)
         return Tiles(all_of_them.query[0], all_of_them.key[0], all_of_them.fused[0])
 
-    def distance(shape: Shape) -> float:
-        ratios = shape.q_length / q_length, shape.kv_length / kv_length
-        return sum(abs(math.log(ratio)) for ratio in ratios)
-
-    return fitting[min(fitting, key=distance)]
+    return tile_table.nearest(fitting, q_length, kv_length)

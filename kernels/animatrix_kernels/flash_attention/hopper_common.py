@@ -5,9 +5,7 @@ warpgroup that moves memory by TMA; TMA fills with zeros what it reads past an a
 drops what it would write there, which makes every tail exact.
 """
 
-import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,6 +14,7 @@ from jax.experimental.pallas import mosaic_gpu as plgpu
 from jaxtyping import Array, Float, Int
 
 from animatrix_kernels.flash_attention.backend import Lengths, Queries, Request
+from animatrix_kernels.platforms import local_gpu
 
 LOG2_E = math.log2(math.e)
 LN_2 = math.log(2.0)
@@ -29,9 +28,9 @@ WARPGROUP_ROWS = 64
 COMPUTE_WARPGROUPS = 2
 BLOCK_ROWS = COMPUTE_WARPGROUPS * WARPGROUP_ROWS
 
-COMPUTE_REGISTERS = 232
-MEMORY_REGISTERS = 40
-"""Registers a thread after the trade: 2 × 232 + 40 = 504 of the 512 that three warpgroups have."""
+COMPUTE_REGISTERS = 240
+MEMORY_REGISTERS = 24
+"""Registers a thread after the trade: 2 × 240 + 24 = 504 of the 512 that three warpgroups have."""
 
 SHARED_MEMORY = 232_448
 """Bytes of shared memory that one block may have on Hopper."""
@@ -112,28 +111,12 @@ def positive(q: Queries, scale: float) -> tuple[Queries, float]:
     return q * jnp.sign(scale).astype(q.dtype), abs(scale) or 1.0
 
 
-@functools.cache
-def _gpu() -> jax.Device | None:
-    """Return the first GPU, None without one."""
-    try:
-        return jax.devices("gpu")[0]
-    except RuntimeError:
-        return None
-
-
 def multiprocessors() -> int:
     """Return how many blocks a persistent kernel starts: one for each of the first GPU's."""
-    return int(getattr(_gpu(), "core_count", None) or MULTIPROCESSORS)
+    return int(getattr(local_gpu(), "core_count", None) or MULTIPROCESSORS)
 
 
-def _capability() -> str | None:
-    gpu = _gpu()
-    return None if gpu is None else str(getattr(gpu, "compute_capability", ""))
-
-
-def hopper_refusal(
-    request: Request, capability: Callable[[], str | None] = _capability
-) -> str | None:
+def hopper_refusal(request: Request) -> str | None:
     """Say in a few words why the Hopper kernels cannot serve a request; None where they can."""
     if request.dtype not in DTYPES:
         return f"it takes bfloat16 and float16, not {jnp.dtype(request.dtype).name}"
@@ -141,9 +124,6 @@ def hopper_refusal(
         return f"it has head dims 64 and 128, not {request.q_shape[-1]}"
     if min(*request.q_shape, request.kv_length) < 1:
         return "it needs at least one query and one key"
-    found = capability()
-    if found is None:
-        return "there is no GPU"
-    if found != "9.0":
-        return f"it needs a Hopper GPU (compute capability 9.0), not {found or 'an unknown one'}"
+    if request.capability not in ("9.0", None):
+        return f"it needs a Hopper GPU (compute capability 9.0), not {request.capability}"
     return None

@@ -5,10 +5,9 @@ CUDA, ptxas 12.9 compiles it for sm_90a, and its schedule has been run in Pallas
 has not been run on a GPU yet.
 """
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -147,7 +146,7 @@ def refusal(request: Request) -> str | None:
     return common.hopper_refusal(request)
 
 
-def attention(
+def forward(
     q: Queries,
     k: Keys,
     v: Keys,
@@ -223,26 +222,6 @@ def _kernel(sizes: Sizes, products: Products, tile: Tile, dtype: jnp.dtype, inte
     if interpret:
         scratch["p_smem"] = plgpu.SMEM((*rows, tile.block_kv), products.dtype)
     return launch(attention, sizes, dtype, scratch, tile.compiler_params, interpret)
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(4,))
-def forward(
-    q: Queries, k: Keys, v: Keys, kv_lengths: Lengths | None, scale: float
-) -> tuple[Queries, Statistics]:
-    """Return `attention`'s output and log-sum-exp; it has no gradient.
-
-    Raises:
-      ValueError: a derivative is asked for.
-    """
-    return attention(q, k, v, kv_lengths, scale)
-
-
-@forward.defjvp
-def _no_gradient(scale: float, primals: Any, tangents: Any) -> NoReturn:
-    raise ValueError(
-        "the attention backend 'hopper_fp8' is for inference and has no gradient: "
-        "train with 'hopper'"
-    )
 
 
 BACKEND = Backend(

@@ -12,10 +12,6 @@ from jaxtyping import Array, Int
 
 from animatrix_kernels.flash_attention import hopper_common as common
 
-COMPUTE_REGISTERS = 240
-MEMORY_REGISTERS = 24
-"""Registers a thread after the trade: 2 × 240 + 24 = 504 of the 512 that three warpgroups have."""
-
 type Index = Int[Array, ""]
 type Ref = Any
 """A reference of Pallas, or a view of one: the library has no public type for them."""

@@ -25,14 +25,7 @@ from jax.experimental.pallas import mosaic_gpu as plgpu
 from jaxtyping import Array, Float
 
 from animatrix_kernels.flash_attention import hopper_common as common
-from animatrix_kernels.flash_attention.hopper_launch import (
-    COMPUTE_REGISTERS,
-    MEMORY_REGISTERS,
-    Index,
-    Load,
-    Ref,
-    Sizes,
-)
+from animatrix_kernels.flash_attention.hopper_launch import Index, Load, Ref, Sizes
 
 type Scores = Float[Array, "M N"]
 type Rows = Float[Array, " M"]
@@ -120,12 +113,12 @@ class Schedule:
 
         @pl.when(warpgroup < common.COMPUTE_WARPGROUPS)
         def _compute() -> None:
-            plgpu.set_max_registers(COMPUTE_REGISTERS, action="increase")
+            plgpu.set_max_registers(common.COMPUTE_REGISTERS, action="increase")
             self._compute(warpgroup)
 
         @pl.when(warpgroup == common.COMPUTE_WARPGROUPS)
         def _memory() -> None:
-            plgpu.set_max_registers(MEMORY_REGISTERS, action="decrease")
+            plgpu.set_max_registers(common.MEMORY_REGISTERS, action="decrease")
             self._memory()
 
     def steps(self, keys: Index) -> Index:

@@ -5,16 +5,17 @@ present rows are reasoned, not measured.
 """
 
 import functools
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
 from animatrix_kernels.flash_attention import hopper_common as common
+from animatrix_kernels.flash_attention import tile_table
+from animatrix_kernels.flash_attention.tile_table import Shape
 
 TABLE = Path(__file__).with_name("hopper_tiles.json")
 
@@ -35,16 +36,6 @@ BLOCKS_KV = {
 registers of one warpgroup. With 8 bits one block's product stands beside the sums."""
 
 MOST_STAGES = 4
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What sizes depend on; `dtype` is the name of the type that the products take."""
-
-    head_dim: int
-    dtype: str
-    q_length: int
-    kv_length: int
 
 
 @dataclass(frozen=True)
@@ -103,26 +94,26 @@ def candidates(head_dim: int, dtype: jnp.dtype) -> tuple[Tile, ...]:
     )
 
 
-def read_tiles(path: Path = TABLE) -> dict[Shape, Tile]:
-    """Return the table.
+def read_tiles(path: Path | None = None) -> dict[Shape, Tile]:
+    """Return the table of a file, `TABLE` when None.
 
     Raises:
       ValueError: a row that lacks a field or has one too many.
     """
-    table = {}
-    for row in json.loads(path.read_text()):
-        try:
-            table[Shape(**row["shape"])] = Tile(**row["tile"])
-        except (TypeError, KeyError) as error:
-            raise ValueError(f"{path.name} has a row that is no shape and tile: {row}") from error
-    return table
+    return tile_table.read(path or TABLE, lambda row: Tile(**row["tile"]), "tile")
 
 
-def write_tiles(table: Mapping[Shape, Tile], path: Path = TABLE) -> None:
-    """Write the table, a row a line, and have the next call read it."""
-    rows = [json.dumps({"shape": asdict(s), "tile": asdict(t)}) for s, t in table.items()]
-    path.write_text("[\n  " + ",\n  ".join(rows) + "\n]\n")
-    _shipped.cache_clear()
+def write_tiles(table: Mapping[Shape, Tile], path: Path | None = None) -> None:
+    """Write the table to a file, `TABLE` when None, which the next call then goes by.
+
+    For that JAX forgets what it has traced and compiled: sizes are no part of its keys.
+    """
+    tile_table.write(
+        path or TABLE, ((shape, {"tile": asdict(tile)}) for shape, tile in table.items())
+    )
+    if path is None:
+        _shipped.cache_clear()
+        jax.clear_caches()
 
 
 @functools.cache
@@ -141,8 +132,4 @@ def tile_for(head_dim: int, dtype: jnp.dtype, q_length: int, kv_length: int) -> 
     if not fitting:
         return candidates(head_dim, dtype)[0]
 
-    def distance(shape: Shape) -> float:
-        ratios = shape.q_length / q_length, shape.kv_length / kv_length
-        return sum(abs(math.log(ratio)) for ratio in ratios)
-
-    return fitting[min(fitting, key=distance)]
+    return tile_table.nearest(fitting, q_length, kv_length)

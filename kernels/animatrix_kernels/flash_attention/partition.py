@@ -45,7 +45,7 @@ def split_backward(
     """Return a backward pass of (q, k, v, out, lse, d_out, d_lse, counts) to dq, dk, dv.
 
     Each device's dk and dv are those of its queries: they are summed over the devices that share
-    the keys.
+    the keys, in the type that the backward pass gives them.
     """
 
     def kernel(*arrays: jax.Array) -> tuple[jax.Array, ...]:

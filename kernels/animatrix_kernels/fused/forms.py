@@ -4,7 +4,6 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
 
 import jax
 
@@ -18,17 +17,15 @@ PLATFORMS: Mapping[str, str] = {"hopper": "gpu", "tpu": "tpu"}
 
 type Refusals = Mapping[str, Callable[[], str | None]]
 
-_WANTED: ContextVar[str | None] = ContextVar("wanted", default=None)
+_WANTED = jax.make_user_context(None)
+"""The form that is preferred, as a part of the key under which JAX keeps what it has traced."""
 
 
 @contextlib.contextmanager
 def prefer(form: str) -> Iterator[None]:
     """Take one of `FORMS` for every fused kernel that is traced inside and names none itself."""
-    token = _WANTED.set(form)
-    try:
+    with _WANTED(form):
         yield
-    finally:
-        _WANTED.reset(token)
 
 
 def form_for(what: str, array: jax.Array, refusals: Refusals, backend: str | None) -> str:
@@ -43,12 +40,12 @@ def form_for(what: str, array: jax.Array, refusals: Refusals, backend: str | Non
     Raises:
       ValueError: a form that there is not, or one that cannot serve the call.
     """
-    backend = backend or _WANTED.get()
+    backend = backend or _WANTED.value
     if backend is not None and backend not in FORMS:
         raise ValueError(f"there is no form {backend!r} of {what}: there are {', '.join(FORMS)}")
     platform = platform_of(array)
     wanted = backend or PREFERRED.get(platform, "xla")
-    reason = _obstacle(wanted, platform, refusals)
+    reason = _obstacle(wanted, platform, array, refusals)
     if reason is None:
         _say(what, platform, wanted, None)
         return wanted
@@ -60,13 +57,15 @@ def form_for(what: str, array: jax.Array, refusals: Refusals, backend: str | Non
     return "xla"
 
 
-def _obstacle(form: str, platform: str, refusals: Refusals) -> str | None:
+def _obstacle(form: str, platform: str, array: jax.Array, refusals: Refusals) -> str | None:
     if form == "xla":
         return None
     if platform != PLATFORMS[form]:
         return f"it runs on {PLATFORMS[form]}, not on {platform}"
-    if form == "hopper" and gpu_capability() not in ("9.0", None):
-        return f"it needs compute capability 9.0, not {gpu_capability()}"
+    if form == "hopper":
+        found = gpu_capability(array)
+        if found not in ("9.0", None):
+            return f"it needs compute capability 9.0, not {found}"
     return refusals[form]()
 
 

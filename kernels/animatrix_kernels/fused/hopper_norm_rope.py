@@ -25,6 +25,9 @@ WORDS = 128
 
 HIGH = np.uint32(0xFFFF0000)
 
+INFINITY, NAN = np.uint32(0x7F800000), np.uint32(0x7FC00000)
+"""Bits of float32."""
+
 
 def forward(
     x: Heads,
@@ -143,11 +146,15 @@ def _unpack(words: UInt32[Array, " W"]) -> Halves:
 
 
 def _pack(low: Float[Array, " W"], high: Float[Array, " W"]) -> UInt32[Array, " W"]:
-    """Round to bfloat16, half to even, and put pairs into words."""
+    """Round to bfloat16, half to even, and put pairs into words; what is not a number stays none.
+
+    The GPU's own, 0x7FFFFFFF, would round up into minus zero.
+    """
 
     def rounded(x: Array) -> Array:
         bits = jax.lax.bitcast_convert_type(x, jnp.uint32)
-        return bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+        up = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+        return jnp.where((bits & np.uint32(0x7FFFFFFF)) > INFINITY, NAN, up)
 
     return (rounded(low) >> np.uint32(16)) | (rounded(high) & HIGH)
 

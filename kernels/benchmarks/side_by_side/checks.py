@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from animatrix_kernels.flash_attention import dispatch, flash_attention, reference
 from animatrix_kernels.flash_attention.backend import Request
+from animatrix_kernels.platforms import gpu_capability
 from side_by_side.exactness import relative
 from side_by_side.shapes import WAN, Shape, draw
 from side_by_side.timing import Clock
@@ -79,7 +80,8 @@ def to_check(platform: str) -> tuple[str, ...]:
 
 
 def _refused(name: str) -> bool:
-    request = Request((1, 128, 1, 128), 128, jnp.dtype(jnp.bfloat16), False)
+    capability = gpu_capability(jnp.zeros(()))
+    request = Request((1, 128, 1, 128), 128, jnp.dtype(jnp.bfloat16), False, capability=capability)
     return dispatch.load(name).refusal(request) is not None
 
 

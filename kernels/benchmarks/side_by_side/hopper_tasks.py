@@ -1,6 +1,7 @@
 """What there is to tune on Hopper: the tables of the forward and of the backward kernels."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -20,26 +21,36 @@ from side_by_side.timing import Clock
 from side_by_side.tuning import Choice, Task, choose, shortened
 
 
-def tune(clock: Clock) -> Iterator[tuple[str, Choice]]:
-    """Choose for every row of both tables, long shapes first, and write each when it is done."""
+def tune(clock: Clock, folder: Path | None) -> Iterator[tuple[str, Choice]]:
+    """Choose for every row of both tables, long shapes first.
+
+    Each choice is written when it is made, into the package and under a folder, so that a session
+    that is cut short, on a machine that is then given back, keeps what it has.
+    """
     forward, backward = hopper_tiles.read_tiles(), backward_tiles.read_tiles()
     rows = len(forward) + len(backward)
     for done, shape in enumerate(_longest_first(forward)):
         name = f"forward {_label(shape)}"
         choice = choose(_forward_task(name, shape, forward[shape]), clock.share(1 / (rows - done)))
         forward[shape] = choice.best
-        hopper_tiles.write_tiles(forward)
+        _write(hopper_tiles, forward, folder)
         yield name, choice
     rows = len(backward)
     for done, shape in enumerate(_longest_first(backward)):
         part = clock.share(1 / (rows - done))
-        best: dict[str, Any] = {}
         for which, task in enumerate(_backward_tasks(shape, backward[shape])):
             choice = choose(task, part.share(1 / (3 - which)))
-            best[backward_tiles.Tiles._fields[which]] = choice.best
+            field = backward_tiles.Tiles._fields[which]
+            backward[shape] = backward[shape]._replace(**{field: choice.best})
+            _write(backward_tiles, backward, folder)
             yield task.name, choice
-        backward[shape] = backward_tiles.Tiles(**best)
-        backward_tiles.write_tiles(backward)
+
+
+def _write(module: Any, table: dict[hopper_tiles.Shape, Any], folder: Path | None) -> None:
+    module.write_tiles(table)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        module.write_tiles(table, folder / module.TABLE.name)
 
 
 def _longest_first(table: dict[hopper_tiles.Shape, Any]) -> list[hopper_tiles.Shape]:
@@ -52,7 +63,7 @@ def _label(shape: hopper_tiles.Shape) -> str:
 
 def _forward_task(name: str, shape: hopper_tiles.Shape, current: hopper_tiles.Tile) -> Task:
     dtype = jnp.dtype(shape.dtype)
-    attend = hopper_fp8.attention if dtype.itemsize == 1 else hopper.forward
+    attend = hopper_fp8.forward if dtype.itemsize == 1 else hopper.forward
     scale = shape.head_dim**-0.5
 
     def function(tile: hopper_tiles.Tile) -> Any:

@@ -1,5 +1,6 @@
 """The machinery of the attention benchmark, on a CPU with tiny shapes."""
 
+import functools
 import importlib
 import json
 import time
@@ -93,6 +94,15 @@ def test_checks_see_what_is_wrong(benchmark: ModuleType) -> None:
     assert found["lse"] and not found["out"]
 
 
+def test_what_is_checked_is_what_the_gpu_here_can_run(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = part("checks")
+    for capability, name in (("9.0", "hopper"), ("8.0", "xla")):
+        monkeypatch.setattr(checks, "gpu_capability", lambda _, found=capability: found)
+        assert checks.to_check("gpu") == (name,)
+
+
 def test_the_long_check_looks_at_two_heads(benchmark: ModuleType) -> None:
     checks = part("checks")
     attend = checks._attention("xla", False)
@@ -125,6 +135,33 @@ def test_the_fastest_that_is_right_is_chosen(benchmark: ModuleType) -> None:
     assert choice.failed["broken"] == "does not fit" and "away from" in choice.failed["wrong"]
     late = tuning.choose(task, part("timing").Clock(0))
     assert late.best == "slow" and "no time left" in late.failed["fast"]
+
+
+def test_every_choice_is_kept_at_once_in_the_package_and_beside_the_report(
+    benchmark: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks, tuning = importlib.import_module("side_by_side.hopper_tasks"), part("tuning")
+    modules = (tasks.hopper_tiles, tasks.backward_tiles)
+    before = [module.read_tiles() for module in modules]
+    for module in modules:
+        monkeypatch.setattr(module, "TABLE", tmp_path / module.TABLE.name)
+        monkeypatch.setattr(module, "_shipped", functools.cache(module._shipped.__wrapped__))
+    for module, table in zip(modules, before, strict=True):
+        module.write_tiles(table)
+
+    def last(task: Any, _: Any) -> Any:
+        return tuning.Choice(task.candidates[-1], {}, {})
+
+    monkeypatch.setattr(tasks, "choose", last)
+    out = tmp_path / "out"
+    names = []
+    for name, choice in tasks.tune(part("timing").Clock(1), out):
+        names.append(name)
+        kept = [module.read_tiles(out / module.TABLE.name)
+                for module in modules if (out / module.TABLE.name).exists()]  # fmt: skip
+        assert str(choice.best) in str(kept), name
+    assert len(names) == len(before[0]) + 3 * len(before[1])
+    assert kept == [module.read_tiles() for module in modules]
 
 
 def test_medians_are_of_interleaved_calls(benchmark: ModuleType) -> None:

@@ -19,7 +19,9 @@ from jax._src.cudnn import fused_attention_stablehlo as jax_cudnn
 
 from animatrix_kernels.flash_attention import cudnn, dispatch, flash_attention, xla
 from animatrix_kernels.flash_attention.backend import Backend, Request, attention_of
-from animatrix_kernels.platforms import platform_of
+from animatrix_kernels.fused import forms
+from animatrix_kernels.fused.adaln import gated_sum
+from animatrix_kernels.platforms import gpu_capability, platform_of
 
 BF16 = jnp.dtype(jnp.bfloat16)
 LONG = Request((1, 75600, 40, 128), 75600, BF16, masked=False)
@@ -98,12 +100,6 @@ def test_what_cannot_serve_says_what_can(
     assert dispatch.choose(LONG, "gpu", "cudnn").name == "cudnn"
 
 
-def test_every_backend_is_there_under_its_name() -> None:
-    for name, entry in dispatch.ENTRIES.items():
-        backend = dispatch.load(name)
-        assert (backend.name, backend.platforms) == (name, entry.platforms)
-
-
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -113,13 +109,14 @@ def test_every_backend_is_there_under_its_name() -> None:
         ({"kv_length": 0}, "at least one query and one key"),
         ({"statistics": True}, "log-sum-exp"),
         ({"deterministic": True}, "from call to call"),
+        ({"capability": "8.0"}, None),
+        ({"capability": "NVIDIA B200"}, None),
+        ({"capability": "gfx942"}, "an NVIDIA GPU, not gfx942"),
     ],
 )
 def test_what_cudnn_refuses(change: dict[str, Any], reason: str | None) -> None:
-    said = cudnn.refusal(Request(**(vars(LONG) | change)), lambda: "9.0")
+    said = cudnn.refusal(Request(**(vars(LONG) | change)))
     assert said is None if reason is None else reason in str(said)
-    assert cudnn.refusal(LONG, lambda: None) == "there is no GPU"
-    assert "NVIDIA" in str(cudnn.refusal(LONG, lambda: "gfx942"))
 
 
 def lowered_for_cuda(function: Any, *shapes: jax.ShapeDtypeStruct) -> str:
@@ -153,7 +150,7 @@ def test_a_backend_without_gradients_says_so() -> None:
     x = jnp.ones((1, 2, 1, 4))
     out, _ = attention_of(only_forward)(x, x, x, None, 0.5)
     np.testing.assert_allclose(out, x, rtol=1e-6)
-    with pytest.raises(ValueError, match="'once' has no gradients"):
+    with pytest.raises(ValueError, match="'once' is for inference and has no gradients"):
         jax.grad(lambda q: attention_of(only_forward)(q, x, x, None, 0.5)[0].sum())(x)
 
 
@@ -170,6 +167,55 @@ def test_types_that_do_not_fit_are_one_sentence() -> None:
         flash_attention(x, x.astype(BF16), x)
 
 
+def test_a_backend_by_name_is_said_too(said: pytest.LogCaptureFixture) -> None:
+    assert dispatch.choose(LONG, "gpu", "xla").name == "xla"
+    (record,) = said.records
+    assert record.getMessage() == "attention on gpu: xla" and record.levelno == logging.INFO
+
+
+def test_a_traced_scale_is_one_sentence() -> None:
+    x = jnp.ones((1, 2, 1, 4))
+    with pytest.raises(ValueError, match="a number that is known while tracing"):
+        jax.jit(lambda scale: flash_attention(x, x, x, scale=scale))(0.5)
+
+
+def mesh_of(kind: str, platform: str) -> jax.sharding.AbstractMesh:
+    device = jax.sharding.AbstractDevice(kind, num_cores=1, platform=platform)
+    return jax.sharding.AbstractMesh((1,), ("data",), abstract_device=device)
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken"), [("NVIDIA H100 80GB HBM3", "hopper"), ("NVIDIA A100-SXM4-80GB", "cudnn")]
+)
+def test_for_gpus_that_are_elsewhere_their_kind_decides(
+    monkeypatch: pytest.MonkeyPatch,
+    said: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    taken: str,
+) -> None:
+    monkeypatch.setattr(jax_cudnn, "check_cudnn_version", lambda: 91000)
+    caplog.set_level(logging.INFO, logger=forms.LOG.name)
+    forms._say.cache_clear()
+    x = jax.ShapeDtypeStruct((1, 2048, 2, 128), BF16)
+
+    def both(x: jax.Array) -> jax.Array:
+        flat = x.reshape(1, 2048, 256)
+        return flash_attention(x, x, x).reshape(flat.shape) + gated_sum(flat, flat, flat)
+
+    with jax.sharding.use_abstract_mesh(mesh_of(kind, "gpu")):
+        jax.jit(both).trace(x)
+    attention, gate = (record.getMessage() for record in said.records)
+    assert attention.startswith(f"attention on gpu: {taken}")
+    assert gate.startswith("adaln on gpu: hopper" if taken == "hopper" else "adaln on gpu: xla")
+    assert taken == "hopper" or (kind in attention and kind in gate)
+
+
+def test_an_unknown_gpu_is_taken_for_what_is_asked() -> None:
+    assert gpu_capability(jax.ShapeDtypeStruct((1,), BF16)) is None
+    assert dispatch.choose(LONG, "gpu", None).name == "hopper"
+
+
 def test_the_platform_is_that_of_the_array_or_of_the_mesh() -> None:
     assert platform_of(jnp.ones(1)) == "cpu"
     seen = []
@@ -178,13 +224,9 @@ def test_the_platform_is_that_of_the_array_or_of_the_mesh() -> None:
         seen.append(platform_of(x))
         return x
 
-    tpu = jax.sharding.AbstractMesh(
-        (4,), ("data",),
-        abstract_device=jax.sharding.AbstractDevice("TPU v5", num_cores=1, platform="tpu"),
-    )  # fmt: skip
     shape = jax.ShapeDtypeStruct((4,), jnp.float32)
     jax.eval_shape(traced, shape)
-    with jax.sharding.use_abstract_mesh(tpu):
+    with jax.sharding.use_abstract_mesh(mesh_of("TPU v5", "tpu")):
         jax.eval_shape(traced, shape)
     assert seen == ["cpu", "tpu"]
 

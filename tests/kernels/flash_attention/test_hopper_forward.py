@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
-from animatrix_kernels.flash_attention import hopper, hopper_common, hopper_tiles
-from animatrix_kernels.flash_attention.backend import Request
+from animatrix_kernels.flash_attention import dispatch, hopper, hopper_common, hopper_tiles
+from animatrix_kernels.flash_attention.backend import Request, attention_of
 from animatrix_kernels.flash_attention.hopper_tiles import FP8, Shape, Tile
 from tests.kernels.flash_attention.hopper_checks import (
     RACES,
@@ -140,10 +140,10 @@ def test_a_negative_scale_moves_into_the_queries() -> None:
         np.testing.assert_array_equal(turned * positive, q * scale)
 
 
-def refused(capability: str | None = "9.0", **changes: Any) -> str | None:
+def refused(**changes: Any) -> str | None:
     facts = {"q_shape": (1, 8, 2, 128), "kv_length": 8, "dtype": jnp.dtype(jnp.bfloat16)}
     request = Request(**(facts | {"masked": False} | changes))
-    return hopper_common.hopper_refusal(request, lambda: capability)
+    return hopper_common.hopper_refusal(request)
 
 
 def test_what_is_refused_and_why() -> None:
@@ -151,7 +151,7 @@ def test_what_is_refused_and_why() -> None:
     assert refused(dtype=jnp.dtype(jnp.float32)) == "it takes bfloat16 and float16, not float32"
     assert refused(q_shape=(1, 8, 2, 96)) == "it has head dims 64 and 128, not 96"
     assert refused(kv_length=0) == "it needs at least one query and one key"
-    assert refused(capability=None) == "there is no GPU"
+    assert refused(capability="9.0") is None
     assert "not 8.0" in str(refused(capability="8.0"))
 
 
@@ -167,6 +167,28 @@ def test_the_nearest_shape_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert hopper_tiles.tile_for(128, jnp.bfloat16, 30_000, 600) == Tile(176, 2, "lane")
     assert hopper_tiles.tile_for(128, jnp.float16, 9_000, 9_000) == Tile(128, 2)
     assert hopper_tiles.tile_for(64, FP8, 9_000, 9_000) == hopper_tiles.candidates(64, FP8)[0]
+
+
+def test_a_rewritten_table_reaches_a_fresh_jit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hopper_tiles._shipped.cache_clear()
+    monkeypatch.setattr(hopper_tiles, "TABLE", tmp_path / "table.json")
+    x = jax.ShapeDtypeStruct((1, 256, 2, 128), jnp.bfloat16)
+    attend = attention_of(dispatch.load("hopper"))
+    found: list[Tile] = []
+
+    def tile_for(*shape: Any) -> Tile:
+        found.append(hopper_tiles.tile_for(*shape))
+        return found[-1]
+
+    monkeypatch.setattr(hopper, "tile_for", tile_for)
+    for block_kv in (128, 160):
+        table = {Shape(128, "bfloat16", 256, 256): Tile(block_kv, 2)}
+        hopper_tiles.write_tiles(table)
+        jax.jit(lambda q: attend(q, q, q, None, 0.1)[0]).trace(x)
+    hopper_tiles._shipped.cache_clear()
+    assert found == [Tile(128, 2), Tile(160, 2)]
 
 
 def test_every_shipped_size_is_a_candidate() -> None:

@@ -12,7 +12,7 @@ from flax import linen as nn
 from jax._src.pallas.mosaic_gpu.interpret import interpret_pallas_call as interpreter
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
-from animatrix_kernels.fused import adaln, hopper_norm_rope, hopper_rows, qk_norm_rope
+from animatrix_kernels.fused import adaln, forms, hopper_norm_rope, hopper_rows, qk_norm_rope
 
 BF16 = jnp.dtype(jnp.bfloat16)
 FORMS = ("tpu", "hopper")
@@ -106,26 +106,47 @@ def test_gate_and_sum(form: str, dtype: jnp.dtype, per_token: bool) -> None:
     check(ours, functools.partial(adaln.gated_sum, backend="xla"), x, gate, update, form=form)
 
 
-def test_learned_gain_and_bias_are_one_for_the_batch() -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_learned_gain_and_bias_are_one_for_the_batch(form: str) -> None:
     x, gain, bias = draw(0, 2, 5, 128), 1 + draw(1, 128), draw(2, 128)
 
     def ours(x: jax.Array, gain: jax.Array, bias: jax.Array) -> jax.Array:
         factors = (gain[None, None], bias[None, None])
-        return adaln.apply_norm("tpu", x, *factors, None, 1e-6, x.dtype, interpret=True)
+        return adaln.apply_norm(form, x, *factors, None, 1e-6, x.dtype, INTERPRETED[form])
 
-    check(ours, functools.partial(adaln.affine_norm, backend="xla"), x, gain, bias)
+    check(ours, functools.partial(adaln.affine_norm, backend="xla"), x, gain, bias, form=form)
 
 
-def test_experts_each_have_their_own_gain() -> None:
-    x, gain, rotary = draw(0, 2, 1, 5, 128), 1 + draw(1, 2, 128), angles(5, 32)
+@pytest.mark.parametrize("form", FORMS)
+def test_experts_each_have_their_own_gain(form: str) -> None:
+    x, gain, rotary = draw(0, 2, 1, 5, 256, dtype=BF16), 1 + draw(1, 2, 256), angles(5, 64)
     ours = functools.partial(
-        qk_norm_rope.apply, "tpu", heads=2, rotary=rotary, eps=1e-6, interpret=True
+        qk_norm_rope.apply, form, heads=2, rotary=rotary, eps=1e-6, interpret=INTERPRETED[form]
     )
     plain = functools.partial(qk_norm_rope.reference, heads=2, rotary=rotary, eps=1e-6)
-    check(jax.vmap(ours), jax.vmap(plain), x, gain)
-    gate, update = draw(2, 2, 1, 1, 128), draw(3, 2, 1, 5, 128)
-    ours = jax.vmap(functools.partial(adaln.apply_gate, "tpu", interpret=True))
-    check(ours, jax.vmap(functools.partial(adaln.gated_sum, backend="xla")), x, gate, update)
+    check(jax.vmap(ours), jax.vmap(plain), x, gain, form=form)
+    gate, update = draw(2, 2, 1, 1, 256), draw(3, 2, 1, 5, 256)
+    ours = jax.vmap(functools.partial(adaln.apply_gate, form, interpret=INTERPRETED[form]))
+    plain = jax.vmap(functools.partial(adaln.gated_sum, backend="xla"))
+    check(ours, plain, x, gate, update, form=form)
+
+
+def test_what_is_not_a_number_stays_none_in_words() -> None:
+    """A GPU's own has all mantissa bits set, and would round up into minus zero."""
+    bits = jnp.array([0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001, 0x7F800000, 0x7F7FFFFF], jnp.uint32)
+    values = jax.lax.bitcast_convert_type(bits, jnp.float32)
+    words = hopper_norm_rope._pack(values, values)
+    pairs = jax.lax.bitcast_convert_type(words, BF16).astype(jnp.float32)
+    for half in pairs.T:
+        np.testing.assert_array_equal(half, [np.nan, np.nan, np.nan, np.inf, np.inf])
+
+
+def test_a_preferred_form_reaches_what_was_traced_without_it() -> None:
+    x = jnp.ones((1, 2, 128))
+    add = jax.jit(adaln.gated_sum)
+    add(x, x, x)
+    with forms.prefer("tpu"), pytest.raises(ValueError, match="'tpu' form of adaln cannot serve"):
+        add(x, x, x)
 
 
 def test_plain_norms_are_those_of_flax_to_the_bit() -> None:
@@ -139,10 +160,11 @@ def test_plain_norms_are_those_of_flax_to_the_bit() -> None:
 
 
 def for_cuda(function: Any, *arrays: jax.ShapeDtypeStruct) -> None:
-    """Lowers for CUDA: types, layouts and shared memory are checked, not the machine code."""
+    """Lowers for CUDA, as one kernel: types, layouts, shared memory; not the machine code."""
     safe = jax.export.DisabledSafetyCheck.custom_call("mosaic_gpu_v2")
     exported = jax.export.export(jax.jit(function), platforms=["cuda"], disabled_checks=[safe])
-    assert "mosaic_gpu" in exported(*arrays).mlir_module()
+    module = exported(*arrays).mlir_module()
+    assert module.count("stablehlo.custom_call @mosaic_gpu_v2") == 1
 
 
 @pytest.mark.parametrize("semantics", list(plgpu.LoweringSemantics), ids=lambda s: s.name)
