@@ -110,16 +110,19 @@ def test_the_long_check_looks_at_two_heads(benchmark: ModuleType) -> None:
     assert len(found) == 6 and all(outcome.passed for outcome in found)
 
 
-def test_the_fastest_that_is_right_is_chosen(benchmark: ModuleType) -> None:
+def test_the_fastest_that_is_right_is_chosen(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tuning = part("tuning")
+    # On a busy machine a clock may take either for the faster one.
+    seconds = {"fast": 1.0, "slow": 2.0}
+    monkeypatch.setattr(tuning.timing, "medians", lambda calls, *_: {n: seconds[n] for n in calls})
 
     def function(candidate: str) -> Any:
         if candidate == "broken":
             raise ValueError("does not fit\nin shared memory")
 
         def run(q: jax.Array) -> jax.Array:
-            rounds = 400 if candidate == "slow" else 1
-            q = jax.lax.fori_loop(0, rounds, lambda _, x: jnp.sin(x) * 0 + x, q)
             return q + (candidate == "wrong")
 
         return run
