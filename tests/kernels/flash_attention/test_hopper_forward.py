@@ -29,7 +29,7 @@ def both_ways(tile: Tile) -> list[Tile]:
 
 
 def deepest(head_dim: int, dtype: Any) -> list[Tile]:
-    """Every number of keys a block, one way, with all the stages that fit: fewer take less memory."""
+    """Every number of keys a block, one way, with all the stages that fit in shared memory."""
     return list({tile.block_kv: tile for tile in hopper_tiles.candidates(head_dim, dtype)}.values())
 
 
