@@ -29,10 +29,8 @@ def both_ways(tile: Tile) -> list[Tile]:
 
 
 def deepest(head_dim: int, dtype: Any) -> list[Tile]:
-    """Every number of keys a block, with all the stages that fit: the others take less memory."""
-    tiles = hopper_tiles.candidates(head_dim, dtype)
-    most = {tile.block_kv: tile.stages for tile in tiles}
-    return [tile for tile in tiles if tile.stages == most[tile.block_kv]]
+    """Every number of keys a block, one way, with all the stages that fit in shared memory."""
+    return list({tile.block_kv: tile for tile in hopper_tiles.candidates(head_dim, dtype)}.values())
 
 
 LOWERED = {
