@@ -133,6 +133,12 @@ class Witness:
             spans[apart] = [(t, t + apart) for t in range(0, self.count - apart, step)]
         return list(spans.values())
 
+    @property
+    def screen(self) -> slice:
+        """The span by which many paths are looked through: the longest but one, if there is one."""
+        place = max(len(self.spans) - 2, 0)
+        return slice(place, place + 1)
+
     def account(self, trail: Trail, spans: slice = EVERY) -> Account:
         """Return what each pair of frames says of a path, cell by cell."""
         ends = [e for span in self.spans[spans] for e in span]

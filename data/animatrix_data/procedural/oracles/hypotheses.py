@@ -32,8 +32,6 @@ from animatrix_data.procedural.oracles.votes import voted
 
 DISTINCT = 3.0
 """Steady paths that lie nearer to each other (pixels) are one."""
-SCREEN = slice(-2, -1)
-"""The spans of pairs of frames by which they are looked through."""
 KEPT, KEPT_MOVING = 6, 4
 """Steady paths that are kept for what frames say as they are, and without what is fixed to them."""
 PLAIN, CLEAR = 0.6, 0.75
@@ -119,14 +117,15 @@ def steady_paths(witness: Witness) -> list[Steady]:
             distinct.append((path, trail))
     kept: dict[int, Steady] = {}
     for judge, most in ((witness, KEPT), (witness.moving, KEPT_MOVING)):
-        said = [float(judge.evidence(judge.account(trail, SCREEN)).sum()) for _, trail in distinct]
+        accounts = (judge.account(trail, judge.screen) for _, trail in distinct)
+        said = [float(judge.evidence(account).sum()) for account in accounts]
         kept |= {k: distinct[k][0] for k in np.argsort(said)[::-1][:most].tolist()}
     refiner = _refiner(witness)
     return [refiner.refined(path) for path in kept.values()]
 
 
 def _refiner(witness: Witness) -> Refiner:
-    return Refiner(witness.fine, [ends for span in witness.spans[SCREEN] for ends in span])
+    return Refiner(witness.fine, [ends for span in witness.spans[witness.screen] for ends in span])
 
 
 def _weighed(trail: Trail) -> Trail:

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 
 from animatrix_data.procedural.oracles import camera_path
 from animatrix_data.procedural.oracles.camera import UNREAD
@@ -46,3 +47,10 @@ def test_a_still_background_is_exactly_still() -> None:
 def test_what_is_new_in_every_frame_shows_no_background() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (FRAMES, EDGE, EDGE, 3), np.uint8)
     assert camera_path(noise).seen < UNREAD
+
+
+@pytest.mark.parametrize("count", range(2, 9))
+def test_a_clip_of_few_frames_is_read(count: int) -> None:
+    still = camera_path(np.full((count, 64, 64, 3), 90, np.uint8))
+    assert len(still.dx) == count and not still.dx.any()
+    assert len(camera_path(clip(TRAVEL)[:count]).dx) == count
