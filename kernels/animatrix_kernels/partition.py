@@ -7,7 +7,7 @@ whole is gathered, and a result that lacks a split letter is summed over its dev
 On a GPU, `jit` over a mesh finds the split by itself (a Shardy rule). libtpu has no such rules:
 there, and wherever one likes it said, `split_over` names the mesh axes and the kernels run in a
 `shard_map`. Outside of a mesh nothing changes; inside a `shard_map` over all the mesh's axes a
-kernel is called as it is.
+kernel is called as it is, whatever split is said around that.
 """
 
 import contextlib
@@ -104,6 +104,8 @@ def per_shard(kernel: Kernel, rule: Rule, *, propagated: bool = True) -> Kernel:
     @custom_vmap
     def call(*arrays: jax.Array) -> Arrays:
         mapped = arrays[0].ndim - len(rule.operands[0])
+        if _in_parts():
+            return _mapped(kernel, rule, mapped)(*arrays)
         split = _SPLIT.value
         if split is not None:
             return _by_hand(kernel, rule, mapped, split, arrays)
@@ -123,10 +125,16 @@ def per_shard(kernel: Kernel, rule: Rule, *, propagated: bool = True) -> Kernel:
     return call
 
 
+def _in_parts() -> bool:
+    """Return whether what is traced is one device's part: inside a `shard_map` over all axes."""
+    mesh = jax.sharding.get_abstract_mesh()
+    return not mesh.empty and set(mesh.manual_axes) == set(mesh.axis_names)
+
+
 def _check_alone() -> None:
     """Raise where a kernel would have to be split and nothing says how."""
     mesh = jax.sharding.get_abstract_mesh()
-    if not mesh.empty and mesh.size > 1 and set(mesh.manual_axes) != set(mesh.axis_names):
+    if not mesh.empty and mesh.size > 1:
         raise ValueError(
             "on a TPU kernels are split over a mesh by `animatrix_kernels.partition.split_over` "
             "or inside a `shard_map` over all of its axes"

@@ -1,13 +1,19 @@
 """One attention function for every machine; backends by name."""
 
-from typing import Literal, overload
+from typing import Literal, NamedTuple, overload
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from animatrix_kernels.flash_attention import dispatch
-from animatrix_kernels.flash_attention.backend import Request, attention_of
+from animatrix_kernels.flash_attention.backend import (
+    Backend,
+    Request,
+    Saved,
+    attention_gradients,
+    attention_of,
+)
 from animatrix_kernels.platforms import gpu_capability, platform_of
 
 BACKENDS = tuple(dispatch.ENTRIES)
@@ -75,6 +81,72 @@ def flash_attention(
       ValueError: shapes or types that do not fit each other, a traced scale, a backend that is not
         there, or one that cannot serve the call; when differentiated, a backend without gradients.
     """
+    call = _prepare(q, k, v, kv_lengths, scale, backend, deterministic, return_lse)
+    out, lse = attention_of(call.backend, deterministic)(
+        q, call.k, call.v, call.kv_lengths, call.scale
+    )
+    return (out, lse) if return_lse else out
+
+
+def flash_attention_gradients(
+    q: Float[Array, "B Lq H D"],
+    k: Float[Array, "B Lk H D"],
+    v: Float[Array, "B Lk H D"],
+    out: Float[Array, "B Lq H D"],
+    lse: Float[Array, "B Lq H"],
+    d_out: Float[Array, "B Lq H D"],
+    *,
+    kv_lengths: Int[Array, " B"] | None = None,
+    scale: float | None = None,
+    backend: str | None = None,
+    deterministic: bool = False,
+) -> tuple[Float[Array, "B Lq H D"], Float[Array, "B Lk H D"], Float[Array, "B Lk H D"]]:
+    """Gradients of attention over many blocks of keys, by one of them: what a ring goes by.
+
+    With P = exp(scale·q·kᵀ − lse) over this block, dv = Pᵀ·dO, dS = P·(dO·vᵀ − ΣdO·O),
+    dk = scale·dSᵀ·q, and this block's share of dq is scale·dS·k (FlashAttention-2, arXiv
+    2307.08691): dq is the sum of the shares of all blocks.
+
+    Args:
+      q, k, v, kv_lengths, scale, backend, deterministic: as `flash_attention` takes them; k, v and
+        kv_lengths of this block alone.
+      out, lse: the output over all blocks, and its log-sum-exp.
+      d_out: the gradient of a loss by `out`.
+
+    Returns:
+      This block's share of dq, and dk and dv, in the types of q, k and v.
+
+    Raises:
+      ValueError: as `flash_attention`, and a backend without a pass backward.
+    """
+    call = _prepare(q, k, v, kv_lengths, scale, backend, deterministic, True)
+    saved = Saved(q, call.k, call.v, call.kv_lengths, out, lse)
+    return attention_gradients(
+        call.backend, saved, d_out, jnp.zeros_like(lse), call.scale, deterministic
+    )
+
+
+class _Call(NamedTuple):
+    """A call that is checked: its backend, and keys of which what does not count is zero."""
+
+    backend: Backend
+    k: Float[Array, "B Lk H D"]
+    v: Float[Array, "B Lk H D"]
+    kv_lengths: Int[Array, " B"] | None
+    scale: float
+
+
+def _prepare(
+    q: Float[Array, "B Lq H D"],
+    k: Float[Array, "B Lk H D"],
+    v: Float[Array, "B Lk H D"],
+    kv_lengths: Int[Array, " B"] | None,
+    scale: float | None,
+    name: str | None,
+    deterministic: bool,
+    statistics: bool,
+) -> _Call:
+    """Check a call's arguments, choose its backend, and clear the keys that do not count."""
     _check(q, k, v, kv_lengths)
     if isinstance(scale, jax.core.Tracer):
         raise ValueError(
@@ -88,19 +160,18 @@ def flash_attention(
         kv_length=k.shape[1],
         dtype=jnp.dtype(q.dtype),
         masked=kv_lengths is not None,
-        statistics=return_lse,
+        statistics=statistics,
         deterministic=deterministic,
         capability=gpu_capability(q) if platform == "gpu" else None,
     )
-    chosen = dispatch.choose(request, platform, backend)
+    chosen = dispatch.choose(request, platform, name)
     if kv_lengths is not None:
         kv_lengths = jnp.clip(kv_lengths, 0, k.shape[1]).astype(jnp.int32)
         counts = (jnp.arange(k.shape[1]) < kv_lengths[:, None])[..., None, None]
         # What does not count may be nan, and nan times zero is nan.
         k, v = jnp.where(counts, k, 0), jnp.where(counts, v, 0)
     scale = head_dim**-0.5 if scale is None else float(scale)
-    out, lse = attention_of(chosen, deterministic)(q, k, v, kv_lengths, scale)
-    return (out, lse) if return_lse else out
+    return _Call(chosen, k, v, kv_lengths, scale)
 
 
 def _check(

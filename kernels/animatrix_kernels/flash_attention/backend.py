@@ -84,10 +84,11 @@ class Backend:
     """One way to attend.
 
     `platforms` are those of JAX that it runs on; `refusal` says in a few words why a request
-    cannot be served, None where it can. `backward` is None for a backend without gradients, and
-    for one whose forward pass JAX can differentiate itself (`differentiable`). A backend that does
-    not hand out the log-sum-exp refuses requests for it, and returns nan there. `opaque` is one
-    that XLA cannot split over a mesh by itself.
+    cannot be served, None where it can. `backward` is None for a backend without gradients. JAX
+    differentiates a `differentiable` one's forward pass itself; such a one needs no `backward`,
+    other than for `attention_gradients`. A backend that does not hand out the log-sum-exp refuses
+    requests for it, and returns nan there. `opaque` is one that XLA cannot split over a mesh by
+    itself.
     """
 
     name: str
@@ -123,18 +124,14 @@ def attention_of(backend: Backend, deterministic: bool = False) -> Forward:
     def ahead(
         q: Queries, k: Keys, v: Keys, kv_lengths: Lengths | None, scale: float
     ) -> tuple[tuple[Queries, Statistics], Saved]:
-        if backend.backward is None:
-            raise ValueError(
-                f"the attention backend {backend.name!r} is for inference and has no gradients: "
-                "leave `backend` out to train with one that has"
-            )
+        _check_gradients(backend)
         out, lse = _forward(backend, q, k, v, kv_lengths, scale)
         return (out, lse), Saved(q, k, v, kv_lengths, out, lse)
 
     def back(
         scale: float, saved: Saved, gradients: tuple[Queries, Statistics]
     ) -> tuple[Queries, Keys, Keys, None]:
-        return *_backward(backend, saved, *gradients, scale, deterministic), None
+        return *attention_gradients(backend, saved, *gradients, scale, deterministic), None
 
     attend.defvjp(ahead, back)
     return attend
@@ -173,7 +170,15 @@ def _flat_backward(backend: Backend, scale: float, deterministic: bool) -> Calla
     return flat
 
 
-def _backward(
+def _check_gradients(backend: Backend) -> None:
+    if backend.backward is None:
+        raise ValueError(
+            f"the attention backend {backend.name!r} is for inference and has no gradients: "
+            "leave `backend` out to train with one that has"
+        )
+
+
+def attention_gradients(
     backend: Backend,
     saved: Saved,
     d_out: Queries,
@@ -181,6 +186,12 @@ def _backward(
     scale: float,
     deterministic: bool,
 ) -> tuple[Queries, Keys, Keys]:
+    """Run a backend's backward pass (see `Backward`), as `attention_of` is split over a mesh.
+
+    Raises:
+      ValueError: a backend without gradients.
+    """
+    _check_gradients(backend)
     flat = _flat_backward(backend, scale, deterministic)
     arrays = (saved.q, saved.k, saved.v, saved.out, saved.lse, d_out, d_lse)
     if not backend.opaque:

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from animatrix_kernels.flash_attention.backend import Saved
+
 MASKED = -1e30
 """Stands for minus infinity among float32 logits, where a difference of two must not be nan."""
 
@@ -216,3 +218,18 @@ def _chunked_backward(
 
 
 _chunked.defvjp(_chunked_forward, _chunked_backward)
+
+
+def backward(
+    saved: Saved, d_out: Queries, d_lse: Statistics, scale: float, deterministic: bool
+) -> tuple[Queries, Keys, Keys]:
+    """Return dq, dk, dv: a `Backward`, and deterministic whether that is asked for or not."""
+    del deterministic
+    q, k, v, kv_lengths, out, lse = saved
+    batch, q_length, heads, _ = q.shape
+    kv_length = k.shape[1]
+    if kv_lengths is None:
+        kv_lengths = jnp.full(batch, kv_length)
+    chunk = _fitting_chunk(batch * heads * q_length, kv_length)
+    whole = (q, k, v, jnp.minimum(kv_lengths, kv_length), out, lse)
+    return _chunked_backward(scale, chunk, whole, (d_out, d_lse))[:3]
