@@ -13,7 +13,6 @@ from jaxtyping import Array, Float
 from animatrix_jax.diffusion.schedule import Schedule, draw_noise, draw_sigma, draw_uniform
 from animatrix_jax.models.animatrix import AniMatrix, Conditions
 from animatrix_jax.models.conditioning import Tags
-from animatrix_jax.models.experts import expert_names
 from animatrix_jax.objectives.flow_matching import flow_matching_losses
 from animatrix_jax.parallel.mesh import map_experts
 from animatrix_jax.training.optimizer import update_average
@@ -64,36 +63,42 @@ def expert_losses(
     return losses
 
 
-def flow_step(
-    model: AniMatrix,
-    schedule: Schedule,
-    knee: float,
-    optimizer: optax.GradientTransformation,
-    ema_decay: float,
-    seed: int,
-    mesh: Mesh,
-    *,
-    tied: bool = False,
-    microbatches: int = 1,
-) -> Step:
-    """Return the step on a batch laid out [expert, batch/expert, …]; each part trains its expert.
+def flow_gradients(
+    model: AniMatrix, schedule: Schedule, knee: float, seed: int, mesh: Mesh, microbatches: int = 1
+) -> Callable[[Any, Batch], tuple[Any, Float[Array, "E B"]]]:
+    """Return a function of (params, batch) to the gradients of every expert's mean loss.
 
-    Clipping and the optimiser's statistics are per expert, since the optimiser is mapped over the
-    expert dim; nothing but numbers crosses it. Gradients are the mean over `microbatches` parts of
-    an expert's batch, one after the other. With `tied` both experts take the mean of their
-    gradients: experts that start alike stay one network, which learns from every noise level.
+    With them come the losses of all samples. Gradients are the mean over `microbatches` parts of
+    an expert's batch, one after the other.
     """
     sample_losses = expert_losses(model, schedule, knee, seed)
-    windows, names = jnp.asarray(schedule.windows()), expert_names(schedule.boundary)
+    windows = jnp.asarray(schedule.windows())
 
     def loss_fn(params: Any, batch: Batch, window: jax.Array) -> tuple[jax.Array, jax.Array]:
         losses = sample_losses(params, batch, window)
         return jnp.mean(losses), losses
 
     gradients = map_experts(accumulated(jax.grad(loss_fn, has_aux=True), microbatches), mesh)
+    return lambda params, batch: gradients(params, batch, windows)
+
+
+def flow_step(
+    gradients: Callable[[Any, Batch], tuple[Any, jax.Array]],
+    optimizer: optax.GradientTransformation,
+    ema_decay: float,
+    names: tuple[str, ...],
+    tied: bool = False,
+) -> Step:
+    """Return the step on a batch laid out [expert, batch/expert, …]; each part trains its expert.
+
+    `gradients` as `flow_gradients` gives them, `names` the experts' (`expert_names`). Clipping and
+    the optimiser's statistics are per expert, since the optimiser is mapped over the expert dim;
+    nothing but numbers crosses it. With `tied` both experts take the mean of their gradients:
+    experts that start alike stay one network, which learns from every noise level.
+    """
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        grads, sampled = gradients(state.params, batch, windows)
+        grads, sampled = gradients(state.params, batch)
         losses, norms = jnp.mean(sampled, axis=1), jax.vmap(optax.tree.norm)(grads)
         params, moments = state.params, state.optimizer
         if tied:

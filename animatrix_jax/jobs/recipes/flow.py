@@ -43,7 +43,7 @@ from animatrix_jax.runtime.attention import attend, attend_on
 from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.oracle import carry_oracle
 from animatrix_jax.runtime.tokenizer import make_tokenizer
-from animatrix_jax.training.flow import flow_step, measure_flow
+from animatrix_jax.training.flow import flow_gradients, flow_step, measure_flow
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.placement import placed_measure, placed_step
 from animatrix_jax.training.state import Batch, TrainState, new_state
@@ -141,17 +141,10 @@ def core(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Core:
     latents = [vae.latent_shape(*shape) for shape in _shapes(settings, card)]
     shapes = dict.fromkeys((f, h, w, z) for t, h, w, z in latents for f in (1, t))
     examples = [_example(settings, card, shape) for shape in shapes]
-    step = flow_step(
-        AniMatrix(config, attend_on(mesh, settings.ulysses)),
-        schedule,
-        settings.knee,
-        transform,
-        settings.optimizer.ema_decay,
-        seed,
-        mesh,
-        tied=settings.tied,
-        microbatches=settings.microbatches,
-    )
+    network = AniMatrix(config, attend_on(mesh, settings.ulysses))
+    gradients = flow_gradients(network, schedule, settings.knee, seed, mesh, settings.microbatches)
+    decay = settings.optimizer.ema_decay
+    step = flow_step(gradients, transform, decay, card.experts, settings.tied)
     places = shardings(jax.eval_shape(init, jax.random.key(0)), mesh)
     return Core(init, placed_step(step, places, mesh), tuple(examples), places)
 
