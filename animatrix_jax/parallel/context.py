@@ -386,8 +386,8 @@ def _ring_backward(
     carry = (d_q, ahead, d_keys)
     d_q, keys, d_keys = jax.lax.fori_loop(1, degrees.ring - 1, turn_ahead, carry)
     d_q, d_keys = turn(degrees.ring - 1, d_q, keys, d_keys)
-    d_k, d_v = _passed_on(d_keys, degrees)
-    return d_q.astype(q.dtype), d_k.astype(k.dtype), d_v.astype(v.dtype), None
+    d_k, d_v = _passed_on((d_keys[0].astype(k.dtype), d_keys[1].astype(v.dtype)), degrees)
+    return d_q.astype(q.dtype), d_k, d_v, None
 
 
 _ring.defvjp(_ring_forward, _ring_backward)

@@ -59,3 +59,18 @@ def test_a_function_that_was_traced_is_traced_again_inside_a_split() -> None:
 def test_a_split_names_axes_of_its_mesh_once() -> None:
     with pytest.raises(ValueError, match="axes of the mesh, each once: data, model, not data, dat"):
         Split(MESH, batch=("data",), heads=("data",))
+
+
+def test_inside_a_shard_map_a_kernel_is_called_as_it_is_whatever_split_is_said() -> None:
+    spec = jax.sharding.PartitionSpec("data", None, "model")
+    attend = jax.shard_map(
+        lambda x: attention_of(ALONE)(x, x, x, None, 0.5)[0],
+        mesh=MESH,
+        in_specs=spec,
+        out_specs=spec,
+        check_vma=False,
+    )
+    x = jax.ShapeDtypeStruct((2, 4, 2, 8), jnp.float32)
+    with split_over(SPLITS["batch"]):
+        found = str(jax.jit(attend).trace(x).jaxpr)
+    assert found.count("shard_map[") == 1 and "custom_partitioning" not in found

@@ -114,7 +114,8 @@ def flash_attention_gradients(
       d_out: the gradient of a loss by `out`.
 
     Returns:
-      This block's share of dq, and dk and dv, in the types of q, k and v.
+      This block's share of dq, and dk and dv, to be summed: in float32 where the backend can give
+      them so, else in the types of q, k and v.
 
     Raises:
       ValueError: as `flash_attention`, and a backend without a pass backward.
@@ -122,7 +123,7 @@ def flash_attention_gradients(
     call = _prepare(q, k, v, kv_lengths, scale, backend, deterministic, True)
     saved = Saved(q, call.k, call.v, call.kv_lengths, out, lse)
     return attention_gradients(
-        call.backend, saved, d_out, jnp.zeros_like(lse), call.scale, deterministic
+        call.backend, saved, d_out, jnp.zeros_like(lse), call.scale, deterministic, True
     )
 
 

@@ -52,11 +52,13 @@ class Backward(Protocol):
         d_lse: Statistics,
         scale: float,
         deterministic: bool,
+        float32: bool = False,
     ) -> tuple[Queries, Keys, Keys]:
         """Return dq, dk, dv in the types of q, k, v.
 
         dS = P·(dO·vᵀ − ΣdO·O + dlse) (FlashAttention-2, arXiv 2307.08691); `deterministic` asks
-        for the same bits at every call. d_lse is finite.
+        for the same bits at every call, `float32` for results that are not rounded, where a
+        backend can give them. d_lse is finite.
         """
         ...
 
@@ -149,7 +151,9 @@ def _forward(
 
 
 @functools.cache
-def _flat_backward(backend: Backend, scale: float, deterministic: bool) -> Callable[..., tuple]:
+def _flat_backward(
+    backend: Backend, scale: float, deterministic: bool, float32: bool
+) -> Callable[..., tuple]:
     """Return a backward pass as a function of arrays alone, in the order of `split_backward`."""
     backward = backend.backward
     assert backward is not None
@@ -165,7 +169,7 @@ def _flat_backward(backend: Backend, scale: float, deterministic: bool) -> Calla
         kv_lengths: Lengths | None,
     ) -> tuple[Queries, Keys, Keys]:
         saved = Saved(q, k, v, kv_lengths, out, lse)
-        return backward(saved, d_out, d_lse, scale, deterministic)
+        return backward(saved, d_out, d_lse, scale, deterministic, float32)
 
     return flat
 
@@ -185,6 +189,7 @@ def attention_gradients(
     d_lse: Statistics,
     scale: float,
     deterministic: bool,
+    float32: bool = False,
 ) -> tuple[Queries, Keys, Keys]:
     """Run a backend's backward pass (see `Backward`), as `attention_of` is split over a mesh.
 
@@ -192,7 +197,7 @@ def attention_gradients(
       ValueError: a backend without gradients.
     """
     _check_gradients(backend)
-    flat = _flat_backward(backend, scale, deterministic)
+    flat = _flat_backward(backend, scale, deterministic, float32)
     arrays = (saved.q, saved.k, saved.v, saved.out, saved.lse, d_out, d_lse)
     if not backend.opaque:
         return flat(*arrays, saved.kv_lengths)

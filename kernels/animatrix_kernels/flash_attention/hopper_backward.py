@@ -20,6 +20,7 @@ def backward(
     d_lse: Statistics,
     scale: float,
     deterministic: bool = False,
+    float32: bool = False,
     *,
     tiles: Tiles | None = None,
     interpreted: bool = False,
@@ -32,9 +33,11 @@ def backward(
       d_lse: the gradient of the natural log-sum-exp, finite.
       scale: factor of the logits.
       deterministic: whether every call must give the same bits, at seven products to five.
+      float32: without effect: the kernels round what they write.
       tiles: sizes of the kernels; those of the nearest shape in the table when None.
       interpreted: whether to run in Pallas' interpreter, which also looks for races.
     """
+    del float32
     inputs = prepare(saved, d_out, d_lse)
     _, q_length, _, head_dim = saved.q.shape
     kv_length = saved.k.shape[1]

@@ -188,7 +188,18 @@ def _chunked_forward(
 def _chunked_backward(
     scale: float, chunk: int, saved: _Saved, gradients: tuple[Queries, Statistics]
 ) -> tuple[Queries, Keys, Keys, None]:
-    """With P from the log-sum-exp: dS = P·(dO·vᵀ − ΣdO·O + dlse), and dq, dk, dv by chunks."""
+    q, k, v = saved[:3]
+    d_q, d_k, d_v = _gradients(scale, chunk, saved, gradients)
+    return d_q.astype(q.dtype), d_k.astype(k.dtype), d_v.astype(v.dtype), None
+
+
+def _gradients(
+    scale: float, chunk: int, saved: _Saved, gradients: tuple[Queries, Statistics]
+) -> tuple[Queries, Keys, Keys]:
+    """With P from the log-sum-exp: dS = P·(dO·vᵀ − ΣdO·O + dlse), and dq, dk, dv by chunks.
+
+    They are float32.
+    """
     q, k, v, kv_lengths, out, lse = saved
     d_out, d_lse = gradients
     some = jnp.isfinite(lse)
@@ -212,16 +223,21 @@ def _chunked_backward(
 
     def join(parts: Float[Array, "N B C H D"], like: Keys) -> Keys:
         whole = parts.transpose(1, 0, 2, 3, 4).reshape(like.shape[0], -1, *like.shape[2:])
-        return whole[:, : like.shape[1]].astype(like.dtype)
+        return whole[:, : like.shape[1]]
 
-    return d_q.astype(q.dtype), join(d_k, k), join(d_v, v), None
+    return d_q, join(d_k, k), join(d_v, v)
 
 
 _chunked.defvjp(_chunked_forward, _chunked_backward)
 
 
 def backward(
-    saved: Saved, d_out: Queries, d_lse: Statistics, scale: float, deterministic: bool
+    saved: Saved,
+    d_out: Queries,
+    d_lse: Statistics,
+    scale: float,
+    deterministic: bool,
+    float32: bool = False,
 ) -> tuple[Queries, Keys, Keys]:
     """Return dq, dk, dv: a `Backward`, and deterministic whether that is asked for or not."""
     del deterministic
@@ -232,4 +248,7 @@ def backward(
         kv_lengths = jnp.full(batch, kv_length)
     chunk = _fitting_chunk(batch * heads * q_length, kv_length)
     whole = (q, k, v, jnp.minimum(kv_lengths, kv_length), out, lse)
-    return _chunked_backward(scale, chunk, whole, (d_out, d_lse))[:3]
+    d_q, d_k, d_v = _gradients(scale, chunk, whole, (d_out, d_lse))
+    if float32:
+        return d_q, d_k, d_v
+    return d_q.astype(q.dtype), d_k.astype(k.dtype), d_v.astype(v.dtype)

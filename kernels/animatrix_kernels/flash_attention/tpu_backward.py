@@ -163,6 +163,7 @@ def backward(
     d_lse: Statistics,
     scale: float,
     deterministic: bool,
+    float32: bool = False,
     *,
     blocks: Blocks | None = None,
     interpret: Any = False,
@@ -172,13 +173,14 @@ def backward(
     Args:
       saved, d_out, d_lse, scale: as a `Backward` takes them.
       deterministic: without effect.
+      float32: whether the results are float32, else of the types of q, k, v.
       blocks: block sizes; those for the chip that is traced for when None.
       interpret: what `pl.pallas_call` takes, to run on a CPU.
     """
     del deterministic
     blocks = blocks or default_blocks()
     delta = jnp.sum(d_out.astype(jnp.float32) * saved.out.astype(jnp.float32), -1) - d_lse
-    operands = _Operands(saved, d_out, saved.lse * LOG2_E, delta, scale, interpret)
+    operands = _Operands(saved, d_out, saved.lse * LOG2_E, delta, scale, float32, interpret)
     _, q_length, _, dim = saved.q.shape
     queries = cut(q_length, blocks.dkv.q, blocks.dkv.part)
     resident = blocks.resident * 2 // saved.q.dtype.itemsize
@@ -198,7 +200,12 @@ class _Operands(NamedTuple):
     delta: Statistics
     """ΣdO·O − dlse."""
     scale: float
+    float32: bool
     interpret: Any
+
+    def gradient_of(self, x: Array) -> jax.ShapeDtypeStruct:
+        """Return the type of a gradient, in the kernels' layout."""
+        return jax.ShapeDtypeStruct(head_shape(x.shape), jnp.float32 if self.float32 else x.dtype)
 
     def arrays(self, queries: Cut) -> tuple[Array, ...]:
         """Return what the kernels take; the statistics are filled up with zeros to whole blocks."""
@@ -234,7 +241,7 @@ def _dq(operands: _Operands, blocks: Blocks) -> Queries:
             out_specs=q_spec,
             scratch_shapes=[pltpu.VMEM((dim, queries.size), jnp.float32)],
         ),
-        out_shape=jax.ShapeDtypeStruct(head_shape(q.shape), q.dtype),
+        out_shape=operands.gradient_of(q),
         compiler_params=pltpu.CompilerParams(
             dimension_semantics=("parallel", "parallel", "parallel", "arbitrary"),
             vmem_limit_bytes=blocks.vmem,
@@ -261,7 +268,7 @@ def _dkv(operands: _Operands, blocks: Blocks, with_dq: bool) -> tuple[Array, ...
 
     q_spec, kv_spec = head_spec(dim, queries.size, at_q), head_spec(dim, kv.size, at_kv)
     rows = row_spec(queries.size, at_q)
-    shapes = [jax.ShapeDtypeStruct(head_shape(x.shape), x.dtype) for x in (k, v, q)]
+    shapes = [operands.gradient_of(x) for x in (k, v, q)]
     specs = [kv_spec, kv_spec, head_spec(dim, queries.size, at_last)]
     sums = [(kv.size, dim), (kv.size, dim), (queries.number, dim, queries.size)]
     kept = slice(3 if with_dq else 2)

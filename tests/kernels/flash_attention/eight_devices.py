@@ -31,7 +31,7 @@ def forward(q: Any, k: Any, v: Any, lengths: Any, scale: float) -> tuple[jax.Arr
     return pl.pallas_call(copy, out_shape=shape, interpret=True)(out), lse
 
 
-def backward(saved: Saved, d_out: Any, d_lse: Any, scale: float, _: bool) -> tuple[Any, ...]:
+def backward(saved: Saved, d_out: Any, d_lse: Any, scale: float, *_: bool) -> tuple[Any, ...]:
     attend = functools.partial(reference.attention, kv_lengths=saved.kv_lengths, scale=scale)
     return jax.vjp(attend, saved.q, saved.k, saved.v)[1]((d_out, d_lse))
 

@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from animatrix_kernels.flash_attention import flash_attention, reference
+from animatrix_kernels.flash_attention import (
+    flash_attention,
+    flash_attention_gradients,
+    reference,
+)
 
 
 def draw(seed: int, *shape: int, spread: float = 1.0) -> np.ndarray:
@@ -121,6 +125,28 @@ def test_halves_merge_by_their_log_sum_exp() -> None:
     merged = sum(out * share for (out, _), share in zip(parts, shares, strict=True))
     np.testing.assert_allclose(merged, whole, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(sum(shares), 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_gradients_of_blocks_of_keys_are_those_of_all_keys(dtype: Any) -> None:
+    """By the output and log-sum-exp of all of them; one block has keys that do not count."""
+    q, k, v, d_out = (jnp.asarray(draw(n, 2, 8, 2, 8), dtype) for n in range(4))
+    lengths = jnp.array([8, 5])
+    out, lse = flash_attention(q, k, v, kv_lengths=lengths, return_lse=True)
+    _, pull = jax.vjp(lambda *arrays: flash_attention(*arrays, kv_lengths=lengths), q, k, v)
+    parts = [
+        flash_attention_gradients(
+            q, k[:, first:last], v[:, first:last], out, lse, d_out, kv_lengths=lengths - first
+        )
+        for first, last in ((0, 3), (3, 8))
+    ]
+    assert all(x.dtype == jnp.float32 for part in parts for x in part)
+    found = (parts[0][0] + parts[1][0], *map(functools.partial(jnp.concatenate, axis=1),
+        zip(parts[0][1:], parts[1][1:], strict=True)))  # fmt: skip
+    bound = 1e-6 if dtype == jnp.float32 else 1e-2
+    for got, want in zip(found, pull(d_out), strict=True):
+        difference = np.asarray(got) - np.asarray(want, np.float32)
+        assert np.linalg.norm(difference) <= bound * np.linalg.norm(np.asarray(want, np.float32))
 
 
 def test_scale_and_half_precision() -> None:
