@@ -42,6 +42,7 @@ from jaxtyping import Array, Float, Int
 
 from animatrix_jax.parallel.mesh import BATCH_AXES
 from animatrix_kernels.flash_attention import flash_attention, flash_attention_gradients
+from animatrix_kernels.partition import remaining
 
 type Attend = Callable[[jax.Array, jax.Array, jax.Array, jax.Array | None], jax.Array]
 type Heads = Float[Array, "B L H D"]
@@ -174,7 +175,7 @@ def _in_parts(part: Attend, mesh: Mesh, together: bool) -> Attend:
         keys = split if together else PartitionSpec(batch, None, TENSOR)
         run = jax.shard_map(
             part,
-            mesh=mesh,
+            **remaining(mesh),
             in_specs=(split, keys, keys, PartitionSpec(batch)),
             out_specs=split,
             # A Pallas call does not say over which axes its results differ.

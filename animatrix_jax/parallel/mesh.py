@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh
+from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from animatrix_kernels.partition import Split, split_over
 
@@ -99,18 +99,28 @@ def kernels_on(mesh: Mesh) -> contextlib.AbstractContextManager[None]:
     return split_over(Split(mesh, BATCH_AXES, ("context",), ("tensor",), ("expert",)))
 
 
-def map_experts[Result](function: Callable[..., Result], mesh: Mesh) -> Callable[..., Result]:
+def map_experts[Result](
+    function: Callable[..., Result], mesh: Mesh, *, in_turn: bool = True
+) -> Callable[..., Result]:
     """Return `function` of one expert's trees as one of trees with a leading expert dim.
 
-    Where the mesh splits the experts, or there is one device, all are computed at once. Otherwise
-    every device works on one expert after the other, which holds the activations of one alone.
+    Where the mesh splits the experts, each has devices of its own, between which nothing goes.
+    Elsewhere every device works on one expert after the other (`in_turn`), which holds the
+    activations of one alone, or on both at once; a mesh of one device always does the latter.
     """
-    if mesh.size == 1:
-        return jax.vmap(function)
     if mesh.shape["expert"] > 1:
-        return jax.vmap(function, spmd_axis_name="expert")
+        return _apart(function, mesh)
+    if mesh.size == 1 or not in_turn:
+        return jax.vmap(function)
+    return lambda *trees: jax.lax.map(lambda one: function(*one), trees)
 
-    def in_turn(*trees: Any) -> Result:
-        return jax.lax.map(lambda one: function(*one), trees)
 
-    return in_turn
+def _apart[Result](function: Callable[..., Result], mesh: Mesh) -> Callable[..., Result]:
+    def own(*trees: Any) -> Any:
+        found = function(*jax.tree.map(lambda leaf: leaf[0], trees))
+        return jax.tree.map(lambda leaf: leaf[None], found)
+
+    spec = PartitionSpec("expert")
+    return jax.shard_map(
+        own, mesh=mesh, in_specs=spec, out_specs=spec, axis_names={"expert"}, check_vma=False
+    )

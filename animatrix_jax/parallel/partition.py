@@ -45,7 +45,8 @@ RULES: dict[str, Dims] = {
     r"dit/(\w+_embedding|text_(in|out)|time_\w+|head)/bias": (None,),
     r"dit/head_modulation": (None, None),
     r"null_text": (None, None),
-    r"tag_encoder/(field|value|direction|amplitude|speed|order)": (None, F),
+    # Few rows: looked up by every device for its own samples.
+    r"tag_encoder/(field|value|direction|amplitude|speed|order)": (None, None),
     r"tag_encoder/cls": (None,),
     r"tag_encoder/layer\d+/attention/(query|key|value)/kernel": (F, None, None),
     r"tag_encoder/layer\d+/attention/(query|key|value)/bias": (None, None),
@@ -98,6 +99,25 @@ def shardings(tree: Any, mesh: Mesh) -> Any:
         return NamedSharding(mesh, spec)
 
     return jax.tree_util.tree_map_with_path(place, tree)
+
+
+def pinned(tree: Any, mesh: Mesh) -> Any:
+    """Return one expert's parameters, or their gradients, held to the table while they are traced.
+
+    So that the compiler gathers weights where they are used, and does not move the tokens to them.
+    """
+    if mesh.size == 1:
+        return tree
+    here = jax.sharding.get_abstract_mesh()
+
+    def pin(path: Any, leaf: jax.Array) -> jax.Array:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        spec = PartitionSpec(*spec_of(name)[1:])
+        return jax.lax.with_sharding_constraint(
+            leaf, NamedSharding(here if here.manual_axes else mesh, spec)
+        )
+
+    return jax.tree_util.tree_map_with_path(pin, tree)
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:

@@ -15,6 +15,7 @@ from animatrix_jax.models.animatrix import AniMatrix, Conditions
 from animatrix_jax.models.conditioning import Tags
 from animatrix_jax.objectives.flow_matching import flow_matching_losses
 from animatrix_jax.parallel.mesh import map_experts
+from animatrix_jax.parallel.partition import pinned
 from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 
@@ -78,7 +79,11 @@ def flow_gradients(
         losses = sample_losses(params, batch, window)
         return jnp.mean(losses), losses
 
-    gradients = map_experts(accumulated(jax.grad(loss_fn, has_aux=True), microbatches), mesh)
+    def pinned_gradients(params: Any, batch: Batch, window: jax.Array) -> tuple[Any, jax.Array]:
+        grads, losses = jax.grad(loss_fn, has_aux=True)(pinned(params, mesh), batch, window)
+        return pinned(grads, mesh), losses
+
+    gradients = map_experts(accumulated(pinned_gradients, microbatches), mesh)
     return lambda params, batch: gradients(params, batch, windows)
 
 
@@ -87,6 +92,7 @@ def flow_step(
     optimizer: optax.GradientTransformation,
     ema_decay: float,
     names: tuple[str, ...],
+    mesh: Mesh,
     tied: bool = False,
 ) -> Step:
     """Return the step on a batch laid out [expert, batch/expert, …]; each part trains its expert.
@@ -96,15 +102,17 @@ def flow_step(
     nothing but numbers crosses it. With `tied` both experts take the mean of their gradients:
     experts that start alike stay one network, which learns from every noise level.
     """
+    update = map_experts(optimizer.update, mesh, in_turn=False)
+    norm = map_experts(optax.tree.norm, mesh, in_turn=False)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         grads, sampled = gradients(state.params, batch)
-        losses, norms = jnp.mean(sampled, axis=1), jax.vmap(optax.tree.norm)(grads)
+        losses, norms = jnp.mean(sampled, axis=1), norm(grads)
         params, moments = state.params, state.optimizer
         if tied:
             grads = jax.tree.map(lambda g: g.mean(axis=0, keepdims=True), grads)
             params, moments = jax.tree.map(lambda leaf: leaf[:1], (params, moments))
-        updates, moments = jax.vmap(optimizer.update)(grads, moments, params)
+        updates, moments = update(grads, moments, params)
         params = optax.apply_updates(params, updates)
         if tied:
             both = partial(jnp.repeat, repeats=len(names), axis=0)

@@ -165,6 +165,17 @@ def _spec(dims: str, axes: Axes) -> PartitionSpec:
     return PartitionSpec(*(axes.get(dim) for dim in dims))
 
 
+def remaining(mesh: Mesh) -> dict[str, Any]:
+    """Return the arguments that give a `shard_map` the axes of a mesh that no other one around has.
+
+    Inside none they are the whole mesh.
+    """
+    here = jax.sharding.get_abstract_mesh()
+    if not here.manual_axes:
+        return {"mesh": mesh}
+    return {"mesh": here, "axis_names": {*here.axis_names} - {*here.manual_axes}}
+
+
 def _by_hand(kernel: Kernel, rule: Rule, mapped: int, split: Split, arrays: Arrays) -> Arrays:
     """Run a kernel in a `shard_map`, split as `split` says."""
     operands, results = _dims(rule, mapped)
@@ -172,7 +183,7 @@ def _by_hand(kernel: Kernel, rule: Rule, mapped: int, split: Split, arrays: Arra
     axes = _agreed(split.mesh, [x.shape for x in arrays], operands, wishes, rule.whole)
     run = jax.shard_map(
         _part(kernel, rule, mapped, axes),
-        mesh=split.mesh,
+        **remaining(split.mesh),
         in_specs=tuple(_spec(dims, axes) for dims in operands),
         out_specs=tuple(_spec(dims, axes) for dims in results),
         # A Pallas call does not say over which axes its results differ.

@@ -144,7 +144,7 @@ def core(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Core:
     network = AniMatrix(config, attend_on(mesh, settings.ulysses))
     gradients = flow_gradients(network, schedule, settings.knee, seed, mesh, settings.microbatches)
     decay = settings.optimizer.ema_decay
-    step = flow_step(gradients, transform, decay, card.experts, settings.tied)
+    step = flow_step(gradients, transform, decay, card.experts, mesh, settings.tied)
     places = shardings(jax.eval_shape(init, jax.random.key(0)), mesh)
     return Core(init, placed_step(step, places, mesh), tuple(examples), places)
 

@@ -26,8 +26,8 @@ from animatrix_jax.training.flow import flow_gradients
 from tests.tiny import random_like, tiny_card
 
 FEW = (
-    "expert 2, fsdp 4", "expert 2, data 2, context 2", "expert 2, context 2, tensor 2",
-    "data 8", "fsdp 8", "context 8", "fsdp 2, tensor 4", "data 2, fsdp 2, context 2",
+    "expert 2, fsdp 2, tensor 2", "expert 2, data 2, context 2", "data 2, fsdp 2, context 2",
+    "context 8", "fsdp 2, tensor 4",
 )  # fmt: skip
 ROWS, LATENTS = 8, (2, 4, 6, 4)
 SCHEDULE = Schedule(shift=3.0, boundary=0.9)
@@ -111,7 +111,7 @@ def main() -> None:
     """Print what each mix differs by, and what goes across experts."""
     found = {}
     grads, losses, _ = on(MeshSettings())
-    for mix in every() if "--every" in sys.argv else FEW:
+    for mix in every() if "--every" in sys.argv else sys.argv[1:] or FEW:
         settings = MeshSettings(
             **{a: int(n) for a, n in (part.split() for part in mix.split(", "))}
         )

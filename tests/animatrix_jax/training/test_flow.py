@@ -65,7 +65,7 @@ def state() -> TrainState:
 
 
 def one_step(state: TrainState, batch: dict[str, Any], tied: bool = False) -> Any:
-    step = flow_step(GRADIENTS, OPTIMIZER, 0.9, CARD.experts, tied)
+    step = flow_step(GRADIENTS, OPTIMIZER, 0.9, CARD.experts, ALONE, tied)
     return jax.jit(step)(jax.tree.map(jnp.copy, state), batch)[0].params
 
 
@@ -92,7 +92,7 @@ def test_tied_experts_take_the_mean_of_both_updates(state: TrainState) -> None:
 def test_a_batch_is_learnt(state: TrainState) -> None:
     optimizer = optax.adam(1e-2)
     state = new_state(state.params, jax.vmap(optimizer.init)(state.params))
-    step = jax.jit(flow_step(GRADIENTS, optimizer, 0.0, CARD.experts), donate_argnums=0)
+    step = jax.jit(flow_step(GRADIENTS, optimizer, 0.0, CARD.experts, ALONE), donate_argnums=0)
     measure = jax.jit(measure_flow(MODEL, SCHEDULE, 0.0, 0, ALONE))
     batch = batch_of(0)
     before = measure(state.params, batch)
