@@ -3,17 +3,14 @@
 from setuptools import find_packages, setup
 
 ROOTS = {"animatrix_kernels": "kernels", "animatrix_data": "data", "animatrix_jax": "."}
+# The templates of `animatrix launch`: `launch/` of a checkout is animatrix_jax/launch once installed.
+TEMPLATES = {"animatrix_jax.launch": "launch"}
 
-# Templates of `animatrix launch`: at the root of a checkout, in animatrix_jax/launch once installed.
-LAUNCH = "animatrix_jax.launch"
+packages = [
+    package
+    for name, root in ROOTS.items()
+    for package in find_packages(root, include=[name, f"{name}.*"])
+]
+folders = {name: f"{root}/{name}".removeprefix("./") for name, root in ROOTS.items()}
 
-setup(
-    packages=[
-        LAUNCH,
-        package
-        for name, root in ROOTS.items()
-        for package in find_packages(root, include=[name, f"{name}.*"])
-    ],
-    package_dir={name: f"{root}/{name}".removeprefix("./") for name, root in ROOTS.items()}
-    | {LAUNCH: "launch"},
-)
+setup(packages=[*packages, *TEMPLATES], package_dir=folders | TEMPLATES)

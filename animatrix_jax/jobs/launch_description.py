@@ -227,7 +227,9 @@ def _check_slurm(description: Description) -> None:
     if description.image and not description.storage:
         raise ValueError("slurm needs storage with an image: a container sees nothing else")
     if description.image and set(",:") & set(description.storage):
-        raise ValueError(f"storage {description.storage} cannot be mounted: it has a comma or colon")
+        raise ValueError(
+            f"storage {description.storage} cannot be mounted: it has a comma or colon"
+        )
 
 
 def _check_sky(machine: Machine) -> None:
@@ -239,8 +241,10 @@ def _check_sky(machine: Machine) -> None:
 
 def _check_xpk(description: Description) -> None:
     machine = description.machine
-    if machine.kind == "gpu" and not machine.card.xpk:
-        raise ValueError(f"xpk has no {machine.name}")
+    if (machine.kind == "gpu" and not machine.card.xpk) or (
+        machine.name == "v5e" and machine.hosts * machine.devices < 8
+    ):
+        raise ValueError(f"xpk has no {description.accelerator}")
     if description.wall_hours:
         raise ValueError("xpk has no wall time: leave wall_hours out")
     priority = description.priority
