@@ -3,7 +3,7 @@
 from setuptools import find_packages, setup
 
 ROOTS = {"animatrix_kernels": "kernels", "animatrix_data": "data", "animatrix_jax": "."}
-# The templates of `animatrix launch`: `launch/` of a checkout is animatrix_jax/launch once installed.
+# The templates of `animatrix launch`, at the root of a checkout.
 TEMPLATES = {"animatrix_jax.launch": "launch"}
 
 packages = [

@@ -134,7 +134,7 @@ def _start(script: Path) -> int:
         if gang is not None:
             gang.terminate()
 
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -146,5 +146,5 @@ def _start(script: Path) -> int:
             gang.terminate()
         return gang.wait()
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for which, handler in before.items():
+            signal.signal(which, handler)

@@ -1,4 +1,4 @@
-"""Rendered scripts at work: the local gang for real, SLURM's and Cloud TPU's with stand-in tools."""
+"""Rendered scripts at work: the local gang for real, the others with stand-in tools."""
 
 import contextlib
 import os
@@ -155,7 +155,7 @@ def test_processes_share_the_gpus_of_a_machine(tmp_path: Path) -> None:
 
 
 def stand_in(folder: Path, **tools: str) -> dict[str, str]:
-    """An environment in which these tools are scripts that first write down how they were called."""
+    """An environment in which these tools are scripts that write down how they were called."""
     for name, body in (tools | {"sleep": "exec /bin/sleep 0.05"}).items():
         tool = folder / name
         log = f'[[ {name} == sleep ]] || echo "{name} $*" >>"{folder}/calls"'
@@ -195,7 +195,8 @@ def test_slurm_starts_a_dead_step_again(
 
 
 def test_slurm_saves_at_the_wall_time_and_queues_again(tmp_path: Path) -> None:
-    step = f"touch {tmp_path}/ready; until [[ -e {tmp_path}/term ]]; do /bin/sleep 0.02; done; exit 143"
+    wait = f"until [[ -e {tmp_path}/term ]]; do /bin/sleep 0.02; done"
+    step = f"touch {tmp_path}/ready; {wait}; exit 143"
     environment = stand_in(tmp_path, srun=step, scancel=f"touch {tmp_path}/term", scontrol="")
     process = submitted(tmp_path, environment, "slurm", **SLURM)
     wait_for(tmp_path / "ready")
