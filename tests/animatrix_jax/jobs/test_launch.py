@@ -28,7 +28,7 @@ TPU = {
     "config": "configs/studio/sft.py:i2v_a14b",
     "workdir": "/storage/runs/sft",
     "accelerator": "v5p:4x4x4",
-    "image": "ghcr.io/someone/animatrix:latest",
+    "image": "registry.example.com/animatrix:latest",
     "storage": "gs://some-bucket",
     "queue": "tpu",
     "zone": "europe-west4-b",
@@ -236,7 +236,7 @@ def test_slurm_asks_for_what_is_described() -> None:
     assert (directives["ntasks-per-node"], directives["time"]) == ("1", "1440")
     assert directives["signal"] == f"B:USR1@{launch.SAVE_SECONDS}"
     assert directives["partition"] == "tpu"
-    assert "--container-image='ghcr.io#someone/animatrix:latest'" in text
+    assert "--container-image='registry.example.com#animatrix:latest'" in text
     assert "--container-mounts=/shared:/shared" in text
 
 
