@@ -85,6 +85,7 @@ MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped mod
 
 LORA_STYLES = ("diffusers", "wan", "kohya")
 LATENT_DTYPES = ("float16", "bfloat16")
+LAUNCHERS = ("local", "slurm", "jobset", "tpu_vm", "xpk", "sky")
 STAGES = ("CT", "SFT", "QT", "DPO")
 SOLVERS = ("unipc", "dpmpp", "euler")
 
@@ -275,6 +276,17 @@ VERBS = (
             Flag("out", "the .safetensors file to write", "file", required=True),
             Flag("rank", "rank of the factors", "whole", 32),
             Flag("style", "key style", default="diffusers", choices=LORA_STYLES),
+        ),
+    ),
+    Verb(
+        "launch",
+        "Render what a cluster starts from one small description, or start it on this machine.",
+        "animatrix launch launch/examples/pocket_local.toml --to local --run",
+        arguments=(Flag("description", "the run and its machine, a TOML file", "file"),),
+        flags=(
+            Flag("to", "what starts it", required=True, choices=LAUNCHERS),
+            Flag("out", "file to write (default: print it)", "file"),
+            Flag("run", "for local: start it, too", "switch", False, argument="start"),
         ),
     ),
     Verb(
