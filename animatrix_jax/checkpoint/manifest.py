@@ -111,7 +111,7 @@ def find_damage(folder: Path, step: int, share: int = 0, shares: int = 1) -> lis
         problems.append(f"{MANIFEST} is of step {manifest.step}")
     ready = []
     for name in sorted(found.keys() & manifest.files.keys()):
-        size, saved = found[name].stat().st_size, manifest.files[name].bytes
+        size, saved = found[name].lstat().st_size, manifest.files[name].bytes
         if size != saved:
             problems.append(f"{name} has {size} bytes in place of {saved}")
         else:
@@ -123,6 +123,12 @@ def find_damage(folder: Path, step: int, share: int = 0, shares: int = 1) -> lis
         if digest != manifest.files[name].sha256:
             problems.append(f"{name} has other bytes than were saved")
     return sorted(problems)
+
+
+def sum_up(problems: list[str]) -> str:
+    """Return the first of some problems, and how many more there are."""
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return problems[0] + more
 
 
 def sync(path: Path) -> None:

@@ -26,6 +26,7 @@ from animatrix_jax.checkpoint.manifest import (
     finite,
     read_manifest,
     step_folders,
+    sum_up,
     sync,
     write_manifest,
 )
@@ -282,12 +283,6 @@ class Checkpoints:
         self.failures.append(sentence)
         if self._peers.index == 0:
             _say(sentence)
-
-
-def sum_up(problems: list[str]) -> str:
-    """Return the first of some problems, and how many more there are."""
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return problems[0] + more
 
 
 def _own(leaf: Any) -> Any:
