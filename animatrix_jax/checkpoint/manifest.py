@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,11 +57,17 @@ def step_folders(folder: Path) -> dict[int, Path]:
 
 
 def write_manifest(folder: Path, step: int, metrics: dict[str, float]) -> Manifest:
-    """Hash every file of a folder, write its manifest and make both outlast a power cut."""
+    """Hash every file of a folder, write its manifest and make both outlast a power cut.
+
+    Raises OSError where a file cannot be read, or the manifest not written.
+    """
     files = list_files(folder)
     files.pop(MANIFEST, None)
-    digests = dict(zip(files, _digest_all(files.values()), strict=True))
-    records = {name: FileRecord(digests[name], path.stat().st_size) for name, path in files.items()}
+
+    def record(path: Path) -> FileRecord:
+        return FileRecord(digest_file(path), path.stat().st_size)
+
+    records = dict(zip(files, _side_by_side(record, files.values()), strict=True))
     manifest = Manifest(step, records, metrics)
     (folder / MANIFEST).write_text(manifest.text(), encoding="utf-8")
     for path in [folder / MANIFEST, *files.values()]:
@@ -118,10 +124,15 @@ def find_damage(folder: Path, step: int, share: int = 0, shares: int = 1) -> lis
             ready.append(name)
     # Neighbours in size go to different shares.
     ready.sort(key=lambda name: manifest.files[name].bytes)
-    mine = ready[share::shares]
-    for name, digest in zip(mine, _digest_all(found[name] for name in mine), strict=True):
-        if digest != manifest.files[name].sha256:
-            problems.append(f"{name} has other bytes than were saved")
+
+    def compare(name: str) -> str:
+        try:
+            same = digest_file(found[name]) == manifest.files[name].sha256
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror}"
+        return "" if same else f"{name} has other bytes than were saved"
+
+    problems += filter(None, _side_by_side(compare, ready[share::shares]))
     return sorted(problems)
 
 
@@ -151,17 +162,12 @@ def list_files(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def _digest_all(paths: Iterable[Path]) -> list[str]:
-    """Return the SHA-256 of every file, hashed side by side; "" for one that cannot be read."""
-
-    def digest(path: Path) -> str:
-        try:
-            return digest_file(path)
-        except OSError:
-            return ""
-
+def _side_by_side[Item, Result](
+    work: Callable[[Item], Result], items: Iterable[Item]
+) -> list[Result]:
+    """Return what `work` makes of every item, in order; hashing lets go of the interpreter."""
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
-        return list(pool.map(digest, paths))
+        return list(pool.map(work, items))
 
 
 def finite(metrics: dict[str, Any]) -> dict[str, float]:
