@@ -1,5 +1,7 @@
 """Two hundred random damages of a checkpoint: all are found, and an older one is restored."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from animatrix_data.files import digest_file
+from animatrix_jax.checkpoint import manifest
 from animatrix_jax.checkpoint.manifest import (
     MANIFEST,
     find_damage,
@@ -70,13 +73,13 @@ def test_every_damage_is_found_and_the_step_before_is_restored(
 
 
 def test_a_manifest_says_what_was_saved(whole: Path) -> None:
-    manifest = read_manifest(whole / "20")
+    found = read_manifest(whole / "20")
     files = list_files(whole / "20")
-    assert manifest.step == 20 and manifest.metrics == {"loss": 1 / 20}
-    assert manifest.files.keys() | {MANIFEST} == files.keys()
-    assert all(digest_file(files[n]) == file.sha256 for n, file in manifest.files.items())
-    assert manifest.bytes == sum(files[n].stat().st_size for n in manifest.files)
-    assert manifest.digest != read_manifest(whole / "10").digest
+    assert found.step == 20 and found.metrics == {"loss": 1 / 20}
+    assert found.files.keys() | {MANIFEST} == files.keys()
+    assert all(digest_file(files[n]) == file.sha256 for n, file in found.files.items())
+    assert found.bytes == sum(files[n].stat().st_size for n in found.files)
+    assert found.digest != read_manifest(whole / "10").digest
 
 
 def test_shares_of_the_files_cover_all_of_them(whole: Path, tmp_path: Path) -> None:
@@ -99,6 +102,20 @@ def test_a_step_under_another_number_and_a_link_are_damages(whole: Path, tmp_pat
     (tmp_path / "21" / "_METADATA").symlink_to(tmp_path / "nowhere")
     problems = find_damage(tmp_path / "21", 20)
     assert len(problems) == 2 and "more does not belong to it" in problems
+
+
+def test_a_file_that_cannot_be_read_is_no_whole_one(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(path: Path) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(manifest, "digest_file", broken)
+    problems = find_damage(whole / "20", 20)
+    assert len(problems) == len(read_manifest(whole / "20").files)
+    assert "_METADATA cannot be read: Input/output error" in problems
+    with pytest.raises(OSError, match="Input/output error"):
+        manifest.write_manifest(whole / "20", 20, {})
 
 
 def test_only_plain_numbers_are_steps(tmp_path: Path) -> None:
