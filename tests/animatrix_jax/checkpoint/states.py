@@ -40,14 +40,19 @@ def same_bits(found: Any, wanted: Any) -> bool:
     )
 
 
-def save_for_ever(folder: Path, started: Any) -> None:
-    """Go on from the newest checkpoint and save step after step, until killed."""
+def save_for_ever(folder: Path, saving: Any) -> None:
+    """Go on from the newest checkpoint and save step after step, until killed.
+
+    `saving` is set when one more step is committed and the next is under way.
+    """
     with Checkpoints(folder) as checkpoints:
-        step = 0
+        step = first = 0
         if checkpoints.newest is not None:
             step, state = checkpoints.restore(on_device(0, 512))
             assert same_bits(state, state_of(step, 512))
-        started.set()
+            first = step
         while True:
             step += 1
             checkpoints.save(step, on_device(step, 512))
+            if step == first + 2:
+                saving.set()
