@@ -14,18 +14,26 @@ from tests.animatrix_jax.checkpoint.states import on_device, same_bits, save_for
 KILLS = 10
 
 
+def wait(folder: Path, seconds: float | None) -> None:
+    """Return after some seconds; without any, in the moment that one more step is visible."""
+    until = time.monotonic() + (60 if seconds is None else seconds)
+    newest = max(step_folders(folder))
+    while time.monotonic() < until and (seconds or max(step_folders(folder)) == newest):
+        time.sleep(0)
+
+
 def test_a_good_newest_checkpoint_outlives_every_kill(tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([save_for_ever.__module__])
     rng = np.random.default_rng(0)
     newest = unfinished = 0
-    for _ in range(KILLS):
+    for kill in range(KILLS):
         saving = context.Event()
         process = context.Process(target=save_for_ever, args=(tmp_path, saving))
         process.start()
         try:
             assert saving.wait(120)
-            time.sleep(rng.uniform(0, 0.3))
+            wait(tmp_path, rng.uniform(0, 0.3) if kill % 2 else None)
         finally:
             process.kill()
             process.join()
