@@ -195,6 +195,12 @@ VERBS = (
         ),
     ),
     Verb(
+        "verify",
+        "Check that a run's checkpoints are still the bytes that were saved.",
+        "animatrix verify runs/sft",
+        arguments=(Flag("folder", "a run's workdir, its checkpoints, or one of them", "folder"),),
+    ),
+    Verb(
         "generate",
         "Generate a clip from a directive, or from tags and a sentence.",
         'animatrix generate --model pocket --tags "VFX: Rain" --text "a girl waits" --out clip.mp4',

@@ -80,7 +80,7 @@ def run(
     _write_run(workdir, config, recipe)
     state = recipe.state
     if checkpoints.newest is not None:
-        state = checkpoints.restore(state)
+        _, state = checkpoints.restore(state)
     numbers: dict[str, float] = {}
 
     def evaluate(current: TrainState) -> dict[str, float]:
@@ -92,16 +92,17 @@ def run(
         checkpoints.save(int(current.step), current)
         recipe.export(current, workdir / "model")
 
-    run_loop(
-        state,
-        recipe.step,
-        recipe.batches,
-        LoopSettings(recipe.total_steps, **dataclasses.asdict(experiment.cadence)),
-        Telemetry(workdir),
-        on_eval=evaluate,
-        on_save=save,
-        label=f"Training {experiment.recipe}",
-    )
+    with checkpoints:
+        run_loop(
+            state,
+            recipe.step,
+            recipe.batches,
+            LoopSettings(recipe.total_steps, **dataclasses.asdict(experiment.cadence)),
+            Telemetry(workdir),
+            on_eval=evaluate,
+            on_save=save,
+            label=f"Training {experiment.recipe}",
+        )
     return numbers
 
 
