@@ -224,6 +224,8 @@ VERBS = (
             Flag("size", "HEIGHTxWIDTH in pixels (default: the model's own)", "size"),
             Flag("tile", "VAE works on tiles of so many pixels (default: whole frames)", "whole"),
             Flag("scale", "enlarge what is written by whole pixels", "whole", 1),
+            Flag("mesh", "devices to work on together, as in context=4,tensor=2 (default: one)"),
+            Flag("offload", "keep the idle expert in the host's memory", "switch", False),
         ),
     ),
     Verb(

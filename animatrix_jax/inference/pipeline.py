@@ -28,6 +28,7 @@ from animatrix_jax.inference.request import (
 from animatrix_jax.models.animatrix import AniMatrix, Conditions, place_reference
 from animatrix_jax.models.conditioning import Tags
 from animatrix_jax.models.experts import expert_of
+from animatrix_jax.parallel.mesh import kernels_on
 from animatrix_jax.runtime.model import Model
 from animatrix_jax.runtime.video import Tiling
 
@@ -63,6 +64,8 @@ def generate_clips(
                 f"the model {model.folder} gave values that are not finite: its weights are "
                 "damaged, or the guidance is far too strong"
             )
+        # The VAE works on a device of its own, wherever the experts are.
+        latents = latents if model.mesh is None else jnp.asarray(np.asarray(latents))
         frames[rows] = model.decode(latents, plan.tiling)[: len(rows)]
     return frames
 
@@ -106,22 +109,40 @@ def _sample(
         branch_conditions(given, [b for b, _ in chain], negative, empty) for chain in chains
     ]
     weights = [jnp.asarray([weight for _, weight in chain]) for chain in chains]
-    transformer = model.transformer
+    conditions, weights = model.spread((conditions, weights))
+    transformer, active = model.transformer, ActiveExpert(model)
 
     def velocity(latents: jax.Array, timestep: float) -> jax.Array:
         expert = expert_of(timestep / 1000.0, plan.schedule.boundary)
-        times = jnp.full((len(requests),), timestep, jnp.float32)
-        params = model.experts[expert]
-        out = guided_velocity(
-            transformer, params, latents, times, conditions[expert], weights[expert]
-        )
+        times = model.spread(jnp.full((len(requests),), timestep, jnp.float32))
+        with kernels_on(model.devices):
+            out = guided_velocity(
+                transformer, active(expert), latents, times, conditions[expert], weights[expert]
+            )
         on_step()
         return out
 
     noise = start_noise([request.seed for request in requests], plan.latent_shape)
+    noise = model.spread(noise)
     solve = SOLVERS[settings.solver]
     clean = solve(velocity, noise, plan.sigmas, integer_timestep=settings.integer_timestep)
     return place_reference(clean, given) if model.card.reference == "first_latent" else clean
+
+
+class ActiveExpert:
+    """The parameters of the expert that was asked for last: the other one's are let go."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._expert: int | None = None
+        self._params: Any = None
+
+    def __call__(self, expert: int) -> Any:
+        """Return an expert's parameters on the devices."""
+        if expert != self._expert:
+            self._params = None
+            self._expert, self._params = expert, self._model.active(expert)
+        return self._params
 
 
 @partial(jax.jit, static_argnums=0)

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
+from animatrix_data.settings import near
 from animatrix_kernels.partition import Split, split_over
 
 AXES = ("expert", "data", "fsdp", "context", "tensor")
@@ -53,6 +54,22 @@ class MeshSettings:
         """Return the axes that split anything, as in `fsdp 4 × tensor 2`."""
         split = [f"{axis} {extent}" for axis, extent in self.extents.items() if extent > 1]
         return " × ".join(split) or "one device"
+
+
+def parse_mesh(text: str) -> MeshSettings:
+    """Return the mesh that a text says, as in `context=4,tensor=2`; axes left out have 1 device.
+
+    Raises ValueError for what is no axis, or no number of devices.
+    """
+    extents: dict[str, int] = {}
+    for part in text.split(","):
+        axis, _, extent = (word.strip() for word in part.partition("="))
+        if axis not in AXES:
+            raise ValueError(f"a mesh has no axis {axis!r}{near(axis, AXES)}")
+        if not extent.isdecimal() or axis in extents:
+            raise ValueError(f"a mesh is written as context=4,tensor=2, not {text!r}")
+        extents[axis] = int(extent)
+    return MeshSettings(**extents)
 
 
 def choose_mesh(

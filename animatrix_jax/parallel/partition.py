@@ -86,15 +86,16 @@ def spec_of(path: str) -> PartitionSpec:
     return PartitionSpec("expert", *stacked, *found[0])
 
 
-def shardings(tree: Any, mesh: Mesh) -> Any:
+def shardings(tree: Any, mesh: Mesh, *, stacked: bool = True) -> Any:
     """Return the sharding of every leaf of a state or of experts' parameters (shapes suffice).
 
-    Raises ValueError for a leaf that the table does not know, or that the mesh does not divide.
+    Without `stacked` it is one expert's tree, which has no expert dim. Raises ValueError for a leaf
+    that the table does not know, or that the mesh does not divide.
     """
 
     def place(path: Any, leaf: Any) -> NamedSharding:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
-        spec = spec_of(name)
+        spec = spec_of(name) if stacked else PartitionSpec(*spec_of(name)[1:])
         _check_divides(name, leaf.shape, spec, mesh)
         return NamedSharding(mesh, spec)
 
