@@ -32,7 +32,7 @@ nothing moves along it.
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -194,28 +194,18 @@ class _Kernel:
     backend: str | None
     deterministic: bool
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What every call is given."""
+        return {"backend": self.backend, "deterministic": self.deterministic}
+
     def out(self, q: Heads, k: Heads, v: Heads, kv_lengths: Lengths | None) -> Heads:
         """Return the output over all keys."""
-        return flash_attention(
-            q,
-            k,
-            v,
-            kv_lengths=kv_lengths,
-            backend=self.backend,
-            deterministic=self.deterministic,
-        )
+        return flash_attention(q, k, v, kv_lengths=kv_lengths, **self.options)
 
     def block(self, q: Heads, k: Heads, v: Heads, counted: Lengths | None) -> "_Merged":
         """Return the output over a block of keys, and its log-sum-exp."""
-        out, lse = flash_attention(
-            q,
-            k,
-            v,
-            kv_lengths=counted,
-            backend=self.backend,
-            deterministic=self.deterministic,
-            return_lse=True,
-        )
+        out, lse = flash_attention(q, k, v, kv_lengths=counted, return_lse=True, **self.options)
         return _Merged(out.astype(jnp.float32), lse)
 
     def gradients(
@@ -230,15 +220,7 @@ class _Kernel:
     ) -> tuple[Heads, Heads, Heads]:
         """Return a block's share of dq, and its dk and dv, in float32."""
         d_q, d_k, d_v = flash_attention_gradients(
-            q,
-            k,
-            v,
-            out,
-            lse,
-            d_out,
-            kv_lengths=counted,
-            backend=self.backend,
-            deterministic=self.deterministic,
+            q, k, v, out, lse, d_out, kv_lengths=counted, **self.options
         )
         return d_q.astype(jnp.float32), d_k.astype(jnp.float32), d_v.astype(jnp.float32)
 
