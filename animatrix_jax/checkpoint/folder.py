@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,20 +140,26 @@ def load_part(folder: Path, part: str, like: Any, dtype: str = "float32") -> Any
             tensors |= load_file(str(shard))
         except (SafetensorError, OSError) as error:
             raise ValueError(f"{shard} cannot be read as safetensors: {error}") from error
-    expected = dict(flatten_layers(like))
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    check_tensors(path, shapes, {name: leaf.shape for name, leaf in flatten_layers(like)})
+    return stack_layers(like, tensors, own_types=dtype != "float32")
+
+
+def check_tensors(
+    path: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Raise ValueError where a network's files hold other names or shapes than it has."""
     for kind, names in (
-        ("lacks", expected.keys() - tensors),
-        ("has an unknown", tensors - expected.keys()),
+        ("lacks", expected.keys() - found),
+        ("has an unknown", found - expected.keys()),
     ):
         if names:
             raise ValueError(f"{path} {kind} tensor {min(names)} ({len(names)} such in all)")
-    for name, leaf in expected.items():
-        if tensors[name].shape != leaf.shape:
+    for name, shape in expected.items():
+        if found[name] != shape:
             raise ValueError(
-                f"{path}: tensor {name} has shape {tensors[name].shape}, "
-                f"the model wants {leaf.shape}"
+                f"{path}: tensor {name} has shape {found[name]}, the model wants {shape}"
             )
-    return stack_layers(like, tensors, own_types=dtype != "float32")
 
 
 def part_files(folder: Path, part: str) -> list[Path]:
@@ -224,30 +231,34 @@ def flatten_layers(tree: Any) -> list[tuple[str, Any]]:
     """Return (dotted name, leaf) pairs, the layers under `blocks` one by one as `blocks.<i>.…`."""
     pairs: list[tuple[str, Any]] = []
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        keys = [str(entry.key) for entry in path]
-        if STACKED not in keys:
-            pairs.append((".".join(keys), leaf))
+        names, stacked = layer_names(path, leaf)
+        if not stacked:
+            pairs.append((names[0], leaf))
             continue
-        place = keys.index(STACKED) + 1
-        for layer in range(leaf.shape[0]):
-            name = ".".join([*keys[:place], str(layer), *keys[place:]])
-            shape = jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
-            pairs.append((name, shape if isinstance(leaf, jax.ShapeDtypeStruct) else leaf[layer]))
+        shape = jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
+        abstract = isinstance(leaf, jax.ShapeDtypeStruct)
+        pairs += [(name, shape if abstract else leaf[k]) for k, name in enumerate(names)]
     return pairs
+
+
+def layer_names(path: Any, leaf: Any) -> tuple[list[str], bool]:
+    """Return the dotted names of a leaf's tensors: one a layer where it is stacked, or one."""
+    keys = [str(entry.key) for entry in path]
+    if STACKED not in keys:
+        return [".".join(keys)], False
+    place = keys.index(STACKED) + 1
+    layers = range(leaf.shape[0])
+    return [".".join([*keys[:place], str(layer), *keys[place:]]) for layer in layers], True
 
 
 def stack_layers(like: Any, tensors: dict[str, Any], own_types: bool = False) -> Any:
     """Undo `flatten_layers` in the tree and float types of `like`, or in the tensors' own types."""
 
     def gather(path: Any, leaf: Any) -> jax.Array:
-        keys = [str(entry.key) for entry in path]
-        if STACKED not in keys:
-            tensor = tensors[".".join(keys)]
+        names, stacked = layer_names(path, leaf)
+        if not stacked:
+            tensor = tensors[names[0]]
             return jnp.asarray(tensor, tensor.dtype if own_types else leaf.dtype)
-        place = keys.index(STACKED) + 1
-        names = [
-            ".".join([*keys[:place], str(layer), *keys[place:]]) for layer in range(leaf.shape[0])
-        ]
         layers = [np.asarray(tensors[name]) for name in names]
         # Files may keep some layers wider than others.
         kind = jnp.result_type(*layers) if own_types else leaf.dtype

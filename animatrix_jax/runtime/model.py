@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, UInt8
 
 from animatrix_data.files import digest_file
@@ -21,10 +22,13 @@ from animatrix_jax.checkpoint.folder import (
     part_digest,
     read_card,
 )
+from animatrix_jax.checkpoint.sharded import load_stacked
 from animatrix_jax.models.animatrix import AniMatrix, AniMatrixConfig, Conditions
 from animatrix_jax.models.shapes import text_encoder_shapes, transformer_shapes, vae_shapes
 from animatrix_jax.models.umt5 import UMT5Config, UMT5Encoder
 from animatrix_jax.models.vae import VAE, VAEConfig
+from animatrix_jax.parallel.mesh import MeshSettings, make_mesh
+from animatrix_jax.parallel.partition import shardings
 from animatrix_jax.runtime.attention import attend
 from animatrix_jax.runtime.tokenizer import TOKENIZER_FILE, make_tokenizer
 from animatrix_jax.runtime.video import Tiling, decode_clip, encode_clip, to_unit
@@ -123,9 +127,18 @@ class Model:
             for name in self.card.experts
         )
 
-    def stacked_experts(self) -> Any:
-        """Return the experts' parameters in float32 with the leading expert dim, as trained."""
-        return jax.tree.map(lambda *each: jnp.stack(each).astype(jnp.float32), *self.experts)
+    def stacked_experts(self, mesh: Mesh | None = None) -> Any:
+        """Return the experts' parameters in float32 with the leading expert dim, as trained.
+
+        On a mesh every process reads the parts that its devices hold, and no more.
+        """
+        one = transformer_shapes(self.transformer_config)
+        count = len(self.card.experts)
+        stacked = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), one
+        )
+        places = shardings({"params": stacked}, mesh or make_mesh(MeshSettings()))
+        return {"params": load_stacked(self.folder, self.card.experts, one, places["params"])}
 
     @property
     def digest(self) -> str:

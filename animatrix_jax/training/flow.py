@@ -7,16 +7,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from animatrix_jax.diffusion.schedule import Schedule, draw_noise, draw_sigma, draw_uniform
 from animatrix_jax.models.animatrix import AniMatrix, Conditions
 from animatrix_jax.models.conditioning import Tags
-from animatrix_jax.models.experts import expert_names
 from animatrix_jax.objectives.flow_matching import flow_matching_losses
+from animatrix_jax.parallel.mesh import map_experts
 from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 
+Gradients = Callable[[Any, Batch, jax.Array], tuple[Any, jax.Array]]
+"""From one expert's parameters, its batch and its window to gradients and each sample's loss."""
 SIGMA, NOISE = 3, 4
 HYBRID, TAG_ONLY, TEXT_ONLY, UNCONDITIONAL = range(4)
 
@@ -60,30 +63,43 @@ def expert_losses(
     return losses
 
 
+def flow_gradients(
+    model: AniMatrix, schedule: Schedule, knee: float, seed: int, mesh: Mesh, microbatches: int = 1
+) -> Callable[[Any, Batch], tuple[Any, Float[Array, "E B"]]]:
+    """Return a function of (params, batch) to the gradients of every expert's mean loss.
+
+    With them come the losses of all samples. Gradients are the mean over `microbatches` parts of
+    an expert's batch, one after the other.
+    """
+    sample_losses = expert_losses(model, schedule, knee, seed)
+    windows = jnp.asarray(schedule.windows())
+
+    def loss_fn(params: Any, batch: Batch, window: jax.Array) -> tuple[jax.Array, jax.Array]:
+        losses = sample_losses(params, batch, window)
+        return jnp.mean(losses), losses
+
+    gradients = map_experts(accumulated(jax.grad(loss_fn, has_aux=True), microbatches), mesh)
+    return lambda params, batch: gradients(params, batch, windows)
+
+
 def flow_step(
-    model: AniMatrix,
-    schedule: Schedule,
-    knee: float,
+    gradients: Callable[[Any, Batch], tuple[Any, jax.Array]],
     optimizer: optax.GradientTransformation,
     ema_decay: float,
-    seed: int,
+    names: tuple[str, ...],
     tied: bool = False,
 ) -> Step:
     """Return the step on a batch laid out [expert, batch/expert, …]; each part trains its expert.
 
-    Clipping and the optimiser's statistics are per expert, since the optimiser is mapped over the
-    expert dim. With `tied` both take the mean of their gradients: experts that start alike stay
-    one network, which learns from every noise level.
+    `gradients` as `flow_gradients` gives them, `names` the experts' (`expert_names`). Clipping and
+    the optimiser's statistics are per expert, since the optimiser is mapped over the expert dim;
+    nothing but numbers crosses it. With `tied` both experts take the mean of their gradients:
+    experts that start alike stay one network, which learns from every noise level.
     """
-    sample_losses = expert_losses(model, schedule, knee, seed)
-    windows, names = jnp.asarray(schedule.windows()), expert_names(schedule.boundary)
-
-    def loss_fn(params: Any, batch: Batch, window: jax.Array) -> jax.Array:
-        return jnp.mean(sample_losses(params, batch, window))
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        losses, grads = jax.vmap(jax.value_and_grad(loss_fn))(state.params, batch, windows)
-        norms = jax.vmap(optax.tree.norm)(grads)
+        grads, sampled = gradients(state.params, batch)
+        losses, norms = jnp.mean(sampled, axis=1), jax.vmap(optax.tree.norm)(grads)
         params, moments = state.params, state.optimizer
         if tied:
             grads = jax.tree.map(lambda g: g.mean(axis=0, keepdims=True), grads)
@@ -96,20 +112,46 @@ def flow_step(
         average = update_average(state.average, params, state.step, ema_decay)
         metrics = {"loss": jnp.mean(losses)}
         for index, name in enumerate(names):
-            metrics |= {f"loss_{name}": losses[index], f"gradient_norm_{name}": norms[index]}
+            metrics |= {f"loss_{name}": of_expert(losses, index)}
+            metrics |= {f"gradient_norm_{name}": of_expert(norms, index)}
         return TrainState(state.step + 1, params, average, moments), metrics
 
-    return jax.jit(step, donate_argnums=0)
+    return step
+
+
+def of_expert(values: Float[Array, " E"], index: int) -> Float[Array, ""]:
+    """Return one expert's number as a sum over all: the only way across a mesh's expert axis."""
+    return jnp.sum(jnp.where(jnp.arange(len(values)) == index, values, 0))
+
+
+def accumulated(gradients: Gradients, parts: int) -> Gradients:
+    """Return gradients as the mean over `parts` parts of the batch, one after the other.
+
+    A part takes every `parts`-th sample, so that each device's own samples are in every part.
+    """
+    if parts == 1:
+        return gradients
+
+    def mean(params: Any, batch: Batch, window: jax.Array) -> tuple[Any, jax.Array]:
+        def split(x: jax.Array) -> jax.Array:
+            return x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1)
+
+        def add(total: Any, part: Batch) -> tuple[Any, jax.Array]:
+            grads, losses = gradients(params, part, window)
+            return jax.tree.map(lambda a, g: a + g / parts, total, grads), losses
+
+        total, losses = jax.lax.scan(
+            add, jax.tree.map(jnp.zeros_like, params), jax.tree.map(split, batch)
+        )
+        return total, losses.swapaxes(0, 1).reshape(-1)
+
+    return mean
 
 
 def measure_flow(
-    model: AniMatrix, schedule: Schedule, knee: float, seed: int
+    model: AniMatrix, schedule: Schedule, knee: float, seed: int, mesh: Mesh
 ) -> Callable[[Any, Batch], Float[Array, " E"]]:
     """Return a function of (params, batch) to each expert's mean loss."""
-    sample_losses = expert_losses(model, schedule, knee, seed)
+    losses = map_experts(expert_losses(model, schedule, knee, seed), mesh)
     windows = jnp.asarray(schedule.windows())
-
-    def measure(params: Any, batch: Batch) -> jax.Array:
-        return jnp.mean(jax.vmap(sample_losses)(params, batch, windows), axis=1)
-
-    return jax.jit(measure)
+    return lambda params, batch: jnp.mean(losses(params, batch, windows), axis=1)

@@ -1,5 +1,6 @@
 """Recipe `flow`: train a model's noise experts by flow matching on cached latents (CT, SFT, QT)."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from animatrix_data.corpus.catalogue import first_clip
 from animatrix_data.pipeline.buckets import make_buckets
@@ -34,12 +36,16 @@ from animatrix_jax.models.dit import DiTConfig
 from animatrix_jax.models.experts import init_experts
 from animatrix_jax.models.shapes import empty_tags
 from animatrix_jax.models.vae import VAEConfig
-from animatrix_jax.runtime.attention import attend
+from animatrix_jax.parallel.batches import BatchPlacement
+from animatrix_jax.parallel.mesh import BATCH_AXES, MeshSettings, make_mesh
+from animatrix_jax.parallel.partition import put_whole, shardings
+from animatrix_jax.runtime.attention import attend, attend_on
 from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.oracle import carry_oracle
 from animatrix_jax.runtime.tokenizer import make_tokenizer
-from animatrix_jax.training.flow import flow_step, measure_flow
+from animatrix_jax.training.flow import flow_gradients, flow_step, measure_flow
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
+from animatrix_jax.training.placement import placed_measure, placed_step
 from animatrix_jax.training.state import Batch, TrainState, new_state
 
 REFERENCE = "channels"
@@ -89,9 +95,11 @@ class FlowSettings(FlowData):
     to go on from, whose sizes and schedule then hold; without it `transformer` is needed and the
     start is random. `tags` is the tag channel of a new model, or the one to add to an initial Wan,
     which has none. `dtype`, `residual_dtype` and `remat` are how the transformer computes
-    (`DiTConfig`), None as the model says; trained weights are float32. Guidance and `negative` go
-    onto the card; None is the initial model's. With `tied` all experts are trained as one network,
-    the one that the high expert starts from.
+    (`DiTConfig`), None as the model says; trained weights are float32. Gradients are gathered over
+    `microbatches` parts of a batch. Of the devices that share a sequence, `ulysses` exchange heads
+    and the rest stand in a ring (`parallel.context`; None: as many as the heads allow). Guidance
+    and `negative` go onto the card; None is the initial model's. With `tied` all experts are
+    trained as one network, the one that the high expert starts from.
     """
 
     transformer: TransformerSettings | None = None
@@ -103,6 +111,8 @@ class FlowSettings(FlowData):
     dtype: str | None = None
     residual_dtype: str | None = None
     remat: str | None = None
+    microbatches: int = 1
+    ulysses: int | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
     guidance_text: float | tuple[float, float] | None = None
     guidance_tag: float | tuple[float, float] | None = None
@@ -111,10 +121,12 @@ class FlowSettings(FlowData):
     note: str = ""
 
 
-def core(settings: FlowSettings, seed: int) -> Core:
+def core(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Core:
     """Return what the run compiles; the corpus and the cards of its parents must be there."""
+    mesh = mesh or make_mesh(MeshSettings())
     card = _card(settings)
     config, schedule = _whole(card)
+    _check_mesh(settings, card, mesh)
     model, vae = AniMatrix(config, attend), load_model(settings.vae).vae_config
     transform, _ = make_optimizer(settings.optimizer, settings.steps)
 
@@ -129,15 +141,19 @@ def core(settings: FlowSettings, seed: int) -> Core:
     latents = [vae.latent_shape(*shape) for shape in _shapes(settings, card)]
     shapes = dict.fromkeys((f, h, w, z) for t, h, w, z in latents for f in (1, t))
     examples = [_example(settings, card, shape) for shape in shapes]
+    network = AniMatrix(config, attend_on(mesh, settings.ulysses))
+    gradients = flow_gradients(network, schedule, settings.knee, seed, mesh, settings.microbatches)
     decay = settings.optimizer.ema_decay
-    step = flow_step(model, schedule, settings.knee, transform, decay, seed, settings.tied)
-    return Core(init, step, tuple(examples))
+    step = flow_step(gradients, transform, decay, card.experts, settings.tied)
+    places = shardings(jax.eval_shape(init, jax.random.key(0)), mesh)
+    return Core(init, placed_step(step, places, mesh), tuple(examples), places)
 
 
-def prepare(settings: FlowSettings, seed: int) -> Recipe:
+def prepare(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Recipe:
     """Build the run; latents are encoded first where a cache is asked for and not there."""
+    mesh = mesh or make_mesh(MeshSettings())
     vae, text = load_model(settings.vae), load_model(settings.text_encoder)
-    parts, card = core(settings, seed), _card(settings)
+    parts, card = core(settings, seed, mesh), _card(settings)
     config, schedule = _whole(card)
     length, referenced = config.dit.text_length, card.reference is not None
     clips = FlowClips(
@@ -147,20 +163,25 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         text,
         text_length=length,
         stride=_stride(vae.vae_config, config),
-        experts=len(card.experts),
+        placement=BatchPlacement(mesh, settings.batch, len(card.experts)),
         referenced=referenced,
     )
-    state = jax.jit(parts.init)(jax.random.key(seed))
+    places = parts.places
+    state = jax.jit(parts.init, out_shardings=places)(jax.random.key(seed))
     empty = text.encode_ids(make_tokenizer(card.tokenizer, length, text.folder)([""]))[0]
     nulls = jnp.broadcast_to(empty, (len(card.experts), *empty.shape))
     params = {"params": {**state.params["params"], "null_text": nulls}}
     if settings.initial is not None:
-        params = add_tag_channel(load_model(settings.initial).stacked_experts(), params)
+        params = add_tag_channel(load_model(settings.initial).stacked_experts(mesh), params)
     if settings.tied:
         params = jax.tree.map(lambda p: jnp.broadcast_to(p[:1], p.shape), params)
+    params = jax.tree.map(put_whole, params, places.params)
     state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
 
-    measure = measure_flow(AniMatrix(config, attend), schedule, settings.knee, seed)
+    network = AniMatrix(config, attend_on(mesh, settings.ulysses))
+    measure = placed_measure(
+        measure_flow(network, schedule, settings.knee, seed, mesh), places.average, mesh
+    )
 
     def evaluate(state: TrainState) -> dict[str, float]:
         batches = clips.measure(max(1, clips.held_out // settings.batch))
@@ -189,6 +210,20 @@ def prepare(settings: FlowSettings, seed: int) -> Recipe:
         total_steps=settings.steps,
         parents={**clips.digests, "vae": vae.vae_digest},
     )
+
+
+def _check_mesh(settings: FlowSettings, card: ModelCard, mesh: Mesh) -> None:
+    """Raise ValueError where the run cannot be laid out on the mesh."""
+    experts = len(card.experts)
+    placement = BatchPlacement(mesh, settings.batch, experts)
+    if settings.tied and mesh.shape["expert"] > 1:
+        raise ValueError("tied experts are one network: give the mesh's expert axis 1 device")
+    shards = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
+    if settings.microbatches < 1 or placement.rows % (settings.microbatches * shards):
+        raise ValueError(
+            f"{settings.microbatches} microbatches do not divide the {placement.rows // shards} "
+            "samples of an expert that each device gets"
+        )
 
 
 def _shapes(settings: FlowSettings, card: ModelCard) -> list[tuple[int, int, int]]:

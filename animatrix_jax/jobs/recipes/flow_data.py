@@ -41,6 +41,7 @@ from animatrix_jax.jobs.recipes.flow_corpus import (
     even,
     weighing,
 )
+from animatrix_jax.parallel.batches import BatchPlacement
 from animatrix_jax.runtime.model import Model
 from animatrix_jax.runtime.tokenizer import make_tokenizer
 from animatrix_jax.training.state import Batch
@@ -132,7 +133,13 @@ class FlowData:
         return tuple(found)
 
     def loader(
-        self, seed: int, start: int, *, referenced: bool, workers: int | None = None
+        self,
+        seed: int,
+        start: int,
+        *,
+        referenced: bool,
+        places: tuple[int, ...] | None = None,
+        workers: int | None = None,
     ) -> LoaderSettings:
         """Return how batches are read from sample `start` on; ValueError as it raises."""
         return LoaderSettings(
@@ -141,6 +148,7 @@ class FlowData:
             self.perturbation,
             block=self.block,
             start=start,
+            places=places,
             workers=self.workers if workers is None else workers,
             on_bad=self.on_bad,
             references=referenced,
@@ -165,7 +173,7 @@ class FlowClips:
     """The clips of a run, ready to be drawn: latents are encoded first where a cache is asked for.
 
     Text states have at most `text_length` tokens, and the sides of sub-stages' buckets are
-    multiples of `stride` pixels; batches are laid out for `experts`, with references where the
+    multiples of `stride` pixels; batches go where `placement` says, with references where the
     model has any (`referenced`). Raises ValueError for a corpus that cannot be trained on, before
     anything is encoded where that can be told.
     """
@@ -179,12 +187,12 @@ class FlowClips:
         *,
         text_length: int,
         stride: int,
-        experts: int,
+        placement: BatchPlacement,
         referenced: bool,
     ) -> None:
         self._settings, self._seed = settings, seed
         self._vae, self._text, self._text_length = vae, text, text_length
-        self._experts, self._referenced = experts, referenced
+        self._placement, self._referenced = placement, referenced
         self._blank = cache(vae.blank_reference)
         s, self._bad = settings, BadClips()
         corpora = [CorpusClips(s.corpus, s.stage, s.shortest, s.held_out)]
@@ -263,7 +271,13 @@ class FlowClips:
 
     def _loader(self, selection: Selection, feeds: list[Feed], start: int, workers: int) -> Loader:
         s = self._settings
-        loader = s.loader(self._seed, start, referenced=self._referenced, workers=workers)
+        loader = s.loader(
+            self._seed,
+            start,
+            referenced=self._referenced,
+            places=self._placement.places,
+            workers=workers,
+        )
         tokenize = None
         if s.text == "live":
             tokenizer = self._text.card.tokenizer
@@ -309,14 +323,11 @@ class FlowClips:
             batch["text"] = self._text.encode_ids(batch.pop("text_ids"))
         if "frames" in batch:
             batch |= self._encode(batch.pop("frames"), batch["task"])
+        placed: Batch = jax.tree.map(self._placement.put, batch)
         for name in {"latents", "reference", "text"} & set(batch):
             # As it is kept, half as many bytes go to the device; there it is made float32.
-            batch[name] = jax.device_put(batch[name]).astype(jnp.float32)
-
-        def lay_out(x: jax.Array) -> jax.Array:
-            return jax.device_put(x.reshape(self._experts, -1, *x.shape[2:]))
-
-        return jax.tree.map(lay_out, batch)
+            placed[name] = placed[name].astype(jnp.float32)
+        return placed
 
     def _encode(self, frames: np.ndarray, task: np.ndarray) -> Batch:
         """Return the latents and the reference latents of frames [E, b, T, H, W, 3]."""

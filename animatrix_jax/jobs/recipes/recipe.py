@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,12 +15,14 @@ from animatrix_jax.training.state import Batch, Step, TrainState
 class Core:
     """What is compiled: the state's initialisation, the step, and its batches as shapes.
 
-    `examples` holds one batch of `jax.ShapeDtypeStruct` for every shape that the run will see.
+    `examples` holds one batch of `jax.ShapeDtypeStruct` for every shape that the run will see,
+    `places` the sharding of every leaf of the state, None where the run has one device.
     """
 
     init: Callable[[jax.Array], TrainState]
     step: Step
     examples: tuple[Batch, ...]
+    places: Any = None
 
     def check(self) -> TrainState:
         """Trace initialisation and step on every shape; return the state as shapes."""

@@ -106,15 +106,17 @@ class Collate:
         text_length: int,
         on_bad: str,
         references: bool,
+        experts: int = EXPERTS,
     ) -> None:
         self._describe, self._feeds = describe, tuple(feeds)
         self._tokenize, self._text_length = tokenize, text_length
-        self._on_bad, self._references = on_bad, references
+        self._on_bad, self._references, self._experts = on_bad, references, experts
 
     def __call__(self, samples: Sequence[Sample]) -> tuple[Batch, tuple[Bad, ...]]:
         """Return the batch of `samples` and the clips that could not be read for it."""
-        # Expert-major: sample i goes to expert i mod 2.
-        drawn = [sample for expert in range(EXPERTS) for sample in samples[expert::EXPERTS]]
+        # Expert-major, and the experts take samples in turn.
+        count = self._experts
+        drawn = [sample for expert in range(count) for sample in samples[expert::count]]
         feed, bad = self._feeds[drawn[0].source], list[Bad]()
         read = self._frames_of(feed, drawn[0]) if feed.gives_frames else self._latents_of(feed)
         pictures: Any = None
@@ -141,7 +143,7 @@ class Collate:
                 for name in ("values", "order", "mask")
             },
         }
-        return _by_expert(flat), tuple(bad)
+        return _by_expert(flat, count), tuple(bad)
 
     def _frames_of(self, feed: Feed, first: Sample) -> Read:
         """Return what reads a clip's frames; images are one frame."""
@@ -233,10 +235,10 @@ def _masks(drawn: Sequence[Sample], length: int) -> np.ndarray:
     return masks
 
 
-def _by_expert(flat: Mapping[str, Any]) -> Batch:
+def _by_expert(flat: Mapping[str, Any], experts: int) -> Batch:
     return {
-        name: _by_expert(value)
+        name: _by_expert(value, experts)
         if isinstance(value, Mapping)
-        else value.reshape(EXPERTS, -1, *value.shape[1:])
+        else value.reshape(experts, -1, *value.shape[1:])
         for name, value in flat.items()
     }

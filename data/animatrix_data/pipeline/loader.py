@@ -1,9 +1,9 @@
 """The loader: batches as a pure function of the global sample index (paper 5.1; house.md).
 
 A Grain pipeline: the selection says which clip sample i shows, an indexed map gives it its
-conditions, a process takes its share of every batch, and only that is read. Batch k of size B
+conditions, a machine takes its places of every batch, and only these are read. Batch k of size B
 holds samples kB … kB + B − 1, sample i is of expert i mod 2, and nothing depends on the number of
-processes, workers or threads; so the iterator's whole state is one integer, the count of samples.
+machines, workers or threads; so the iterator's whole state is one integer, the count of samples.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from absl import flags
 
 from animatrix_data.pipeline.collate import EXPERTS, BadClips, Batch, Collate, Tokenize
 from animatrix_data.pipeline.conditioning import Perturbation
-from animatrix_data.pipeline.samples import Describe
+from animatrix_data.pipeline.samples import Describe, Sample
 from animatrix_data.pipeline.sources import Feed
 from animatrix_data.sampling.selection import Selection
 
@@ -30,9 +30,10 @@ _END = 2**48
 class LoaderSettings:
     """How samples are batched and read.
 
-    `batch_size` samples a batch over both experts and all processes; `block` samples share task
-    kind, source and shape, as the selection has it; `start` is the first sample's index; `process`
-    and `processes` pick this machine's part of each batch. `workers` processes of their own build
+    `batch_size` samples a batch over both experts and all machines; `block` samples share task
+    kind, source and shape, as the selection has it; `start` is the first sample's index; `places`
+    are the samples of each batch that this machine reads, by their place in it, None for all. What
+    it reads is of both experts in turn, or of either. `workers` processes of their own build
     batches, or with 0 `threads` of this one, `prefetch` batches ahead each. `on_bad` says what a
     clip that cannot be read does: `skip` draws another in its place and names it at the end,
     `raise` stops. Without `references` none are read: for a model that takes none.
@@ -44,8 +45,7 @@ class LoaderSettings:
     perturbation: Perturbation = dataclasses.field(default_factory=Perturbation)
     block: int = 64
     start: int = 0
-    process: int = 0
-    processes: int = 1
+    places: tuple[int, ...] | None = None
     workers: int = 0
     threads: int = 1
     prefetch: int = 2
@@ -59,13 +59,10 @@ class LoaderSettings:
                 f"batch_size {self.batch_size} does not divide a block of {self.block} samples "
                 f"into whole batches for two experts: use one of {', '.join(map(str, fitting))}"
             )
-        if self.batch_size % (EXPERTS * self.processes):
+        if self.places is not None and not set(self.places) <= set(range(self.batch_size)):
             raise ValueError(
-                f"batch_size {self.batch_size} cannot be shared by {EXPERTS} experts and "
-                f"{self.processes} processes: it must be a multiple of {EXPERTS * self.processes}"
+                f"a batch of {self.batch_size} samples has no place {max(self.places)}"
             )
-        if not 0 <= self.process < self.processes:
-            raise ValueError(f"there is no process {self.process} among {self.processes}")
         if self.start < 0 or self.start % self.batch_size:
             raise ValueError(
                 f"start {self.start} is not at a batch's beginning: batches hold {self.batch_size}"
@@ -76,23 +73,44 @@ class LoaderSettings:
             raise ValueError(f"on_bad is {' or '.join(ON_BAD)}, not {self.on_bad!r}")
 
     @property
-    def share(self) -> int:
-        """Samples of each batch that this process reads."""
-        return self.batch_size // self.processes
+    def own_places(self) -> tuple[int, ...]:
+        """The places of each batch that this machine reads."""
+        return tuple(range(self.batch_size)) if self.places is None else self.places
+
+    @property
+    def experts(self) -> int:
+        """How many experts what this machine reads is laid out for."""
+        in_turn = all(place % EXPERTS == k % EXPERTS for k, place in enumerate(self.own_places))
+        return EXPERTS if in_turn and len(self.own_places) % EXPERTS == 0 else 1
+
+    def sample(self, number: int) -> int:
+        """Return which sample is the one that this machine reads as its `number`th."""
+        batch, place = divmod(number, len(self.own_places))
+        return batch * self.batch_size + self.own_places[place]
 
 
 class _SelectionMap(grain.transforms.DatasetSelectionMap):
-    """The selection as Grain asks for it: sample index → (source, row)."""
+    """The selection as Grain asks for it: number of what is read → (source, row)."""
 
-    def __init__(self, selection: Selection) -> None:
-        self._selection = selection
+    def __init__(self, selection: Selection, settings: LoaderSettings) -> None:
+        self._selection, self._settings = selection, settings
 
     def __len__(self) -> int:
         return _END
 
     def __getitem__(self, index: int) -> tuple[int, int]:
-        chosen = self._selection(index)
+        chosen = self._selection(self._settings.sample(index))
         return chosen.source, chosen.clip
+
+
+class _Numbered:
+    """A description of samples by the number of what is read."""
+
+    def __init__(self, describe: Describe, settings: LoaderSettings) -> None:
+        self._describe, self._settings = describe, settings
+
+    def __call__(self, number: int, row: int) -> Sample:
+        return self._describe(self._settings.sample(number), row)
 
 
 class Loader(Iterator[Batch]):
@@ -123,16 +141,16 @@ def make_loader(
 ) -> Loader:
     """Return the endless iterator of batches from `settings.start`.
 
-    `feeds` are the selection's sources, in its order. A batch has, with E = 2 experts and
-    b = batch_size / 2 / processes: `latents` [E, b, t, h, w, z] (t = 1 for images) in the numbers
-    that the source keeps, to be made float32 on the device; `tags` {`values` int32 [E, b, 24, 5],
-    `order` int32 [E, b, 24], `mask` bool [E, b, 24]}, `mode` int32 [E, b], `task` int32 [E, b]
-    (0 T2I, 1 T2V, 2 I2V), `reference` like `latents`, `reference_mask` float32 [E, b, t, 4],
-    `sample_index` uint32 [E, b, 2] (high and low word); with `tokenize` the `text_ids` int32
-    [E, b, L] of the texts, without it their states, `text` [E, b, `text_length`, D], as the source
-    keeps them, zero beyond their end. A frame source gives `frames` uint8 [E, b, T, H, W, 3] in
-    place of `latents` and `reference`. Arrays may be views, to be read only. Clips that cannot be
-    read are added to `bad`.
+    `feeds` are the selection's sources, in its order. A batch has, with the E experts and the b
+    samples of each that this machine reads: `latents` [E, b, t, h, w, z] (t = 1 for images) in the
+    numbers that the source keeps, to be made float32 on the device; `tags` {`values` int32
+    [E, b, 24, 5], `order` int32 [E, b, 24], `mask` bool [E, b, 24]}, `mode` int32 [E, b], `task`
+    int32 [E, b] (0 T2I, 1 T2V, 2 I2V), `reference` like `latents`, `reference_mask` float32
+    [E, b, t, 4], `sample_index` uint32 [E, b, 2] (high and low word); with `tokenize` the
+    `text_ids` int32 [E, b, L] of the texts, without it their states, `text`
+    [E, b, `text_length`, D], as the source keeps them, zero beyond their end. A frame source gives
+    `frames` uint8 [E, b, T, H, W, 3] in place of `latents` and `reference`. Arrays may be views, to
+    be read only. Clips that cannot be read are added to `bad`.
     Raises ValueError where feeds and selection do not fit, and for cached states of a source that
     has none.
     """
@@ -153,14 +171,20 @@ def make_loader(
         settings.block,
         cached=tokenize is None,
     )
-    collate = Collate(describe, feeds, tokenize, text_length, settings.on_bad, settings.references)
+    collate = Collate(
+        describe,
+        feeds,
+        tokenize,
+        text_length,
+        settings.on_bad,
+        settings.references,
+        settings.experts,
+    )
     rows = [grain.MapDataset.range(len(feed.texts)) for feed in feeds]
-    # Shares of all processes follow one another: that of process p of batch k is number k·P + p.
-    first = settings.start // settings.batch_size * settings.processes + settings.process
     dataset = (
-        grain.MapDataset.select_from_datasets(rows, _SelectionMap(selection))
-        .map_with_index(describe)
-        .batch(settings.share, batch_fn=tuple)[first :: settings.processes]
+        grain.MapDataset.select_from_datasets(rows, _SelectionMap(selection, settings))
+        .map_with_index(_Numbered(describe, settings))
+        .batch(len(settings.own_places), batch_fn=tuple)[settings.start // settings.batch_size :]
         .map(collate)
         .to_iter_dataset(
             grain.ReadOptions(num_threads=settings.threads, prefetch_buffer_size=settings.prefetch)

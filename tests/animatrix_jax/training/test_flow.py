@@ -13,8 +13,15 @@ from animatrix_jax.diffusion.schedule import Schedule
 from animatrix_jax.models.animatrix import AniMatrix
 from animatrix_jax.models.experts import HIGH, LOW, pick_expert
 from animatrix_jax.models.shapes import transformer_shapes
+from animatrix_jax.parallel.mesh import MeshSettings, make_mesh
 from animatrix_jax.runtime.attention import attend
-from animatrix_jax.training.flow import HYBRID, UNCONDITIONAL, flow_step, measure_flow
+from animatrix_jax.training.flow import (
+    HYBRID,
+    UNCONDITIONAL,
+    flow_gradients,
+    flow_step,
+    measure_flow,
+)
 from animatrix_jax.training.state import TrainState, new_state
 from tests.tiny import random_like, tiny_card
 
@@ -22,6 +29,8 @@ CARD = tiny_card()
 assert CARD.transformer is not None
 MODEL = AniMatrix(CARD.transformer, attend)
 SCHEDULE = Schedule(shift=3.0, boundary=0.9)
+ALONE = make_mesh(MeshSettings())
+GRADIENTS = flow_gradients(MODEL, SCHEDULE, 0.0, 0, ALONE)
 OPTIMIZER = optax.sgd(0.05)
 LATENTS = (2, 4, 4, 4)
 
@@ -56,8 +65,8 @@ def state() -> TrainState:
 
 
 def one_step(state: TrainState, batch: dict[str, Any], tied: bool = False) -> Any:
-    step = flow_step(MODEL, SCHEDULE, 0.0, OPTIMIZER, 0.9, seed=0, tied=tied)
-    return step(jax.tree.map(jnp.copy, state), batch)[0].params
+    step = flow_step(GRADIENTS, OPTIMIZER, 0.9, CARD.experts, tied)
+    return jax.jit(step)(jax.tree.map(jnp.copy, state), batch)[0].params
 
 
 def test_an_experts_update_depends_on_its_own_half(state: TrainState) -> None:
@@ -83,8 +92,8 @@ def test_tied_experts_take_the_mean_of_both_updates(state: TrainState) -> None:
 def test_a_batch_is_learnt(state: TrainState) -> None:
     optimizer = optax.adam(1e-2)
     state = new_state(state.params, jax.vmap(optimizer.init)(state.params))
-    step = flow_step(MODEL, SCHEDULE, 0.0, optimizer, 0.0, seed=0)
-    measure = measure_flow(MODEL, SCHEDULE, 0.0, seed=0)
+    step = jax.jit(flow_step(GRADIENTS, optimizer, 0.0, CARD.experts), donate_argnums=0)
+    measure = jax.jit(measure_flow(MODEL, SCHEDULE, 0.0, 0, ALONE))
     batch = batch_of(0)
     before = measure(state.params, batch)
     for _ in range(150):

@@ -123,14 +123,29 @@ def test_a_sample_does_not_depend_on_the_batch_size(feeds):
         assert same(by_sample(batches(LoaderSettings(size, seed=4), 256 // size, feeds)), wanted)
 
 
+def share(process: int, processes: int, size: int = 16) -> tuple[int, ...]:
+    """Return the places of a process that reads its share of both experts' samples."""
+    return tuple(range(size * process // processes, size * (process + 1) // processes))
+
+
 @pytest.mark.parametrize("processes", [2, 4, 8])
 def test_the_parts_of_all_processes_make_the_batch(processes):
     whole = batches(LoaderSettings(16, seed=2), 20, MIXED)
     parts = [
-        batches(LoaderSettings(16, seed=2, process=p, processes=processes), 20, MIXED)
+        batches(LoaderSettings(16, seed=2, places=share(p, processes)), 20, MIXED)
         for p in range(processes)
     ]
     assert digest(joined(parts)) == digest(joined([whole]))
+
+
+def test_a_process_may_read_for_one_expert():
+    whole = batches(LoaderSettings(16, seed=2), 20, MIXED)
+    for expert in (0, 1):
+        places = tuple(range(expert, 16, 2))
+        own = batches(LoaderSettings(16, seed=2, places=places), 20, MIXED)
+        for batch, part in zip(joined([whole]), joined([own]), strict=True):
+            for name, array in part.items():
+                np.testing.assert_array_equal(array, batch[name][expert : expert + 1], name)
 
 
 def test_a_process_reads_only_its_share():
@@ -142,7 +157,7 @@ def test_a_process_reads_only_its_share():
             return super().read_latents(row)
 
     feeds = [feed(Counted([(5, 2, 2)] * CLIPS))]
-    options = {"prefetch": 0, "processes": 4, "process": 1}
+    options = {"prefetch": 0, "places": share(1, 4)}
     batches(LoaderSettings(16, **options), 3, feeds, ratio=(0, 1, 0))
     assert len(read) == 3 * 4
 
@@ -278,7 +293,7 @@ def test_clips_that_cannot_be_read_give_way_to_others_and_are_named():
     assert lines[0].startswith("2 clips could not be read: ") and redrawn > 10
     assert lines[1].startswith("  clip2: row 2 is torn (drawn ")
     assert lines[2].startswith("  clip9: row 9 is torn (drawn ")
-    again = LoaderSettings(16, seed=6, start=16 * 7, process=1, processes=2)
+    again = LoaderSettings(16, seed=6, start=16 * 7, places=share(1, 2))
     part = batches(again, 3, feeds)
     for step, batch in enumerate(part, start=7):
         assert (batch["latents"] == found[step]["latents"][:, 4:]).all()
@@ -306,8 +321,7 @@ def test_skipped_clips_are_never_drawn():
         ({"batch_size": 128}, "does not divide"),
         ({"batch_size": 1}, "does not divide"),
         ({"batch_size": 8, "start": 4}, "not at a batch's beginning"),
-        ({"batch_size": 8, "processes": 3}, "multiple of 6"),
-        ({"batch_size": 8, "processes": 2, "process": 2}, "no process 2"),
+        ({"batch_size": 8, "places": (0, 8)}, "a batch of 8 samples has no place 8"),
         ({"batch_size": 8, "workers": -1}, "counts, 0 or more"),
         ({"batch_size": 8, "on_bad": "replace"}, "on_bad is skip or raise, not 'replace'"),
     ],

@@ -1,0 +1,116 @@
+"""The mesh of devices and its five axes.
+
+`expert` splits the two noise experts, `data` holds replicas, `fsdp` splits parameters and
+optimiser, `context` the sequence, `tensor` the heads and the feed-forward's width. A batch is split
+over `data` and `fsdp`, and parameters over `fsdp` and `context`: whoever shares a sequence need not
+hold the same weights.
+"""
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh
+
+from animatrix_kernels.partition import Split, split_over
+
+AXES = ("expert", "data", "fsdp", "context", "tensor")
+BATCH_AXES = ("data", "fsdp")
+PARAMETER_AXES = ("fsdp", "context")
+
+
+@dataclass(frozen=True)
+class MeshSettings:
+    """How many devices each axis has."""
+
+    expert: int = 1
+    data: int = 1
+    fsdp: int = 1
+    context: int = 1
+    tensor: int = 1
+
+    def __post_init__(self) -> None:
+        """Check that there is a device along every axis."""
+        for axis, extent in self.extents.items():
+            if extent < 1:
+                raise ValueError(f"the mesh axis {axis} has 1 device or more, not {extent}")
+
+    @property
+    def extents(self) -> dict[str, int]:
+        """The axes with their numbers of devices, in the mesh's order."""
+        return {axis: getattr(self, axis) for axis in AXES}
+
+    @property
+    def size(self) -> int:
+        """All devices of the mesh."""
+        return math.prod(self.extents.values())
+
+    def __str__(self) -> str:
+        """Return the axes that split anything, as in `fsdp 4 × tensor 2`."""
+        split = [f"{axis} {extent}" for axis, extent in self.extents.items() if extent > 1]
+        return " × ".join(split) or "one device"
+
+
+def choose_mesh(
+    mesh: MeshSettings | None, meshes: Mapping[str, MeshSettings], devices: int
+) -> MeshSettings:
+    """Return the mesh for so many devices: the one that is said, or the one kept for this number.
+
+    Nothing said and nothing kept is one device. Raises ValueError where no mesh is of this size.
+    """
+    found = mesh or meshes.get(str(devices))
+    if found is None and (devices == 1 or not meshes):
+        found = MeshSettings()
+    if found is None:
+        raise ValueError(
+            f"the config has meshes of {', '.join(meshes)} devices, and there are {devices}: say "
+            f"one of this size, as in --config.mesh.fsdp={devices}"
+        )
+    if found.size > devices:
+        raise ValueError(
+            f"the mesh ({found}) takes {found.size} devices, and there are {devices}: the product "
+            "of its axes is the number of devices"
+        )
+    return found
+
+
+def make_mesh(settings: MeshSettings, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Return the mesh over `devices` (default: the first ones that JAX has, of all processes).
+
+    JAX lays the axes along the links of a TPU slice where it knows them.
+    """
+    shape = tuple(settings.extents.values())
+    kinds = (AxisType.Auto,) * len(AXES)
+    if devices is None and settings.size < len(jax.devices()):
+        devices = jax.devices()[: settings.size]
+    if settings.size == 1 and devices is not None:
+        return Mesh(np.asarray(devices).reshape(shape), AXES, axis_types=kinds)
+    return jax.make_mesh(shape, AXES, axis_types=kinds, devices=devices)
+
+
+def kernels_on(mesh: Mesh) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which what is traced runs its kernels on each device's own part."""
+    if mesh.size == 1:
+        return contextlib.nullcontext()
+    return split_over(Split(mesh, BATCH_AXES, ("context",), ("tensor",), ("expert",)))
+
+
+def map_experts[Result](function: Callable[..., Result], mesh: Mesh) -> Callable[..., Result]:
+    """Return `function` of one expert's trees as one of trees with a leading expert dim.
+
+    Where the mesh splits the experts, or there is one device, all are computed at once. Otherwise
+    every device works on one expert after the other, which holds the activations of one alone.
+    """
+    if mesh.size == 1:
+        return jax.vmap(function)
+    if mesh.shape["expert"] > 1:
+        return jax.vmap(function, spmd_axis_name="expert")
+
+    def in_turn(*trees: Any) -> Result:
+        return jax.lax.map(lambda one: function(*one), trees)
+
+    return in_turn
