@@ -60,7 +60,7 @@ def test_what_moves_moves_along_context(facts: dict[str, Any], name: str) -> Non
     assert ("collective-permute over context" in ours) == (ring > 1)
     along = {move.split(" over ")[1] for move in ours}
     # A batch that is left whole on the devices of `data` has its gradients summed over them.
-    whole_batch = {"data", "context and data"} if SHARES[name][0].data == 4 else set()
+    whole_batch = {"data", "data and context"} if SHARES[name][0].data == 4 else set()
     assert along <= {"", "context"} | whole_batch
 
 
