@@ -1,9 +1,10 @@
 """The collectives of a compiled program: of which kind, over which axes, how many bytes.
 
-Read from the text that the compiler gives (`Compiled.as_text`), in either of the two forms in which
-it writes groups of devices.
+Read from the text that the compiler gives (`Compiled.as_text`), in any of the forms in which it
+writes groups of devices.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _LISTED = re.compile(r"replica_groups=\{(?P<groups>\{[\d,{} ]*\})\}")
 _TILED = re.compile(
     r"replica_groups=\[(?P<shape>[\d,]+)\]<=\[(?P<dims>[\d,]+)\](?:T\((?P<turn>[\d,]+)\))?"
 )
+_NAMED = re.compile(r"replica_groups=mesh\[(?P<mesh>[^\]]*)\] \{(?P<axes>[^}:]*)\}")
 _PAIRS = re.compile(r"source_target_pairs=\{(?P<pairs>\{[\d,{} ]*\})\}")
 
 
@@ -79,6 +81,13 @@ def _groups(line: str, devices: int) -> list[list[int]]:
         if found := form.search(line):
             inner = re.findall(r"\{([\d, ]*)\}", next(iter(found.groupdict().values())))
             return [[int(n) for n in group.split(",") if n.strip()] for group in inner]
+    if found := _NAMED.search(line):
+        extents = {name: int(size) for name, size in re.findall(r"'(\w+)'=(\d+)", found["mesh"])}
+        together = re.findall(r"'(\w+)'", found["axes"])
+        others = [name for name in extents if name not in together]
+        order = np.arange(math.prod(extents.values())).reshape(tuple(extents.values()))
+        order = order.transpose([list(extents).index(name) for name in (*others, *together)])
+        return order.reshape(-1, math.prod(extents[name] for name in together)).tolist()
     if found := _TILED.search(line):
         shape, dims = (tuple(map(int, found[name].split(","))) for name in ("shape", "dims"))
         order = np.arange(np.prod(dims)).reshape(dims)
