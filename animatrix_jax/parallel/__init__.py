@@ -1,0 +1,1 @@
+"""Meshes of devices: who holds which part of parameters, batches and sequences."""
