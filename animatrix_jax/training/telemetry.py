@@ -13,6 +13,9 @@ from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event
 
+SECONDS_TO_PLOT = 30.0
+"""How long a number may wait before TensorBoard sees it."""
+
 
 class Telemetry:
     """Appends to `metrics.jsonl` and to TensorBoard event files in a run's folder.
@@ -27,7 +30,7 @@ class Telemetry:
             self._lines = _open_to_append(workdir / "metrics.jsonl")
         self._folder = workdir / "tensorboard"
         self._board: EventsWriter | None = None
-        self._start = time.time()
+        self._start = self._flushed = time.time()
         self._told = False
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
@@ -72,10 +75,14 @@ class Telemetry:
         # TensorBoard's own queue stops whoever writes when its thread has met a full disk.
         if self._board is None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._board = EventsWriter(str(self._folder / "events"), f".{os.getpid()}")
+            own = f".{os.getpid()}.{time.monotonic_ns()}"
+            self._board = EventsWriter(str(self._folder / "events"), own)
         for name, value in values.items():
             scalar = summary.scalar(name, value)
             self._board.write_event(Event(wall_time=time.time(), step=step, summary=scalar))
+        if time.time() - self._flushed > SECONDS_TO_PLOT:
+            self._board.flush()
+            self._flushed = time.time()
 
     def _tell(self, error: OSError) -> None:
         if not self._told:
