@@ -10,6 +10,7 @@ was on disk when the run was killed).
 """
 
 import argparse
+import atexit
 import os
 import random
 import subprocess
@@ -113,6 +114,7 @@ def _under_fire(folder: Path, kills: int, seed: int) -> Tally:
     while True:
         seen, on_disk, born = len(_records(workdir)), _newest(workdir), time.monotonic()
         life = _start(folder, workdir.name)
+        atexit.register(life.kill)
         if tally.kills == kills:
             _finish(life)
         elif (steps := chance.randint(0, 2 * A_LIFE)) == 0:

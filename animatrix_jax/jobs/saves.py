@@ -1,5 +1,7 @@
 """What a run does with its checkpoints: the one place of the train job that knows them."""
 
+import jax
+
 from animatrix_jax.checkpoint.training import Checkpoints
 from animatrix_jax.training.state import TrainState
 from animatrix_jax.training.telemetry import Telemetry
@@ -15,10 +17,13 @@ class Saves:
     def resume(self, like: TrainState) -> TrainState:
         """Return the newest state that was saved, in place of `like`; `like` where there is none.
 
+        Either is bound to its devices, so that a run compiles the same programs after a restart.
         Raises ValueError where it does not fit `like`.
         """
         newest = self.restore(like, int(like.step))
-        return like if newest is None else newest
+        if newest is not None:
+            return newest
+        return jax.tree.map(lambda leaf: jax.device_put(leaf, leaf.sharding), like)
 
     def save(self, state: TrainState) -> None:
         """Save a state."""

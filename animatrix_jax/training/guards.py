@@ -47,6 +47,9 @@ class Guards:
             raise ValueError(f"spike is a multiple of the average norm, not {self.spike:g}")
         if not 0 <= self.decay < 1:
             raise ValueError(f"decay must be at least 0 and below 1, not {self.decay:g}")
+        for name in ("hung_seconds", "compile_seconds"):
+            if (seconds := getattr(self, name)) is not None and seconds <= 0:
+                raise ValueError(f"{name} must be above 0 or None, not {seconds:g}")
         for name in ("roll_back_after", "give_up_after", "heartbeat_seconds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")

@@ -123,7 +123,7 @@ class _Loop:
 
     def mark(self, index: int) -> None:
         """Write down the ledger of a state that is on disk."""
-        self._telemetry.write(index, {CHECKPOINT: index} | self._ledger.fields())
+        self._telemetry.note(index, {CHECKPOINT: index} | self._ledger.fields())
 
     def evaluate(self, index: int, state: TrainState) -> None:
         self._wait(state)

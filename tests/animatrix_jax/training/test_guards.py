@@ -105,6 +105,7 @@ def test_a_roll_back_takes_what_was_saved_of_the_experts_that_were_skipped() -> 
     [
         ({"spike": -1.0}, "spike is a multiple of the average norm, not -1"),
         ({"decay": 1.0}, "decay must be at least 0 and below 1, not 1"),
+        ({"hung_seconds": 0.0}, "hung_seconds must be above 0 or None, not 0"),
         ({"roll_back_after": 0}, "roll_back_after must be 1 or more, not 0"),
     ],
 )

@@ -58,6 +58,9 @@ class Recorder:
             assert values["loss"] == step
             self.events.append(f"log {step}")
 
+    def note(self, step: int, values: dict[str, Any]) -> None:
+        assert values.keys() >= {"checkpoint", "wall_time"} and values["checkpoint"] == step
+
     def flush(self) -> None:
         self.events.append("flush")
 
