@@ -192,6 +192,7 @@ VERBS = (
         flags=(
             Flag("workdir", "folder of the run; a run in it goes on", "folder", required=True),
             Flag("dry_run", "build all, check shapes and sharding, and stop", "switch", False),
+            Flag("profile_steps", "FIRST,LAST steps to trace into WORKDIR/profile", "wholes"),
         ),
     ),
     Verb(

@@ -117,7 +117,14 @@ class Checkpoints:
     @property
     def newest(self) -> int | None:
         """The newest step that is committed, None where there is none."""
-        return max(self._metrics, default=None)
+        return self.newest_until(None)
+
+    def newest_until(self, at_most: int | None) -> int | None:
+        """Return the newest step that is committed and no later than `at_most` (None: of all)."""
+        return max(self._until(at_most), default=None)
+
+    def _until(self, at_most: int | None) -> list[int]:
+        return [step for step in self._metrics if at_most is None or step <= at_most]
 
     @property
     def best(self) -> int | None:
@@ -166,17 +173,17 @@ class Checkpoints:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def restore(self, like: Any) -> tuple[int, Any]:
+    def restore(self, like: Any, at_most: int | None = None) -> tuple[int, Any]:
         """Return the newest step that is whole and its state, placed as `like` says.
 
-        `like` is a state, or its shapes with shardings; the checkpoint may come from another mesh
-        and another number of processes. Damaged steps are passed over, each told on stderr.
-        Raises ValueError when no step is whole, or when the state does not fit `like`: the run
-        was made by another config.
+        With `at_most` it is that step or an earlier one. `like` is a state, or its shapes with
+        shardings; the checkpoint may come from another mesh and another number of processes.
+        Damaged steps are passed over, each told on stderr. Raises ValueError when no step is whole,
+        or when the state does not fit `like`: the run was made by another config.
         """
         self.wait()
         self._calls += 1
-        for step in sorted(self._metrics, reverse=True):
+        for step in sorted(self._until(at_most), reverse=True):
             problems = self._find_damage(step)
             if not problems:
                 return step, self._load(step, like)

@@ -49,6 +49,10 @@ def find_model(name: str | Path) -> Path:
         return shipped
     if not (path / CARD).is_file() and (path / "model" / CARD).is_file():
         return path / "model"
+    if not (path / CARD).is_file() and (path / "run.json").is_file():
+        raise ValueError(
+            f"the run in {path} has written no model yet: it does when it ends or stops"
+        )
     if not path.exists():
         known = sorted(p.name for p in SHIPPED.glob("*") if (p / CARD).is_file())
         raise ValueError(f"there is no model {str(name)!r}; shipped with the package: {known}")

@@ -24,7 +24,7 @@ def placed_step(step: Step, state: Any, mesh: Mesh) -> Step:
     return jax.jit(
         on_mesh,
         in_shardings=(state, batch_sharding(mesh)),
-        out_shardings=(state, None),
+        out_shardings=(state, replicated(mesh)),
         donate_argnums=0,
     )
 

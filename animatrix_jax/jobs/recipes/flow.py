@@ -44,6 +44,7 @@ from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.oracle import carry_oracle
 from animatrix_jax.runtime.tokenizer import make_tokenizer
 from animatrix_jax.training.flow import flow_gradients, flow_step, measure_flow
+from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.placement import placed_measure, placed_step
 from animatrix_jax.training.state import Batch, TrainState, new_state
@@ -121,7 +122,9 @@ class FlowSettings(FlowData):
     note: str = ""
 
 
-def core(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Core:
+def core(
+    settings: FlowSettings, seed: int, mesh: Mesh | None = None, guards: Guards | None = None
+) -> Core:
     """Return what the run compiles; the corpus and the cards of its parents must be there."""
     mesh = mesh or make_mesh(MeshSettings())
     card = _card(settings)
@@ -136,24 +139,33 @@ def core(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Core:
         params = init_experts(
             lambda k: one(k, conditions=_blank_conditions(card, shape)), key, len(card.experts)
         )
-        return new_state(params, jax.vmap(transform.init)(params))
+        return new_state(params, jax.vmap(transform.init)(params), len(card.experts))
 
     latents = [vae.latent_shape(*shape) for shape in _shapes(settings, card)]
     shapes = dict.fromkeys((f, h, w, z) for t, h, w, z in latents for f in (1, t))
     examples = [_example(settings, card, shape) for shape in shapes]
     network = AniMatrix(config, attend_on(mesh, settings.ulysses))
     gradients = flow_gradients(network, schedule, settings.knee, seed, mesh, settings.microbatches)
-    decay = settings.optimizer.ema_decay
-    step = flow_step(gradients, transform, decay, card.experts, mesh, settings.tied)
+    step = flow_step(
+        gradients,
+        transform,
+        settings.optimizer.ema_decay,
+        card.experts,
+        mesh,
+        guards or Guards(),
+        settings.tied,
+    )
     places = shardings(jax.eval_shape(init, jax.random.key(0)), mesh)
     return Core(init, placed_step(step, places, mesh), tuple(examples), places)
 
 
-def prepare(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Recipe:
+def prepare(
+    settings: FlowSettings, seed: int, mesh: Mesh | None = None, guards: Guards | None = None
+) -> Recipe:
     """Build the run; latents are encoded first where a cache is asked for and not there."""
     mesh = mesh or make_mesh(MeshSettings())
     vae, text = load_model(settings.vae), load_model(settings.text_encoder)
-    parts, card = core(settings, seed, mesh), _card(settings)
+    parts, card = core(settings, seed, mesh, guards), _card(settings)
     config, schedule = _whole(card)
     length, referenced = config.dit.text_length, card.reference is not None
     clips = FlowClips(

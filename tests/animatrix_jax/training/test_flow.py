@@ -22,6 +22,7 @@ from animatrix_jax.training.flow import (
     flow_step,
     measure_flow,
 )
+from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.state import TrainState, new_state
 from tests.tiny import random_like, tiny_card
 
@@ -61,11 +62,11 @@ def state() -> TrainState:
     shapes = transformer_shapes(MODEL.config)
     params = jax.tree.map(lambda *p: jnp.stack(p), *(random_like(shapes, s) for s in (1, 2)))
     params = {"params": params}
-    return new_state(params, jax.vmap(OPTIMIZER.init)(params))
+    return new_state(params, jax.vmap(OPTIMIZER.init)(params), 2)
 
 
 def one_step(state: TrainState, batch: dict[str, Any], tied: bool = False) -> Any:
-    step = flow_step(GRADIENTS, OPTIMIZER, 0.9, CARD.experts, ALONE, tied)
+    step = flow_step(GRADIENTS, OPTIMIZER, 0.9, CARD.experts, ALONE, Guards(), tied)
     return jax.jit(step)(jax.tree.map(jnp.copy, state), batch)[0].params
 
 
@@ -82,7 +83,7 @@ def test_an_experts_update_depends_on_its_own_half(state: TrainState) -> None:
 
 def test_tied_experts_take_the_mean_of_both_updates(state: TrainState) -> None:
     params = jax.tree.map(lambda p: jnp.stack([p[HIGH]] * 2), state.params)
-    state = new_state(params, state.optimizer)
+    state = new_state(params, state.optimizer, 2)
     apart, tied = one_step(state, batch_of(0)), one_step(state, batch_of(0), tied=True)
     for own, shared in zip(jax.tree.leaves(apart), jax.tree.leaves(tied), strict=True):
         np.testing.assert_array_equal(shared[HIGH], shared[LOW])
@@ -91,8 +92,10 @@ def test_tied_experts_take_the_mean_of_both_updates(state: TrainState) -> None:
 
 def test_a_batch_is_learnt(state: TrainState) -> None:
     optimizer = optax.adam(1e-2)
-    state = new_state(state.params, jax.vmap(optimizer.init)(state.params))
-    step = jax.jit(flow_step(GRADIENTS, optimizer, 0.0, CARD.experts, ALONE), donate_argnums=0)
+    state = new_state(state.params, jax.vmap(optimizer.init)(state.params), 2)
+    step = jax.jit(
+        flow_step(GRADIENTS, optimizer, 0.0, CARD.experts, ALONE, Guards()), donate_argnums=0
+    )
     measure = jax.jit(measure_flow(MODEL, SCHEDULE, 0.0, 0, ALONE))
     batch = batch_of(0)
     before = measure(state.params, batch)

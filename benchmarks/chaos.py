@@ -1,0 +1,199 @@
+"""Fifty random `kill -9`s over one run, beside the same run left alone: `make chaos`.
+
+    python benchmarks/chaos.py [--kills 50] [--seed 0] [--folder DIR]
+
+A tiny flow run of two experts goes through the `animatrix train` command. It is killed at random
+moments (while it starts, steps, saves) and started again, until it ends. Counted are divergences
+(losses that differ from those of the run left alone at the same step, and arrays of the last
+checkpoint that are not equal bit for bit) and lost checkpoints (a restart from an older step than
+was on disk when the run was killed).
+"""
+
+import argparse
+import atexit
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from animatrix_data.settings import build
+from animatrix_jax.checkpoint.training import Checkpoints
+from animatrix_jax.jobs import draw
+from animatrix_jax.jobs.recipes import flow
+from animatrix_jax.training.ledger import KINDS
+from animatrix_jax.training.telemetry import read_metrics
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = "32x32x5@8"
+SAVE_EVERY = 4
+A_LIFE = 8
+"""Steps that a life takes on average before it is killed."""
+SEED = 0
+
+
+@dataclass
+class Tally:
+    """What is counted over all lives: kills before a life's first step among all, restarts from an
+    older step than was on disk, steps done twice, seconds."""
+
+    kills: int = 0
+    early: int = 0
+    lost: int = 0
+    twice: int = 0
+    seconds: float = 0.0
+
+
+def main() -> None:
+    """Run alone, run under fire, compare, print one table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.add_argument("--folder", type=Path, help="where to work, kept (default: a passing one)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as passing:
+        folder = args.folder or Path(passing)
+        config = _prepare(folder, steps=args.kills * (A_LIFE + 1))
+        began = time.monotonic()
+        _finish(_start(folder, "alone"))
+        alone = time.monotonic() - began
+        tally = _under_fire(folder, args.kills, args.seed)
+        _show(folder, config, tally, alone)
+
+
+def _prepare(folder: Path, steps: int) -> dict[str, Any]:
+    """Draw a corpus, and write the config of the run."""
+    draw.run(folder / "corpus", clips=16, size=SIZE, seed=SEED, processes=1)
+    config = {
+        "recipe": "flow",
+        "seed": SEED,
+        "settings": {
+            "corpus": str(folder / "corpus"), "cache": str(folder / "latents"),
+            "vae": "pocket", "text_encoder": "pocket", "steps": steps, "batch": 4, "held_out": 4,
+            "task_ratio": (0.0, 0.5, 0.5), "optimizer": {"peak_lr": 1e-3, "warmup_steps": 10},
+            "transformer": {"dim": 16, "ffn_dim": 32, "heads": 2, "layers": 1, "text_length": 80},
+            "tags": {"dim": 16, "heads": 2, "layers": 1, "adaln_rank": 4},
+        },
+        "cadence": {"log_every": 1, "evaluate_every": 10**6, "save_every": SAVE_EVERY},
+    }  # fmt: skip
+    text = "from ml_collections import ConfigDict\n\n\ndef get_config():\n"
+    (folder / "config.py").write_text(f"{text}    return ConfigDict({config!r})\n")
+    return config
+
+
+def _start(folder: Path, name: str) -> subprocess.Popen[bytes]:
+    """Start a life of a run; what it says goes to a file."""
+    command = [sys.executable, "-m", "animatrix_jax.cli", "train"]
+    command += ["--config", str(folder / "config.py"), "--workdir", str(folder / name)]
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(folder / "programs"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    with open(folder / f"{name}.log", "ab") as log:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+
+def _finish(process: subprocess.Popen[bytes]) -> None:
+    if process.wait() != 0:
+        raise SystemExit(f"a run ended with status {process.returncode}: --folder keeps its log")
+
+
+def _under_fire(folder: Path, kills: int, seed: int) -> Tally:
+    """Kill and start again, so many times; the last life runs to the end."""
+    chance, tally, workdir = random.Random(seed), Tally(), folder / "killed"
+    began, start_up = time.monotonic(), 1.0
+    while True:
+        seen, on_disk, born = len(_records(workdir)), _newest(workdir), time.monotonic()
+        life = _start(folder, workdir.name)
+        atexit.register(life.kill)
+        if tally.kills == kills:
+            _finish(life)
+        elif (steps := chance.randint(0, 2 * A_LIFE)) == 0:
+            time.sleep(start_up * chance.random())
+        else:
+            while life.poll() is None and _steps(workdir, seen) < steps:
+                time.sleep(0.01)
+            start_up = time.monotonic() - born
+            time.sleep(chance.uniform(0.0, 0.1))
+        ended = life.poll() is not None
+        life.kill()
+        life.wait()
+        told = _records(workdir)[seen:]
+        if told:
+            tally.lost += told[0]["step"] < on_disk
+        if ended:
+            break
+        tally.kills += 1
+        tally.early += _steps(workdir, seen) == 0
+        print(f"kill {tally.kills}: {_newest(workdir)} is on disk", file=sys.stderr)
+    tally.seconds = time.monotonic() - began
+    steps_told = [r["step"] for r in _records(workdir) if "loss" in r]
+    tally.twice = len(steps_told) - len(set(steps_told))
+    return tally
+
+
+def _records(workdir: Path) -> list[dict[str, Any]]:
+    return read_metrics(workdir) if (workdir / "metrics.jsonl").exists() else []
+
+
+def _steps(workdir: Path, seen: int) -> int:
+    """Return how many steps were told of after the first `seen` records."""
+    return sum("loss" in record for record in _records(workdir)[seen:])
+
+
+def _newest(workdir: Path) -> int:
+    """Return the newest step whose checkpoint is on disk whole, 0 where there is none."""
+    names = [path.name for path in (workdir / "checkpoints").glob("*")]
+    return max((int(name) for name in names if name.isdigit()), default=0)
+
+
+def _divergences(folder: Path, config: dict[str, Any]) -> tuple[int, int, int, int]:
+    """Return losses told, those that differ from the run left alone, arrays, those that differ."""
+    alone = {r["step"]: r["loss"] for r in _records(folder / "alone") if "loss" in r}
+    told = [(r["step"], r["loss"]) for r in _records(folder / "killed") if "loss" in r]
+    settings = build(flow.FlowSettings, config["settings"])
+    like = jax.jit(flow.core(settings, SEED).init)(jax.random.key(SEED))
+    states = [
+        jax.tree.leaves(Checkpoints(folder / name / "checkpoints").restore(like))
+        for name in ("alone", "killed")
+    ]
+    differ = [
+        np.asarray(a).tobytes() != np.asarray(b).tobytes() for a, b in zip(*states, strict=True)
+    ]
+    return len(told), sum(alone[step] != loss for step, loss in told), len(differ), sum(differ)
+
+
+def _show(folder: Path, config: dict[str, Any], tally: Tally, alone: float) -> None:
+    losses, other_losses, arrays, other_arrays = _divergences(folder, config)
+    last = _records(folder / "killed")[-1]
+    kinds = {name: last[f"goodput_{name}_seconds"] for name in KINDS}
+    table = Table(title="one run, killed and started again", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for row in (
+        ("kill -9", f"{tally.kills}, {tally.early} of them before a life's first step"),
+        ("steps of the run, and steps done again", f"{config['settings']['steps']}, {tally.twice}"),
+        ("losses told, and those that diverge", f"{losses}, {other_losses}"),
+        ("arrays of the last state, and those that diverge", f"{arrays}, {other_arrays}"),
+        ("lost checkpoints", f"{tally.lost}"),
+        ("seconds alone, and under fire", f"{alone:.0f}, {tally.seconds:.0f}"),
+        (
+            "of these lost, as the ledger has it",
+            f"{kinds['lost']:.0f} of {sum(kinds.values()):.0f}",
+        ),
+    ):
+        table.add_row(*row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
