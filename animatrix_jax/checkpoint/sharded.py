@@ -64,9 +64,11 @@ def load_onto(folder: Path, part: str, like: Any, shardings: Any, dtype: str = "
     def gather(path: Any, leaf: Any, sharding: Any) -> jax.Array:
         names, stacked = layer_names(path, leaf)
         kind = leaf.dtype if dtype == "float32" else own.dtype(names)
-        return jax.make_array_from_callback(
-            leaf.shape, sharding, lambda index: own.read(names, stacked, index, kind)
-        )
+
+        def read(index: Any) -> np.ndarray:
+            return own.read(names, stacked, index, kind)
+
+        return jax.make_array_from_callback(leaf.shape, sharding, read)
 
     return jax.tree_util.tree_map_with_path(gather, like, shardings)
 
@@ -84,7 +86,7 @@ def load_stacked(folder: Path, parts: Sequence[str], like: Any, shardings: Any) 
     def gather(path: Any, leaf: Any, sharding: Any) -> jax.Array:
         names, stacked = layer_names(path, leaf)
 
-        def read(index: Index) -> np.ndarray:
+        def read(index: Any) -> np.ndarray:
             found = [own.read(names, stacked, index[1:], leaf.dtype) for own in files[index[0]]]
             return np.stack(found)
 

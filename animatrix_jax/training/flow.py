@@ -125,15 +125,14 @@ def flow_step(
         ok = healthy(losses, norms, state.guard, guards)
         # What is not finite in one of tied experts is in the step of both.
         ok = jnp.broadcast_to(ok.all(), ok.shape) if tied else ok
-        new = guarded(
-            (params, average, moments), (state.params, state.average, state.optimizer), ok
-        )
+        old = state.params, state.average, state.optimizer
+        params, average, moments = guarded((params, average, moments), old, ok)
         guard = after_step(state.guard, norms, ok, guards)
         metrics = {"loss": jnp.mean(losses)}
         for index, name in enumerate(names):
             metrics |= {f"loss_{name}": losses[index], f"gradient_norm_{name}": norms[index]}
         metrics |= guard_metrics(names, guard, sampled, everywhere(batch["sample_index"]))
-        return TrainState(state.step + 1, *new, guard), metrics
+        return TrainState(state.step + 1, params, average, moments, guard), metrics
 
     return step
 

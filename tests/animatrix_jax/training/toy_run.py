@@ -41,7 +41,7 @@ def main(workdir: Path, steps: int, pause: float, hang: int | None = None) -> No
             time.sleep(60 if step == hang else pause)
             yield jax.device_put(batch, split)
 
-    with Stopping() as stopping:
+    with saves, Stopping() as stopping:
         state = run_loop(
             state,
             toy_step(guards, lambda step: jax.jit(step, out_shardings=whole)),
@@ -58,7 +58,7 @@ def main(workdir: Path, steps: int, pause: float, hang: int | None = None) -> No
             guards=guards,
             ledger=ledger,
         )
-        saves.finish()
+        saves.finish(int(state.step))
         print(f"stopped at step {int(state.step)}", flush=True)
         stopping.end()
 
