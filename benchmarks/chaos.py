@@ -62,7 +62,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as passing:
         folder = args.folder or Path(passing)
-        config = _prepare(folder, steps=args.kills * (A_LIFE + 1))
+        config = _prepare(folder, steps=args.kills * (A_LIFE + 1) + 4 * A_LIFE)
         began = time.monotonic()
         _finish(_start(folder, "alone"))
         alone = time.monotonic() - began
@@ -121,7 +121,7 @@ def _under_fire(folder: Path, kills: int, seed: int) -> Tally:
             time.sleep(start_up * chance.random())
         else:
             while life.poll() is None and _steps(workdir, seen) < steps:
-                time.sleep(0.01)
+                time.sleep(0.03)
             start_up = time.monotonic() - born
             time.sleep(chance.uniform(0.0, 0.1))
         ended = life.poll() is not None
@@ -163,7 +163,7 @@ def _divergences(folder: Path, config: dict[str, Any]) -> tuple[int, int, int, i
     settings = build(flow.FlowSettings, config["settings"])
     like = jax.jit(flow.core(settings, SEED).init)(jax.random.key(SEED))
     states = [
-        jax.tree.leaves(Checkpoints(folder / name / "checkpoints").restore(like))
+        jax.tree.leaves(Checkpoints(folder / name / "checkpoints").restore(like)[1])
         for name in ("alone", "killed")
     ]
     differ = [
@@ -180,14 +180,14 @@ def _show(folder: Path, config: dict[str, Any], tally: Tally, alone: float) -> N
     table.add_column()
     table.add_column(justify="right")
     for row in (
-        ("kill -9", f"{tally.kills}, {tally.early} of them before a life's first step"),
-        ("steps of the run, and steps done again", f"{config['settings']['steps']}, {tally.twice}"),
-        ("losses told, and those that diverge", f"{losses}, {other_losses}"),
-        ("arrays of the last state, and those that diverge", f"{arrays}, {other_arrays}"),
+        ("kill -9; before a first step", f"{tally.kills}; {tally.early}"),
+        ("steps; done again", f"{config['settings']['steps']}; {tally.twice}"),
+        ("losses told; that diverge", f"{losses}; {other_losses}"),
+        ("arrays of the last state; that diverge", f"{arrays}; {other_arrays}"),
         ("lost checkpoints", f"{tally.lost}"),
-        ("seconds alone, and under fire", f"{alone:.0f}, {tally.seconds:.0f}"),
+        ("seconds left alone; under fire", f"{alone:.0f}; {tally.seconds:.0f}"),
         (
-            "of these lost, as the ledger has it",
+            "of them lost, says the ledger",
             f"{kinds['lost']:.0f} of {sum(kinds.values()):.0f}",
         ),
     ):

@@ -14,7 +14,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from animatrix_jax.checkpoint.training import Checkpoints
 from animatrix_jax.jobs.saves import Saves
-from animatrix_jax.parallel.processes import start_processes
+from animatrix_jax.parallel.processes import gathered, start_processes
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.ledger import Ledger
 from animatrix_jax.training.loop import Hooks, LoopSettings, run_loop
@@ -59,6 +59,7 @@ def main(workdir: Path, steps: int, pause: float, hang: int | None = None) -> No
             ledger=ledger,
         )
         saves.finish(int(state.step))
+        assert gathered(state.average)["w"].shape == (2, 3)
         print(f"stopped at step {int(state.step)}", flush=True)
         stopping.end()
 
