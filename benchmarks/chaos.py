@@ -11,7 +11,6 @@ was on disk when the run was killed).
 
 import argparse
 import atexit
-import os
 import random
 import subprocess
 import sys
@@ -23,22 +22,18 @@ from typing import Any
 
 import jax
 import numpy as np
+from _tiny_run import SEED, prepare, start
 from rich.console import Console
 from rich.table import Table
 
 from animatrix_data.settings import build
 from animatrix_jax.checkpoint.training import Checkpoints
-from animatrix_jax.jobs import draw
 from animatrix_jax.jobs.recipes import flow
 from animatrix_jax.training.ledger import KINDS
 from animatrix_jax.training.telemetry import read_metrics
 
-ROOT = Path(__file__).resolve().parents[1]
-SIZE = "32x32x5@8"
-SAVE_EVERY = 4
 A_LIFE = 8
 """Steps that a life takes on average before it is killed."""
-SEED = 0
 
 
 @dataclass
@@ -62,44 +57,12 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as passing:
         folder = args.folder or Path(passing)
-        config = _prepare(folder, steps=args.kills * (A_LIFE + 1) + 4 * A_LIFE)
+        config = prepare(folder, steps=args.kills * (A_LIFE + 1) + 4 * A_LIFE)
         began = time.monotonic()
-        _finish(_start(folder, "alone"))
+        _finish(start(folder, "alone"))
         alone = time.monotonic() - began
         tally = _under_fire(folder, args.kills, args.seed)
         _show(folder, config, tally, alone)
-
-
-def _prepare(folder: Path, steps: int) -> dict[str, Any]:
-    """Draw a corpus, and write the config of the run."""
-    draw.run(folder / "corpus", clips=16, size=SIZE, seed=SEED, processes=1)
-    config = {
-        "recipe": "flow",
-        "seed": SEED,
-        "settings": {
-            "corpus": str(folder / "corpus"), "cache": str(folder / "latents"),
-            "vae": "pocket", "text_encoder": "pocket", "steps": steps, "batch": 4, "held_out": 4,
-            "task_ratio": (0.0, 0.5, 0.5), "optimizer": {"peak_lr": 1e-3, "warmup_steps": 10},
-            "transformer": {"dim": 16, "ffn_dim": 32, "heads": 2, "layers": 1, "text_length": 80},
-            "tags": {"dim": 16, "heads": 2, "layers": 1, "adaln_rank": 4},
-        },
-        "cadence": {"log_every": 1, "evaluate_every": 10**6, "save_every": SAVE_EVERY},
-    }  # fmt: skip
-    text = "from ml_collections import ConfigDict\n\n\ndef get_config():\n"
-    (folder / "config.py").write_text(f"{text}    return ConfigDict({config!r})\n")
-    return config
-
-
-def _start(folder: Path, name: str) -> subprocess.Popen[bytes]:
-    """Start a life of a run; what it says goes to a file."""
-    command = [sys.executable, "-m", "animatrix_jax.cli", "train"]
-    command += ["--config", str(folder / "config.py"), "--workdir", str(folder / name)]
-    environment = os.environ | {
-        "JAX_COMPILATION_CACHE_DIR": str(folder / "programs"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-    with open(folder / f"{name}.log", "ab") as log:
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
 
 def _finish(process: subprocess.Popen[bytes]) -> None:
@@ -113,7 +76,7 @@ def _under_fire(folder: Path, kills: int, seed: int) -> Tally:
     began, start_up = time.monotonic(), 1.0
     while True:
         seen, on_disk, born = len(_records(workdir)), _newest(workdir), time.monotonic()
-        life = _start(folder, workdir.name)
+        life = start(folder, workdir.name)
         atexit.register(life.kill)
         if tally.kills == kills:
             _finish(life)

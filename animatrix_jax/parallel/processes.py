@@ -71,3 +71,9 @@ def gathered(tree: Any) -> Any:
     if jax.process_count() == 1:
         return tree
     return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def together(place: str) -> None:
+    """Return when all processes of the run have come to this place."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(place)
