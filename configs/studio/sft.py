@@ -51,6 +51,7 @@ def get_config(model: str = "i2v_a14b") -> ConfigDict:
                 "vae": folder,
                 "text_encoder": folder,
                 "initial": folder,
+                "variant": model,
                 "tags": {
                     "dim": 1024,
                     "heads": 8,

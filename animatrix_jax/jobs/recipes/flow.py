@@ -24,6 +24,7 @@ from animatrix_jax.checkpoint.folder import (
 )
 from animatrix_jax.diffusion.schedule import Schedule
 from animatrix_jax.jobs.recipes.flow_data import FlowClips, FlowData
+from animatrix_jax.jobs.recipes.parents import is_there, parent_model
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.animatrix import (
     AniMatrix,
@@ -99,7 +100,9 @@ class FlowSettings(FlowData):
     `microbatches` parts of a batch. Of the devices that share a sequence, `ulysses` exchange heads
     and the rest stand in a ring (`parallel.context`; None: as many as the heads allow). Guidance
     and `negative` go onto the card; None is the initial model's. With `tied` all experts are
-    trained as one network, the one that the high expert starts from.
+    trained as one network, the one that the high expert starts from. `variant` is a public model
+    (`convert.variants`) or a shipped one, whose sizes `plan` and `--dry_run` take where a parent is
+    still to be made.
     """
 
     transformer: TransformerSettings | None = None
@@ -112,6 +115,7 @@ class FlowSettings(FlowData):
     residual_dtype: str | None = None
     remat: str | None = None
     microbatches: int = 1
+    variant: str | None = None
     ulysses: int | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
     guidance_text: float | tuple[float, float] | None = None
@@ -122,12 +126,12 @@ class FlowSettings(FlowData):
 
 
 def core(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Core:
-    """Return what the run compiles; the corpus and the cards of its parents must be there."""
+    """Return what the run compiles; where its parents are not there yet, `variant` gives sizes."""
     mesh = mesh or make_mesh(MeshSettings())
     card = _card(settings)
     config, schedule = _whole(card)
     _check_mesh(settings, card, mesh)
-    model, vae = AniMatrix(config, attend), load_model(settings.vae).vae_config
+    model, vae = AniMatrix(config, attend), parent_model(settings.vae, settings.variant).vae_config
     transform, _ = make_optimizer(settings.optimizer, settings.steps)
 
     def init(key: jax.Array) -> TrainState:
@@ -153,6 +157,8 @@ def prepare(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Reci
     """Build the run; latents are encoded first where a cache is asked for and not there."""
     mesh = mesh or make_mesh(MeshSettings())
     vae, text = load_model(settings.vae), load_model(settings.text_encoder)
+    if settings.initial is not None:
+        load_model(settings.initial)
     parts, card = core(settings, seed, mesh), _card(settings)
     config, schedule = _whole(card)
     length, referenced = config.dit.text_length, card.reference is not None
@@ -229,12 +235,13 @@ def _check_mesh(settings: FlowSettings, card: ModelCard, mesh: Mesh) -> None:
 def _shapes(settings: FlowSettings, card: ModelCard) -> list[tuple[int, int, int]]:
     """Return the clip (frames, height, width) of every sub-stage; its other aspects cost as much.
 
-    Without sub-stages it is that of the corpus' first clip.
+    Without sub-stages it is that of the corpus' first clip; without a corpus the card's.
     """
     if not settings.substages:
-        row = first_clip(settings.corpus)
-        return [(row.frames, row.height, row.width)]
-    stride = _stride(load_model(settings.vae).vae_config, _whole(card)[0])
+        made = card.clip if not settings.corpus.exists() else None
+        clip = made or first_clip(settings.corpus)
+        return [(clip.frames, clip.height, clip.width)]
+    stride = _stride(parent_model(settings.vae, settings.variant).vae_config, _whole(card)[0])
     return [
         make_buckets(s.edge, count, stride=stride)[0]
         for s in settings.substages
@@ -249,9 +256,10 @@ def _stride(vae: VAEConfig, model: AniMatrixConfig) -> int:
 
 def _card(settings: FlowSettings) -> ModelCard:
     """Return the card of the model to train: the initial one's, or one of the settings' sizes."""
-    vae, text = load_model(settings.vae), load_model(settings.text_encoder)
-    if settings.initial is not None:
-        card = load_model(settings.initial).card
+    variant, initial = settings.variant, settings.initial
+    vae, text = parent_model(settings.vae, variant), parent_model(settings.text_encoder, variant)
+    if initial is not None and (settings.transformer is None or is_there(initial)):
+        card = parent_model(initial, variant).card
         made, z = card.transformer, vae.vae_config.z_dim
         if made is not None and made.dit.out_channels != z:
             raise ValueError(
@@ -268,6 +276,7 @@ def _card(settings: FlowSettings) -> ModelCard:
         text_encoder=text.text_config,
         transformer=_transformer_config(settings, vae, text),
         schedule=settings.schedule,
+        clip=vae.card.clip,
         reference=REFERENCE,
         tokenizer=text.card.tokenizer,
         note=settings.note,
