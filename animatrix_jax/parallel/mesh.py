@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from animatrix_kernels.partition import Split, split_over
@@ -81,15 +82,16 @@ def choose_mesh(
 def make_mesh(settings: MeshSettings, devices: Sequence[jax.Device] | None = None) -> Mesh:
     """Return the mesh over `devices` (default: the first ones that JAX has, of all processes).
 
-    JAX lays the axes along the links of a TPU slice where it knows them.
+    JAX lays the axes along the links of a TPU slice where it knows them; an axis may take a part of
+    a physical one.
     """
     shape = tuple(settings.extents.values())
     kinds = (AxisType.Auto,) * len(AXES)
-    if devices is None and settings.size < len(jax.devices()):
-        devices = jax.devices()[: settings.size]
-    if settings.size == 1 and devices is not None:
-        return Mesh(np.asarray(devices).reshape(shape), AXES, axis_types=kinds)
-    return jax.make_mesh(shape, AXES, axis_types=kinds, devices=devices)
+    taken = (jax.devices() if devices is None else devices)[: settings.size]
+    if settings.size == 1:
+        return Mesh(np.asarray(taken).reshape(shape), AXES, axis_types=kinds)
+    laid = mesh_utils.create_device_mesh(shape, taken, allow_split_physical_axes=True)
+    return Mesh(laid, AXES, axis_types=kinds)
 
 
 def kernels_on(mesh: Mesh) -> contextlib.AbstractContextManager[None]:
