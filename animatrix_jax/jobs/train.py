@@ -6,7 +6,7 @@ import importlib
 import json
 import platform
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from animatrix_data.files import whole_file
 from animatrix_data.settings import build, near
 from animatrix_jax.checkpoint.training import Checkpoints
 from animatrix_jax.jobs.recipes.recipe import Recipe
+from animatrix_jax.parallel.mesh import MeshSettings
 from animatrix_jax.training.loop import LoopSettings, run_loop
 from animatrix_jax.training.state import TrainState
 from animatrix_jax.training.telemetry import Telemetry
@@ -41,12 +42,17 @@ class Cadence:
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A config's top level: which recipe, its settings, the seed, the cadence."""
+    """A config's top level: which recipe, its settings, the seed, the cadence, the mesh.
+
+    `meshes` has a mesh by number of devices, `mesh` is the one whatever their number.
+    """
 
     recipe: str
     settings: Any
     seed: int = 0
     cadence: Cadence = Cadence()
+    mesh: MeshSettings | None = None
+    meshes: Mapping[str, MeshSettings] = dataclasses.field(default_factory=dict)
 
 
 def run(

@@ -101,6 +101,18 @@ def kernels_on(mesh: Mesh) -> contextlib.AbstractContextManager[None]:
     return split_over(Split(mesh, BATCH_AXES, ("context",), ("tensor",), ("expert",)))
 
 
+def compiler_options(mesh: Mesh) -> dict[str, Any] | None:
+    """Return how a program for a mesh is compiled, as `jax.jit` takes it; None as JAX would.
+
+    The TPU compiler would multiply by split weights one device's part after the other, as parts
+    arrive, and sum up in bfloat16: with 32 parts that reads and rounds the sum 32 times. Whole
+    weights of one layer are gathered instead.
+    """
+    if mesh.size == 1 or mesh.devices.flat[0].platform != "tpu":
+        return None
+    return {"xla_jf_spmd_threshold_for_windowed_einsum_mib": 2**20}
+
+
 def map_experts[Result](
     function: Callable[..., Result], mesh: Mesh, *, in_turn: bool = True
 ) -> Callable[..., Result]:

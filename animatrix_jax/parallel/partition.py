@@ -101,6 +101,22 @@ def shardings(tree: Any, mesh: Mesh) -> Any:
     return jax.tree_util.tree_map_with_path(place, tree)
 
 
+def expert_shardings(tree: Any, mesh: Mesh, memory_kind: str | None = None) -> Any:
+    """Return the sharding of every leaf of one expert's parameters, which lack the expert dim.
+
+    `memory_kind` is `pinned_host` for an expert that waits in the host's memory. Raises ValueError
+    as `shardings`.
+    """
+
+    def place(path: Any, leaf: Any) -> NamedSharding:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        spec = PartitionSpec(*spec_of(name)[1:])
+        _check_divides(name, leaf.shape, spec, mesh)
+        return NamedSharding(mesh, spec, memory_kind=memory_kind)
+
+    return jax.tree_util.tree_map_with_path(place, tree)
+
+
 def pinned(tree: Any, mesh: Mesh) -> Any:
     """Return one expert's parameters, or their gradients, held to the table while they are traced.
 

@@ -97,8 +97,9 @@ class FlowSettings(FlowData):
     start is random. `tags` is the tag channel of a new model, or the one to add to an initial Wan,
     which has none. `dtype`, `residual_dtype` and `remat` are how the transformer computes
     (`DiTConfig`), None as the model says; trained weights are float32. Gradients are gathered over
-    `microbatches` parts of a batch. Of the devices that share a sequence, `ulysses` exchange heads
-    and the rest stand in a ring (`parallel.context`; None: as many as the heads allow). Guidance
+    `microbatches` parts of a batch; None is as many as a device has samples of an expert. Of the
+    devices that share a sequence, `ulysses` exchange heads and the rest stand in a ring
+    (`parallel.context`; None: as many as the heads allow). Guidance
     and `negative` go onto the card; None is the initial model's. With `tied` all experts are
     trained as one network, the one that the high expert starts from. `variant` is a public model
     (`convert.variants`) or a shipped one, whose sizes `plan` and `--dry_run` take where a parent is
@@ -114,7 +115,7 @@ class FlowSettings(FlowData):
     dtype: str | None = None
     residual_dtype: str | None = None
     remat: str | None = None
-    microbatches: int = 1
+    microbatches: int | None = 1
     variant: str | None = None
     ulysses: int | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
@@ -128,9 +129,9 @@ class FlowSettings(FlowData):
 def core(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Core:
     """Return what the run compiles; where its parents are not there yet, `variant` gives sizes."""
     mesh = mesh or make_mesh(MeshSettings())
-    card = _card(settings)
-    config, schedule = _whole(card)
-    _check_mesh(settings, card, mesh)
+    card = model_card(settings)
+    config, schedule = whole(card)
+    parts = microbatches(settings, card, mesh)
     model, vae = AniMatrix(config, attend), parent_model(settings.vae, settings.variant).vae_config
     transform, _ = make_optimizer(settings.optimizer, settings.steps)
 
@@ -146,7 +147,7 @@ def core(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Core:
     shapes = dict.fromkeys((f, h, w, z) for t, h, w, z in latents for f in (1, t))
     examples = [_example(settings, card, shape) for shape in shapes]
     network = AniMatrix(config, attend_on(mesh, settings.ulysses))
-    gradients = flow_gradients(network, schedule, settings.knee, seed, mesh, settings.microbatches)
+    gradients = flow_gradients(network, schedule, settings.knee, seed, mesh, parts)
     decay = settings.optimizer.ema_decay
     step = flow_step(gradients, transform, decay, card.experts, mesh, settings.tied)
     places = shardings(jax.eval_shape(init, jax.random.key(0)), mesh)
@@ -159,8 +160,8 @@ def prepare(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Reci
     vae, text = load_model(settings.vae), load_model(settings.text_encoder)
     if settings.initial is not None:
         load_model(settings.initial)
-    parts, card = core(settings, seed, mesh), _card(settings)
-    config, schedule = _whole(card)
+    parts, card = core(settings, seed, mesh), model_card(settings)
+    config, schedule = whole(card)
     length, referenced = config.dit.text_length, card.reference is not None
     clips = FlowClips(
         settings,
@@ -218,18 +219,20 @@ def prepare(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Reci
     )
 
 
-def _check_mesh(settings: FlowSettings, card: ModelCard, mesh: Mesh) -> None:
-    """Raise ValueError where the run cannot be laid out on the mesh."""
-    experts = len(card.experts)
-    placement = BatchPlacement(mesh, settings.batch, experts)
+def microbatches(settings: FlowSettings, card: ModelCard, mesh: Mesh) -> int:
+    """Return how many parts a batch has; ValueError where the mesh cannot have the run."""
+    placement = BatchPlacement(mesh, settings.batch, len(card.experts))
     if settings.tied and mesh.shape["expert"] > 1:
         raise ValueError("tied experts are one network: give the mesh's expert axis 1 device")
     shards = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
-    if settings.microbatches < 1 or placement.rows % (settings.microbatches * shards):
+    own = placement.rows // shards
+    parts = own if settings.microbatches is None else settings.microbatches
+    if parts < 1 or own % parts:
         raise ValueError(
-            f"{settings.microbatches} microbatches do not divide the {placement.rows // shards} "
-            "samples of an expert that each device gets"
+            f"{parts} microbatches do not divide the {own} samples of an expert that each device "
+            "gets"
         )
+    return parts
 
 
 def _shapes(settings: FlowSettings, card: ModelCard) -> list[tuple[int, int, int]]:
@@ -241,7 +244,7 @@ def _shapes(settings: FlowSettings, card: ModelCard) -> list[tuple[int, int, int
         made = card.clip if not settings.corpus.exists() else None
         clip = made or first_clip(settings.corpus)
         return [(clip.frames, clip.height, clip.width)]
-    stride = _stride(parent_model(settings.vae, settings.variant).vae_config, _whole(card)[0])
+    stride = _stride(parent_model(settings.vae, settings.variant).vae_config, whole(card)[0])
     return [
         make_buckets(s.edge, count, stride=stride)[0]
         for s in settings.substages
@@ -254,7 +257,7 @@ def _stride(vae: VAEConfig, model: AniMatrixConfig) -> int:
     return vae.space_stride * max(model.dit.patch[1:])
 
 
-def _card(settings: FlowSettings) -> ModelCard:
+def model_card(settings: FlowSettings) -> ModelCard:
     """Return the card of the model to train: the initial one's, or one of the settings' sizes."""
     variant, initial = settings.variant, settings.initial
     vae, text = parent_model(settings.vae, variant), parent_model(settings.text_encoder, variant)
@@ -297,7 +300,8 @@ def _as_said(card: ModelCard, settings: FlowSettings) -> ModelCard:
     return replace(card, **said("guidance_text", "guidance_tag", "negative"))
 
 
-def _whole(card: ModelCard) -> tuple[AniMatrixConfig, Schedule]:
+def whole(card: ModelCard) -> tuple[AniMatrixConfig, Schedule]:
+    """Return a card's transformer and schedule; ValueError where it has none."""
     if card.transformer is None or card.schedule is None:
         raise ValueError("the initial model has no transformer to go on from")
     return card.transformer, card.schedule
@@ -325,7 +329,7 @@ def _transformer_config(settings: FlowSettings, vae: Model, text: Model) -> AniM
 
 def _blank_conditions(card: ModelCard, shape: tuple[int, ...]) -> Conditions:
     """Return conditions that say nothing, for latents of `shape` [B, t, h, w, z]."""
-    (config, _), (batch, frames) = _whole(card), shape[:2]
+    (config, _), (batch, frames) = whole(card), shape[:2]
     given = card.reference is not None
     return Conditions(
         text=jnp.zeros((batch, config.dit.text_length, config.dit.text_dim)),
@@ -337,9 +341,23 @@ def _blank_conditions(card: ModelCard, shape: tuple[int, ...]) -> Conditions:
     )
 
 
+def batch_shapes(settings: FlowSettings, clip: tuple[int, int, int] | None = None) -> Batch:
+    """Return a batch of clips of (frames, height, width), None for the run's last, as shapes.
+
+    Raises ValueError where the VAE or the patch cannot take them.
+    """
+    card, vae = model_card(settings), parent_model(settings.vae, settings.variant).vae_config
+    clip = clip or _shapes(settings, card)[-1]
+    latents = vae.latent_shape(*clip)
+    patch = whole(card)[0].dit.patch
+    if any(n % p for n, p in zip(latents[:3], patch, strict=True)):
+        raise ValueError(f"latents of {latents[:3]} are not divided by the patch {patch}")
+    return _example(settings, card, latents)
+
+
 def _example(settings: FlowSettings, card: ModelCard, latents: tuple[int, int, int, int]) -> Batch:
     """Return a batch of latents [t, h, w, z] as shapes, laid out by expert."""
-    experts, (config, _) = len(card.experts), _whole(card)
+    experts, (config, _) = len(card.experts), whole(card)
     layout = (experts, settings.batch // experts)
 
     def of(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:
