@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from animatrix_data.files import whole_file
 from animatrix_data.settings import build
-from animatrix_jax.diffusion.guidance import Scales, guidance_chain
+from animatrix_jax.diffusion.guidance import Scales, guidance_chain, high_low
 from animatrix_jax.inference.placement import placed_velocity, sampling_mesh
 from animatrix_jax.jobs.plan_estimate import Estimate, estimate, shard_bytes, shortage
 from animatrix_jax.jobs.plan_machines import Target, find_target
@@ -24,8 +24,8 @@ from animatrix_jax.jobs.recipes.flow import FlowSettings
 from animatrix_jax.jobs.train import Experiment
 from animatrix_jax.models.animatrix import AniMatrixConfig, Conditions
 from animatrix_jax.models.shapes import empty_tags, transformer_shapes
-from animatrix_jax.models.work import token_count, training_work, velocity_work
-from animatrix_jax.parallel.mesh import MeshSettings, choose_mesh, make_mesh
+from animatrix_jax.models.work import Work, token_count, training_work, velocity_work
+from animatrix_jax.parallel.mesh import choose_mesh, make_mesh
 from animatrix_jax.parallel.partition import batch_sharding
 
 PURPOSES = ("training", "sampling")
@@ -96,8 +96,7 @@ def plan_training(
     latents = batch["latents"].shape[2:5]
     work = training_work(config, latents) * settings.batch
     hardware = training_work(config, latents, hardware=True) * settings.batch
-    with jax.set_mesh(mesh):
-        found = _compiled(core.step.lower(state, batch), kinds, hardware, target, mesh)
+    found = _compiled(core.step, (state, batch), kinds, hardware, target, mesh)
     parts = flow.microbatches(settings, card, mesh)
     return Planned(
         "training",
@@ -134,9 +133,8 @@ def plan_sampling(
         )
     }
     placed, places = placed_velocity(config, params, mesh, settings.ulysses)
-    branches = len(
-        guidance_chain(Scales(2.0, 2.0), text=True, tags=config.conditioning is not None)
-    )
+    scales = Scales(high_low(card.guidance_text, "text")[0], high_low(card.guidance_tag, "tag")[0])
+    branches = len(guidance_chain(scales, text=True, tags=config.conditioning is not None))
     arguments = (
         jax.ShapeDtypeStruct((1, *latents), jnp.float32),
         jax.ShapeDtypeStruct((1,), jnp.float32),
@@ -146,8 +144,7 @@ def plan_sampling(
     held = shard_bytes(params, places)
     kinds = {"parameters": held}
     work = velocity_work(config, latents[:3]) * branches
-    with jax.set_mesh(mesh):
-        found = _compiled(placed.lower(params, *arguments), kinds, work, target, mesh)
+    found = _compiled(placed, (params, *arguments), kinds, work, target, mesh)
     return Planned(
         "sampling",
         target,
@@ -167,11 +164,17 @@ def plan_sampling(
 
 
 def _compiled(
-    lowered: Any, kinds: dict[str, float], hardware: Any, target: Target, mesh: Mesh
+    program: Any,
+    arguments: tuple[Any, ...],
+    kinds: dict[str, float],
+    hardware: Work,
+    target: Target,
+    mesh: Mesh,
 ) -> Estimate | tuple[float, float]:
     """Return what the program takes, or the bytes needed and there where memory is short."""
     try:
-        compiled = lowered.compile()
+        with jax.set_mesh(mesh):
+            compiled = program.lower(*arguments).compile()
     except jax.errors.JaxRuntimeError as error:
         short = shortage(str(error))
         if short is None:

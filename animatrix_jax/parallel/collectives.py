@@ -110,7 +110,7 @@ def _groups(line: str, devices: int) -> list[list[int]]:
 
 
 def _named_groups(axes: str, taken: str) -> list[list[int]]:
-    """Return the groups along axes that are named, or along parts of them (`'axis':(before)size`)."""
+    """Return the groups along axes that are named, or along parts: 'axis':(before)size."""
     sizes = {axis["name"]: [int(axis["size"])] for axis in _AXIS.finditer(axes)}
     places = dict[str, int]()
     for axis in _AXIS.finditer(taken):
