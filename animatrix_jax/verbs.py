@@ -88,6 +88,7 @@ LATENT_DTYPES = ("float16", "bfloat16")
 LAUNCHERS = ("local", "slurm", "jobset", "tpu_vm", "xpk", "sky")
 STAGES = ("CT", "SFT", "QT", "DPO")
 SOLVERS = ("unipc", "dpmpp", "euler")
+PURPOSES = ("training", "sampling")
 
 VERBS = (
     Verb(
@@ -285,6 +286,24 @@ VERBS = (
             Flag("out", "the .safetensors file to write", "file", required=True),
             Flag("rank", "rank of the factors", "whole", 32),
             Flag("style", "key style", default="diffusers", choices=LORA_STYLES),
+        ),
+    ),
+    Verb(
+        "plan",
+        "Compile a config for a pod that is not there; tell what it takes and whether it fits.",
+        "animatrix plan --config configs/studio/sft.py --topology v5p:4x4x4",
+        config=Config("experiment to compile; its mesh is that of so many devices"),
+        flags=(
+            Flag(
+                "topology",
+                "TPU slice (v5p:4x4x4, v5e:1) or GPUs (h100:8, h100:4x8)",
+                required=True,
+            ),
+            Flag(
+                "for", "what to compile", default="training", choices=PURPOSES, argument="purpose"
+            ),
+            Flag("shape", "clip, FRAMESxHEIGHTxWIDTH (default: the config's last)"),
+            Flag("out", "the report to write, JSON", "file"),
         ),
     ),
     Verb(

@@ -5,15 +5,22 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from animatrix_data.settings import near
 from animatrix_jax.checkpoint.folder import ModelCard
 from animatrix_jax.convert import dit, vae
 from animatrix_jax.convert.layouts import LAST_FILE, MODEL_INDEX, PLACES, SCHEDULER
 from animatrix_jax.convert.tensors import read_json
-from animatrix_jax.convert.variants import NEGATIVE_PROMPT, Variant, find_variant
+from animatrix_jax.convert.variants import (
+    NEGATIVE_PROMPT,
+    PUBLIC,
+    UMT5_XXL,
+    Variant,
+    find_variant,
+)
 from animatrix_jax.diffusion.schedule import Schedule
 from animatrix_jax.models.animatrix import AniMatrixConfig
 from animatrix_jax.models.dit import DiTConfig
-from animatrix_jax.models.experts import EXPERT_NAMES
+from animatrix_jax.models.experts import EXPERT_NAMES, expert_names
 from animatrix_jax.models.umt5 import UMT5Config
 from animatrix_jax.models.vae import VAEConfig
 
@@ -80,6 +87,16 @@ def card_of(
         "The negative text is Wan's own, which steers away from style and painting: for anime "
         "give another.",
     )
+
+
+def public_card(name: str) -> ModelCard:
+    """Return the card that a public model has once it is converted; ValueError for another name."""
+    if name not in PUBLIC:
+        raise ValueError(f"there is no public model {name!r}{near(name, PUBLIC)}")
+    variant = PUBLIC[name]
+    experts = expert_names(variant.boundary)
+    configs = {"vae": variant.vae, "text_encoder": UMT5_XXL, experts[0]: variant.dit}
+    return card_of("wan", configs, experts)
 
 
 def check_is_wan(card: ModelCard, layout: str) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from animatrix_data.taxonomy import tag_arrays
-from animatrix_jax.diffusion.guidance import Branch, guidance_chain, guided
+from animatrix_jax.diffusion.guidance import Branch, guidance_chain
 from animatrix_jax.diffusion.solvers import SOLVERS
+from animatrix_jax.inference.placement import Guided, guided_velocity, mesh_velocity
 from animatrix_jax.inference.references import reference_conditions
 from animatrix_jax.inference.request import (
     Plan,
@@ -25,10 +26,9 @@ from animatrix_jax.inference.request import (
     check_request,
     plan_sampling,
 )
-from animatrix_jax.models.animatrix import AniMatrix, Conditions, place_reference
+from animatrix_jax.models.animatrix import Conditions, place_reference
 from animatrix_jax.models.conditioning import Tags
 from animatrix_jax.models.experts import expert_of
-from animatrix_jax.parallel.mesh import kernels_on
 from animatrix_jax.runtime.model import Model
 from animatrix_jax.runtime.video import Tiling
 
@@ -110,15 +110,12 @@ def _sample(
     ]
     weights = [jnp.asarray([weight for _, weight in chain]) for chain in chains]
     conditions, weights = model.spread((conditions, weights))
-    transformer, active = model.transformer, ActiveExpert(model)
+    guided, active = _guided(model), ActiveExpert(model)
 
     def velocity(latents: jax.Array, timestep: float) -> jax.Array:
         expert = expert_of(timestep / 1000.0, plan.schedule.boundary)
         times = model.spread(jnp.full((len(requests),), timestep, jnp.float32))
-        with kernels_on(model.devices):
-            out = guided_velocity(
-                transformer, active(expert), latents, times, conditions[expert], weights[expert]
-            )
+        out = guided(active(expert), latents, times, conditions[expert], weights[expert])
         on_step()
         return out
 
@@ -127,6 +124,13 @@ def _sample(
     solve = SOLVERS[settings.solver]
     clean = solve(velocity, noise, plan.sigmas, integer_timestep=settings.integer_timestep)
     return place_reference(clean, given) if model.card.reference == "first_latent" else clean
+
+
+def _guided(model: Model) -> Guided:
+    """Return the guided velocity of a model's experts where they are."""
+    if model.mesh is None:
+        return partial(guided_velocity, model.transformer)
+    return mesh_velocity(model.transformer_config, model.mesh)
 
 
 class ActiveExpert:
@@ -143,33 +147,6 @@ class ActiveExpert:
             self._params = None
             self._expert, self._params = expert, self._model.active(expert)
         return self._params
-
-
-@partial(jax.jit, static_argnums=0)
-def guided_velocity(
-    transformer: AniMatrix,
-    params: Any,
-    latents: Float[Array, "B t h w z"],
-    timestep: Float[Array, " B"],
-    conditions: Conditions,
-    weights: Float[Array, " K"],
-) -> Float[Array, "B t h w z"]:
-    """Return one expert's guided velocity; `conditions` hold K·B samples, branch by branch.
-
-    Compiled once per shape: both experts, all steps and all scales share the program.
-    """
-    return guided(partial(_apply, transformer, params, conditions), weights)(latents, timestep)
-
-
-def _apply(
-    transformer: AniMatrix,
-    params: Any,
-    conditions: Conditions,
-    latents: jax.Array,
-    timestep: jax.Array,
-) -> jax.Array:
-    velocity: Any = transformer.apply(params, latents, timestep, conditions)
-    return velocity
 
 
 def start_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Float[Array, "B t h w z"]:

@@ -166,7 +166,11 @@ def compact(
 ) -> tuple[Float[Array, "B K d"], Bool[Array, "B K"]]:
     """Move the unmasked tokens to the front, keeping their order; return them and their mask."""
     order = jnp.argsort(~mask, axis=1, stable=True)
+    # An exact product with a permutation: the TPU compiler cannot split this gather and its
+    # gradient over the samples where the experts have devices of their own.
+    moved = jax.nn.one_hot(order, order.shape[1], dtype=tokens.dtype)
+    exact = jax.lax.Precision.HIGHEST
     return (
-        jnp.take_along_axis(tokens, order[..., None], axis=1),
-        jnp.take_along_axis(mask, order, axis=1),
+        jnp.einsum("bkj,bjd->bkd", moved, tokens, precision=exact),
+        jnp.arange(mask.shape[1]) < mask.sum(axis=1, keepdims=True),
     )

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from jax.sharding import Mesh
 
+from animatrix_jax.parallel.program import instructions
+
 KINDS = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
 BYTES = {
     "pred": 1, "s8": 1, "u8": 1, "f8e4m3fn": 1, "f8e5m2": 1, "s16": 2, "u16": 2, "f16": 2,
     "bf16": 2, "s32": 4, "u32": 4, "f32": 4, "s64": 8, "u64": 8, "f64": 8,
 }  # fmt: skip
 """Bytes of an element of the compiler's types."""
+SCATTERED = "all-reduce-scatter"
+"""What the TPU compiler calls a computation that is a reduce-scatter."""
 
 _LINE = re.compile(rf"= (?P<shape>.*?) (?P<kind>{'|'.join(KINDS)})(?:-start)?\((?P<rest>.*)$")
 _ARRAY = re.compile(r"(?P<type>[a-z]+\d*(?:e\d+m\d+\w*)?)\[(?P<dims>[\d,]*)\]")
@@ -25,42 +29,54 @@ _LISTED = re.compile(r"replica_groups=\{(?P<groups>\{[\d,{} ]*\})\}")
 _TILED = re.compile(
     r"replica_groups=\[(?P<shape>[\d,]+)\]<=\[(?P<dims>[\d,]+)\](?:T\((?P<turn>[\d,]+)\))?"
 )
-_NAMED = re.compile(r"replica_groups=mesh\[(?P<mesh>[^\]]*)\] \{(?P<axes>[^}:]*)\}")
+_NAMED = re.compile(r"replica_groups=mesh\[(?P<axes>[^\]]*)\] \{(?P<taken>[^}]*)\}")
+_AXIS = re.compile(r"'(?P<name>\w+)'(?:=(?P<size>\d+)|:\((?P<before>\d+)\)(?P<part>\d+))?")
 _PAIRS = re.compile(r"source_target_pairs=\{(?P<pairs>\{[\d,{} ]*\})\}")
 
 
 @dataclass(frozen=True)
 class Collective:
-    """One collective: its kind, the mesh axes it goes over, bytes and elements of its result."""
+    """One collective: its kind, the mesh axes it goes over, bytes and elements of its result.
+
+    `times` is how often it runs.
+    """
 
     kind: str
     axes: tuple[str, ...]
     bytes: int
     elements: int
+    times: int = 1
 
 
 def collectives(text: str, mesh: Mesh) -> Iterator[Collective]:
-    """Yield the collectives of a compiled program's text over `mesh`, in their order.
+    """Yield the collectives of a compiled program's text over `mesh`.
 
-    A loop's body stands in the text once, however often it runs.
+    A loop's body stands in the text once; `times` says how often it runs (`program`).
     """
-    for line in text.splitlines():
+    for instruction in instructions(text):
+        line = instruction.text
         found = _LINE.search(line)
         if found is None:
             continue
         arrays = list(_ARRAY.finditer(found["shape"]))
-        if f"{found['kind']}-start" in line and len(arrays) > 1:
-            # The result of a start is its operands and its results.
+        if f"{found['kind']}-start" in line and found["kind"] != "all-reduce":
+            # The result of a start is its operands, its results, and numbers of its own.
+            arrays = [a for a in arrays if a["dims"]] or arrays
             arrays = arrays[len(arrays) // 2 :]
         sizes = [
             (int(np.prod([*map(int, filter(None, a["dims"].split(",")))])), a["type"])
             for a in arrays
         ]
+        groups, kind, parts = _groups(line, mesh.size), found["kind"], 1
+        if SCATTERED in instruction.computation and kind == "all-reduce":
+            # An all-reduce of which every device keeps its part.
+            kind, parts = "reduce-scatter", len(groups[0])
         yield Collective(
-            found["kind"],
-            axes_of(_groups(line, mesh.size), mesh),
-            sum(count * BYTES.get(kind, 4) for count, kind in sizes),
-            sum(count for count, _ in sizes),
+            kind,
+            axes_of(groups, mesh),
+            sum(count * BYTES.get(name, 4) for count, name in sizes) // parts,
+            sum(count for count, _ in sizes) // parts,
+            instruction.times,
         )
 
 
@@ -82,12 +98,7 @@ def _groups(line: str, devices: int) -> list[list[int]]:
             inner = re.findall(r"\{([\d, ]*)\}", next(iter(found.groupdict().values())))
             return [[int(n) for n in group.split(",") if n.strip()] for group in inner]
     if found := _NAMED.search(line):
-        extents = {name: int(size) for name, size in re.findall(r"'(\w+)'=(\d+)", found["mesh"])}
-        together = re.findall(r"'(\w+)'", found["axes"])
-        others = [name for name in extents if name not in together]
-        order = np.arange(math.prod(extents.values())).reshape(tuple(extents.values()))
-        order = order.transpose([list(extents).index(name) for name in (*others, *together)])
-        return order.reshape(-1, math.prod(extents[name] for name in together)).tolist()
+        return _named_groups(found["axes"], found["taken"])
     if found := _TILED.search(line):
         shape, dims = (tuple(map(int, found[name].split(","))) for name in ("shape", "dims"))
         order = np.arange(np.prod(dims)).reshape(dims)
@@ -98,9 +109,26 @@ def _groups(line: str, devices: int) -> list[list[int]]:
     return [list(range(devices))]
 
 
+def _named_groups(axes: str, taken: str) -> list[list[int]]:
+    """Return the groups along axes that are named, or along parts: 'axis':(before)size."""
+    sizes = {axis["name"]: int(axis["size"]) for axis in _AXIS.finditer(axes)}
+    devices = np.arange(math.prod(sizes.values()))
+    alone = dict(zip(sizes, np.unravel_index(devices, tuple(sizes.values())), strict=True))
+    for axis in _AXIS.finditer(taken):
+        size = sizes[axis["name"]]
+        before, part = int(axis["before"] or 1), int(axis["part"] or size)
+        stride, place = size // before // part, alone[axis["name"]]
+        # Without what tells the devices of a group apart, all of them are in one place.
+        alone[axis["name"]] = place - place // stride % part * stride
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for device in devices.tolist():
+        groups.setdefault(tuple(int(at[device]) for at in alone.values()), []).append(device)
+    return list(groups.values())
+
+
 def by_kind(found: Iterable[Collective]) -> Mapping[str, int]:
-    """Return the bytes of each kind of collective."""
+    """Return the bytes of each kind of collective, each as often as it runs."""
     total = dict.fromkeys(KINDS, 0)
     for one in found:
-        total[one.kind] += one.bytes
+        total[one.kind] += one.bytes * one.times
     return {kind: count for kind, count in total.items() if count}

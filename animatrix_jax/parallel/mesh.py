@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from animatrix_data.settings import near
@@ -98,15 +99,16 @@ def choose_mesh(
 def make_mesh(settings: MeshSettings, devices: Sequence[jax.Device] | None = None) -> Mesh:
     """Return the mesh over `devices` (default: the first ones that JAX has, of all processes).
 
-    JAX lays the axes along the links of a TPU slice where it knows them.
+    JAX lays the axes along the links of a TPU slice where it knows them; an axis may take a part of
+    a physical one.
     """
     shape = tuple(settings.extents.values())
     kinds = (AxisType.Auto,) * len(AXES)
-    if devices is None and settings.size < len(jax.devices()):
-        devices = jax.devices()[: settings.size]
-    if settings.size == 1 and devices is not None:
-        return Mesh(np.asarray(devices).reshape(shape), AXES, axis_types=kinds)
-    return jax.make_mesh(shape, AXES, axis_types=kinds, devices=devices)
+    taken = (jax.devices() if devices is None else devices)[: settings.size]
+    if settings.size == 1:
+        return Mesh(np.asarray(taken).reshape(shape), AXES, axis_types=kinds)
+    laid = mesh_utils.create_device_mesh(shape, taken, allow_split_physical_axes=True)
+    return Mesh(laid, AXES, axis_types=kinds)
 
 
 def kernels_on(mesh: Mesh) -> contextlib.AbstractContextManager[None]:
@@ -114,6 +116,18 @@ def kernels_on(mesh: Mesh) -> contextlib.AbstractContextManager[None]:
     if mesh.size == 1:
         return contextlib.nullcontext()
     return split_over(Split(mesh, BATCH_AXES, ("context",), ("tensor",), ("expert",)))
+
+
+def compiler_options(mesh: Mesh) -> dict[str, Any] | None:
+    """Return how a program for a mesh is compiled, as `jax.jit` takes it; None as JAX would.
+
+    The TPU compiler would multiply by split weights one device's part after the other, as parts
+    arrive, and sum up in bfloat16: with 32 parts that reads and rounds the sum 32 times. Whole
+    weights of one layer are gathered instead.
+    """
+    if mesh.size == 1 or mesh.devices.flat[0].platform != "tpu":
+        return None
+    return {"xla_jf_spmd_threshold_for_windowed_einsum_mib": 2**20}
 
 
 def map_experts[Result](

@@ -86,18 +86,33 @@ def spec_of(path: str) -> PartitionSpec:
     return PartitionSpec("expert", *stacked, *found[0])
 
 
-def shardings(tree: Any, mesh: Mesh, *, stacked: bool = True) -> Any:
+def shardings(tree: Any, mesh: Mesh) -> Any:
     """Return the sharding of every leaf of a state or of experts' parameters (shapes suffice).
 
-    Without `stacked` it is one expert's tree, which has no expert dim. Raises ValueError for a leaf
-    that the table does not know, or that the mesh does not divide.
+    Raises ValueError for a leaf that the table does not know, or that the mesh does not divide.
     """
 
     def place(path: Any, leaf: Any) -> NamedSharding:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
-        spec = spec_of(name) if stacked else PartitionSpec(*spec_of(name)[1:])
+        spec = spec_of(name)
         _check_divides(name, leaf.shape, spec, mesh)
         return NamedSharding(mesh, spec)
+
+    return jax.tree_util.tree_map_with_path(place, tree)
+
+
+def expert_shardings(tree: Any, mesh: Mesh, memory_kind: str | None = None) -> Any:
+    """Return the sharding of every leaf of one expert's parameters, which lack the expert dim.
+
+    `memory_kind` is `pinned_host` for an expert that waits in the host's memory. Raises ValueError
+    as `shardings`.
+    """
+
+    def place(path: Any, leaf: Any) -> NamedSharding:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        spec = PartitionSpec(*spec_of(name)[1:])
+        _check_divides(name, leaf.shape, spec, mesh)
+        return NamedSharding(mesh, spec, memory_kind=memory_kind)
 
     return jax.tree_util.tree_map_with_path(place, tree)
 

@@ -28,7 +28,7 @@ from animatrix_jax.models.shapes import text_encoder_shapes, transformer_shapes,
 from animatrix_jax.models.umt5 import UMT5Config, UMT5Encoder
 from animatrix_jax.models.vae import VAE, VAEConfig
 from animatrix_jax.parallel.mesh import MeshSettings, kernels_on, make_mesh
-from animatrix_jax.parallel.partition import replicated, shardings
+from animatrix_jax.parallel.partition import expert_shardings, replicated, shardings
 from animatrix_jax.runtime.attention import attend_on
 from animatrix_jax.runtime.tokenizer import TOKENIZER_FILE, make_tokenizer
 from animatrix_jax.runtime.video import Tiling, decode_clip, encode_clip, to_unit
@@ -148,10 +148,7 @@ class Model:
     def _places(self, memory: str | None) -> Any:
         """Return the shardings of one expert's parameters in a kind of memory."""
         one = {"params": transformer_shapes(self.transformer_config)}
-        places = shardings(one, self.devices, stacked=False)
-        if memory is None:
-            return places
-        return jax.tree.map(lambda place: place.with_memory_kind(memory), places)
+        return expert_shardings(one, self.devices, memory)
 
     def stacked_experts(self, mesh: Mesh | None = None) -> Any:
         """Return the experts' parameters in float32 with the leading expert dim, as trained.

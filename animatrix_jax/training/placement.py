@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from animatrix_jax.parallel.mesh import kernels_on
+from animatrix_jax.parallel.mesh import compiler_options, kernels_on
 from animatrix_jax.parallel.partition import batch_sharding, replicated
 from animatrix_jax.training.state import Batch, Step
 
@@ -26,6 +26,7 @@ def placed_step(step: Step, state: Any, mesh: Mesh) -> Step:
         in_shardings=(state, batch_sharding(mesh)),
         out_shardings=(state, replicated(mesh)),
         donate_argnums=0,
+        compiler_options=compiler_options(mesh),
     )
 
 
@@ -39,5 +40,8 @@ def placed_measure(
             return measure(current, batch)
 
     return jax.jit(
-        on_mesh, in_shardings=(params, batch_sharding(mesh)), out_shardings=replicated(mesh)
+        on_mesh,
+        in_shardings=(params, batch_sharding(mesh)),
+        out_shardings=replicated(mesh),
+        compiler_options=compiler_options(mesh),
     )

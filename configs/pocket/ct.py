@@ -38,6 +38,7 @@ def get_config(machine: str = "cpu") -> ConfigDict:
                 "cache": "runs/pocket/latents",
                 "vae": "runs/pocket/vae_scenes",
                 "text_encoder": "runs/pocket/text",
+                "variant": "pocket",
                 "steps": 6200,
                 "batch": 32,
                 "transformer": {

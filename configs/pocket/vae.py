@@ -61,5 +61,4 @@ def get_config(corpus: str = "studio") -> ConfigDict:
         config.settings.update(ON_SCENES)
         config.settings.loss.edges = 0.02
         config.settings.optimizer.update(peak_lr=8e-4, warmup_steps=10, ema_decay=0.95)
-        del config.settings.model
     return config

@@ -14,14 +14,22 @@ text encoder does not stand beside the model. What is drawn is told by
 
     animatrix balance runs/studio/corpus --config configs/studio/sft.py
 
-One GPU of 80 GB should hold the training of t2v_1_3b. The others need weights sharded over a mesh
-of GPUs or TPUs, which is not there yet: `--dry_run` builds them abstractly. No time is measured.
+It has a mesh for 64 and one for 256 TPU v5p chips: every expert has half of them, and a group of
+four shares a clip. What they hold and how long a step should take is told by
+
+    animatrix plan --config configs/studio/sft.py:i2v_a14b --topology v5p:4x4x4
+
+and stands in docs/scale.md. No time is measured.
 """
 
 from ml_collections import ConfigDict
 
 MODELS = ("t2v_a14b", "i2v_a14b", "ti2v_5b", "t2v_14b", "t2v_1_3b")
+OF_TWO = ("t2v_a14b", "i2v_a14b")
+"""The models of two experts."""
 T2V_ONLY = ("t2v_a14b", "t2v_14b", "t2v_1_3b")
+SHARING = 4
+"""Devices that share a clip's tokens."""
 ANIME_NEGATIVE = (
     "色调艳丽，过曝，静态，细节模糊不清，字幕，静止，整体发灰，最差质量，低质量，JPEG压缩残留，"
     "丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，"
@@ -41,6 +49,7 @@ def get_config(model: str = "i2v_a14b") -> ConfigDict:
     if model not in MODELS:
         raise ValueError(f"there is no model {model!r}: it is one of {', '.join(MODELS)}")
     folder = f"runs/studio/{model}"
+    experts = 2 if model in OF_TWO else 1
     return ConfigDict(
         {
             "recipe": "flow",
@@ -51,6 +60,7 @@ def get_config(model: str = "i2v_a14b") -> ConfigDict:
                 "vae": folder,
                 "text_encoder": folder,
                 "initial": folder,
+                "variant": model,
                 "tags": {
                     "dim": 1024,
                     "heads": 8,
@@ -59,6 +69,7 @@ def get_config(model: str = "i2v_a14b") -> ConfigDict:
                 },
                 "dtype": "bfloat16",
                 "remat": "full",
+                "microbatches": None,
                 "stage": "SFT",
                 "balance": {"alpha": 0.7, "minimum": 0.0005, "most": 30.0},
                 "curriculum": {"gamma": 10.0, "beta": 0.1, "quantiles": 5},
@@ -85,5 +96,14 @@ def get_config(model: str = "i2v_a14b") -> ConfigDict:
                 "export_dtype": "bfloat16",
             },
             "cadence": {"evaluate_every": 1000, "save_every": 500},
+            "mesh": None,
+            "meshes": {
+                str(chips): {
+                    "expert": experts,
+                    "fsdp": chips // experts // SHARING,
+                    "context": SHARING,
+                }
+                for chips in (64, 256)
+            },
         }
     )

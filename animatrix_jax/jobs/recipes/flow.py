@@ -24,6 +24,7 @@ from animatrix_jax.checkpoint.folder import (
 )
 from animatrix_jax.diffusion.schedule import Schedule
 from animatrix_jax.jobs.recipes.flow_data import FlowClips, FlowData
+from animatrix_jax.jobs.recipes.parents import is_there, parent_model
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.animatrix import (
     AniMatrix,
@@ -97,10 +98,13 @@ class FlowSettings(FlowData):
     start is random. `tags` is the tag channel of a new model, or the one to add to an initial Wan,
     which has none. `dtype`, `residual_dtype` and `remat` are how the transformer computes
     (`DiTConfig`), None as the model says; trained weights are float32. Gradients are gathered over
-    `microbatches` parts of a batch. Of the devices that share a sequence, `ulysses` exchange heads
-    and the rest stand in a ring (`parallel.context`; None: as many as the heads allow). Guidance
+    `microbatches` parts of a batch; None is as many as a device has samples of an expert. Of the
+    devices that share a sequence, `ulysses` exchange heads and the rest stand in a ring
+    (`parallel.context`; None: as many as the heads allow). Guidance
     and `negative` go onto the card; None is the initial model's. With `tied` all experts are
-    trained as one network, the one that the high expert starts from.
+    trained as one network, the one that the high expert starts from. `variant` is a public model
+    (`convert.variants`) or a shipped one, whose sizes `plan` and `--dry_run` take where a parent is
+    still to be made.
     """
 
     transformer: TransformerSettings | None = None
@@ -112,7 +116,8 @@ class FlowSettings(FlowData):
     dtype: str | None = None
     residual_dtype: str | None = None
     remat: str | None = None
-    microbatches: int = 1
+    microbatches: int | None = 1
+    variant: str | None = None
     ulysses: int | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
     guidance_text: float | tuple[float, float] | None = None
@@ -125,12 +130,12 @@ class FlowSettings(FlowData):
 def core(
     settings: FlowSettings, seed: int, mesh: Mesh | None = None, guards: Guards | None = None
 ) -> Core:
-    """Return what the run compiles; the corpus and the cards of its parents must be there."""
+    """Return what the run compiles; where its parents are not there yet, `variant` gives sizes."""
     mesh = mesh or make_mesh(MeshSettings())
-    card = _card(settings)
-    config, schedule = _whole(card)
-    _check_mesh(settings, card, mesh)
-    model, vae = AniMatrix(config, attend), load_model(settings.vae).vae_config
+    card = model_card(settings)
+    config, schedule = whole(card)
+    parts = microbatches(settings, card, mesh)
+    model, vae = AniMatrix(config, attend), parent_model(settings.vae, settings.variant).vae_config
     transform, _ = make_optimizer(settings.optimizer, settings.steps)
 
     def init(key: jax.Array) -> TrainState:
@@ -145,7 +150,7 @@ def core(
     shapes = dict.fromkeys((f, h, w, z) for t, h, w, z in latents for f in (1, t))
     examples = [_example(settings, card, shape) for shape in shapes]
     network = AniMatrix(config, attend_on(mesh, settings.ulysses))
-    gradients = flow_gradients(network, schedule, settings.knee, seed, mesh, settings.microbatches)
+    gradients = flow_gradients(network, schedule, settings.knee, seed, mesh, parts)
     step = flow_step(
         gradients,
         transform,
@@ -165,8 +170,10 @@ def prepare(
     """Build the run; latents are encoded first where a cache is asked for and not there."""
     mesh = mesh or make_mesh(MeshSettings())
     vae, text = load_model(settings.vae), load_model(settings.text_encoder)
-    parts, card = core(settings, seed, mesh, guards), _card(settings)
-    config, schedule = _whole(card)
+    if settings.initial is not None:
+        load_model(settings.initial)
+    parts, card = core(settings, seed, mesh, guards), model_card(settings)
+    config, schedule = whole(card)
     length, referenced = config.dit.text_length, card.reference is not None
     clips = FlowClips(
         settings,
@@ -224,29 +231,32 @@ def prepare(
     )
 
 
-def _check_mesh(settings: FlowSettings, card: ModelCard, mesh: Mesh) -> None:
-    """Raise ValueError where the run cannot be laid out on the mesh."""
-    experts = len(card.experts)
-    placement = BatchPlacement(mesh, settings.batch, experts)
+def microbatches(settings: FlowSettings, card: ModelCard, mesh: Mesh) -> int:
+    """Return how many parts a batch has; ValueError where the mesh cannot have the run."""
+    placement = BatchPlacement(mesh, settings.batch, len(card.experts))
     if settings.tied and mesh.shape["expert"] > 1:
         raise ValueError("tied experts are one network: give the mesh's expert axis 1 device")
     shards = math.prod(mesh.shape[axis] for axis in BATCH_AXES)
-    if settings.microbatches < 1 or placement.rows % (settings.microbatches * shards):
+    own = placement.rows // shards
+    parts = own if settings.microbatches is None else settings.microbatches
+    if parts < 1 or own % parts:
         raise ValueError(
-            f"{settings.microbatches} microbatches do not divide the {placement.rows // shards} "
-            "samples of an expert that each device gets"
+            f"{parts} microbatches do not divide the {own} samples of an expert that each device "
+            "gets"
         )
+    return parts
 
 
 def _shapes(settings: FlowSettings, card: ModelCard) -> list[tuple[int, int, int]]:
     """Return the clip (frames, height, width) of every sub-stage; its other aspects cost as much.
 
-    Without sub-stages it is that of the corpus' first clip.
+    Without sub-stages it is that of the corpus' first clip; without a corpus the card's.
     """
     if not settings.substages:
-        row = first_clip(settings.corpus)
-        return [(row.frames, row.height, row.width)]
-    stride = _stride(load_model(settings.vae).vae_config, _whole(card)[0])
+        made = card.clip if not settings.corpus.exists() else None
+        clip = made or first_clip(settings.corpus)
+        return [(clip.frames, clip.height, clip.width)]
+    stride = _stride(parent_model(settings.vae, settings.variant).vae_config, whole(card)[0])
     return [
         make_buckets(s.edge, count, stride=stride)[0]
         for s in settings.substages
@@ -259,11 +269,12 @@ def _stride(vae: VAEConfig, model: AniMatrixConfig) -> int:
     return vae.space_stride * max(model.dit.patch[1:])
 
 
-def _card(settings: FlowSettings) -> ModelCard:
+def model_card(settings: FlowSettings) -> ModelCard:
     """Return the card of the model to train: the initial one's, or one of the settings' sizes."""
-    vae, text = load_model(settings.vae), load_model(settings.text_encoder)
-    if settings.initial is not None:
-        card = load_model(settings.initial).card
+    variant, initial = settings.variant, settings.initial
+    vae, text = parent_model(settings.vae, variant), parent_model(settings.text_encoder, variant)
+    if initial is not None and (settings.transformer is None or is_there(initial)):
+        card = parent_model(initial, variant).card
         made, z = card.transformer, vae.vae_config.z_dim
         if made is not None and made.dit.out_channels != z:
             raise ValueError(
@@ -280,6 +291,7 @@ def _card(settings: FlowSettings) -> ModelCard:
         text_encoder=text.text_config,
         transformer=_transformer_config(settings, vae, text),
         schedule=settings.schedule,
+        clip=vae.card.clip,
         reference=REFERENCE,
         tokenizer=text.card.tokenizer,
         note=settings.note,
@@ -300,7 +312,8 @@ def _as_said(card: ModelCard, settings: FlowSettings) -> ModelCard:
     return replace(card, **said("guidance_text", "guidance_tag", "negative"))
 
 
-def _whole(card: ModelCard) -> tuple[AniMatrixConfig, Schedule]:
+def whole(card: ModelCard) -> tuple[AniMatrixConfig, Schedule]:
+    """Return a card's transformer and schedule; ValueError where it has none."""
     if card.transformer is None or card.schedule is None:
         raise ValueError("the initial model has no transformer to go on from")
     return card.transformer, card.schedule
@@ -328,7 +341,7 @@ def _transformer_config(settings: FlowSettings, vae: Model, text: Model) -> AniM
 
 def _blank_conditions(card: ModelCard, shape: tuple[int, ...]) -> Conditions:
     """Return conditions that say nothing, for latents of `shape` [B, t, h, w, z]."""
-    (config, _), (batch, frames) = _whole(card), shape[:2]
+    (config, _), (batch, frames) = whole(card), shape[:2]
     given = card.reference is not None
     return Conditions(
         text=jnp.zeros((batch, config.dit.text_length, config.dit.text_dim)),
@@ -340,9 +353,23 @@ def _blank_conditions(card: ModelCard, shape: tuple[int, ...]) -> Conditions:
     )
 
 
+def batch_shapes(settings: FlowSettings, clip: tuple[int, int, int] | None = None) -> Batch:
+    """Return a batch of clips of (frames, height, width), None for the run's last, as shapes.
+
+    Raises ValueError where the VAE or the patch cannot take them.
+    """
+    card, vae = model_card(settings), parent_model(settings.vae, settings.variant).vae_config
+    clip = clip or _shapes(settings, card)[-1]
+    latents = vae.latent_shape(*clip)
+    patch = whole(card)[0].dit.patch
+    if any(n % p for n, p in zip(latents[:3], patch, strict=True)):
+        raise ValueError(f"latents of {latents[:3]} are not divided by the patch {patch}")
+    return _example(settings, card, latents)
+
+
 def _example(settings: FlowSettings, card: ModelCard, latents: tuple[int, int, int, int]) -> Batch:
     """Return a batch of latents [t, h, w, z] as shapes, laid out by expert."""
-    experts, (config, _) = len(card.experts), _whole(card)
+    experts, (config, _) = len(card.experts), whole(card)
     layout = (experts, settings.batch // experts)
 
     def of(dtype: Any, *shape: int) -> jax.ShapeDtypeStruct:

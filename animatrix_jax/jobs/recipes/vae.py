@@ -12,6 +12,7 @@ from animatrix_data.corpus.catalogue import read_catalogue
 from animatrix_data.pipeline.crops import CropStage, crop_batches
 from animatrix_data.pipeline.frames import read_frames
 from animatrix_jax.checkpoint.folder import ModelCard, save_part, write_card
+from animatrix_jax.jobs.recipes.parents import is_there
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.linear_path import principal_maps
 from animatrix_jax.models.vae import VAE, VAEConfig
@@ -27,7 +28,7 @@ class VAESettings:
     """What a VAE experiment fixes; `held_out` clips at the corpus' end are only measured on.
 
     `initial` is a model folder (or run) to go on from, whose sizes then hold; without it `model`
-    is needed and the start is random.
+    is needed and the start is random. Beside one still to be made `model` gives `--dry_run` sizes.
     """
 
     corpus: Path
@@ -113,7 +114,7 @@ def _total(settings: VAESettings) -> int:
 
 
 def _config(settings: VAESettings) -> VAEConfig:
-    if settings.initial is not None:
+    if settings.initial is not None and (settings.model is None or is_there(settings.initial)):
         return load_model(settings.initial).vae_config
     if settings.model is None:
         raise ValueError("settings.model gives the sizes of a VAE without an initial one")

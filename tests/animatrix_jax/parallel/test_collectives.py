@@ -1,25 +1,59 @@
-import jax
+"""Collectives as the compilers write them."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
 import pytest
 
-from animatrix_jax.parallel.collectives import Collective, collectives
+from animatrix_jax.parallel.collectives import Collective, by_kind, collectives
+from animatrix_jax.parallel.mesh import AXES
 
-FORMS = {
-    "replica_groups={{0,1},{2,3},{4,5},{6,7}}": ("tensor",),
-    "replica_groups={{0,2},{1,3},{4,6},{5,7}}": ("context",),
-    "replica_groups=[2,4]<=[8]": ("context", "tensor"),
-    "replica_groups=[4,2]<=[2,4]T(1,0)": ("expert",),
-    "replica_groups=mesh['expert'=2,'context'=2,'tensor'=2] {'context'}": ("context",),
-    "replica_groups=mesh['axis_0'=2,'axis_1'=4] {'axis_1'}": ("context", "tensor"),
-    "replica_groups=mesh['axis_0'=4,'axis_1'=2] {'axis_0'}": ("expert", "context"),
-    "channel_id=1": ("expert", "context", "tensor"),
-}
-"""How the compiler writes groups, and the axes of a mesh 2 x 2 x 2 that they go over."""
+MESH: Any = SimpleNamespace(devices=np.empty((2, 1, 2, 2, 1)), axis_names=AXES, size=8)
+NAMED = "mesh['expert'=2,'data'=1,'fsdp'=2,'context'=2,'tensor'=1]"
 
 
-@pytest.mark.parametrize("groups", FORMS)
-def test_groups_are_read_in_every_form(groups: str) -> None:
-    device = jax.devices()[0]
-    mesh = jax.sharding.Mesh([[[device] * 2] * 2] * 2, ("expert", "context", "tensor"))
-    text = f"  %sum = f32[4,3]{{1,0}} all-reduce(%x), channel_id=3, {groups}, to_apply=%add"
-    (found,) = collectives(text, mesh)
-    assert found == Collective("all-reduce", FORMS[groups], bytes=48, elements=12)
+def read(line: str, computation: str = "main") -> list[Collective]:
+    entry = f"ENTRY %{computation} (x: f32[4]) -> f32[4] {{\n  {line}\n}}"
+    return list(collectives(entry, MESH))
+
+
+@pytest.mark.parametrize(
+    ("groups", "axes"),
+    [
+        ("{{0,1},{2,3},{4,5},{6,7}}", ("context",)),
+        ("[4,2]<=[4,2]", ("context",)),
+        ("[4,2]<=[2,4]T(1,0)", ("expert",)),
+        (f"{NAMED} {{'fsdp'}}", ("fsdp",)),
+        (f"{NAMED} {{'fsdp','context'}}", ("fsdp", "context")),
+        (f"{NAMED} {{'expert'}}", ("expert",)),
+        ("mesh['a'=8] {'a':(1)2}", ("expert",)),
+        ("mesh['a'=8] {'a':(4)2}", ("context",)),
+        ("mesh['a'=8] {'a':(1)2,'a':(4)2}", ("expert", "context")),
+        ("mesh['a'=4,'b'=2] {'a'}", ("expert", "fsdp")),
+    ],
+)
+def test_groups_are_read_in_every_form(groups: str, axes: tuple[str, ...]) -> None:
+    (found,) = read(
+        f"%a = f32[4,8]{{1,0}} all-gather(%x), replica_groups={groups}, dimensions={{0}}"
+    )
+    assert (found.kind, found.axes, found.bytes) == ("all-gather", axes, 128)
+
+
+def test_what_a_start_returns_besides_its_result_is_not_counted() -> None:
+    (found,) = read(
+        "%p = (bf16[4]{0}, bf16[4]{0}, u32[], u32[]) collective-permute-start(%x), "
+        "source_target_pairs={{0,1},{1,0}}"
+    )
+    assert (found.kind, found.axes, found.bytes) == ("collective-permute", ("context",), 8)
+    (gathered,) = read("%g = (f32[2]{0}, f32[4]{0}) all-gather-start(%x), replica_groups={{0,1}}")
+    assert gathered.bytes == 16
+    (summed,) = read("%s = (f32[2]{0}, f32[4]{0}) all-reduce-start(%x, %y), replica_groups={{0,1}}")
+    assert summed.bytes == 24
+
+
+def test_an_all_reduce_of_which_a_part_is_kept_is_a_reduce_scatter() -> None:
+    line = "%a = f32[64]{0} all-reduce(%x), replica_groups={{0,1,2,3},{4,5,6,7}}"
+    (found,) = read(line, "all-reduce-scatter.4")
+    assert (found.kind, found.bytes, found.elements) == ("reduce-scatter", 64, 16)
+    assert by_kind([found, found]) == {"reduce-scatter": 128}

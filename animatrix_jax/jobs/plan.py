@@ -1,0 +1,208 @@
+"""`animatrix plan`: compile a config for a pod that is not there, and tell what it takes.
+
+Weights and corpus need not be there either: sizes are those of the config's `variant`.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from animatrix_data.files import whole_file
+from animatrix_data.settings import build
+from animatrix_jax.diffusion.guidance import Scales, guidance_chain, high_low
+from animatrix_jax.inference.placement import placed_velocity, sampling_mesh
+from animatrix_jax.jobs.plan_estimate import Estimate, estimate, shard_bytes, shortage
+from animatrix_jax.jobs.plan_machines import Target, find_target
+from animatrix_jax.jobs.plan_report import Planned, table
+from animatrix_jax.jobs.recipes import flow
+from animatrix_jax.jobs.recipes.flow import FlowSettings
+from animatrix_jax.jobs.train import Experiment
+from animatrix_jax.models.animatrix import AniMatrixConfig, Conditions
+from animatrix_jax.models.shapes import empty_tags, transformer_shapes
+from animatrix_jax.models.work import Work, token_count, training_work, velocity_work
+from animatrix_jax.parallel.mesh import choose_mesh, make_mesh
+from animatrix_jax.parallel.partition import batch_sharding
+
+PURPOSES = ("training", "sampling")
+
+
+def run(
+    config: Any,
+    topology: str,
+    *,
+    purpose: str = "training",
+    shape: str | None = None,
+    out: str | Path | None = None,
+) -> dict[str, Any]:
+    """Compile a flow experiment for a machine and print what it takes; returns the report.
+
+    `topology` is a TPU slice (v5p:4x4x4; v5e:1 is one chip) or GPUs (h100:8, h100:8x8), `purpose`
+    training or sampling, `shape` the clip as FRAMESxHEIGHTxWIDTH (None: the config's last). `out`
+    gets the report as JSON. Raises ValueError for a machine, a mesh or a shape that cannot be, and
+    for another recipe.
+    """
+    experiment = build(Experiment, config)
+    if experiment.recipe != "flow":
+        raise ValueError(
+            f"plan is for the recipe flow: {experiment.recipe} has no mesh, it trains on one device"
+        )
+    settings = build(FlowSettings, experiment.settings, "config.settings")
+    target = find_target(topology)
+    clip = None if shape is None else parse_shape(shape)
+    make = plan_training if purpose == "training" else plan_sampling
+    planned = make(experiment, settings, target, clip)
+    report = planned.as_json()
+    print(table(planned))
+    if out is not None:
+        with whole_file(out) as temporary:
+            temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return report
+
+
+def parse_shape(text: str) -> tuple[int, int, int]:
+    """Return (frames, height, width) of a text like 81x720x1280; ValueError for another."""
+    found = re.fullmatch(r"(\d+)x(\d+)x(\d+)", text)
+    if found is None:
+        raise ValueError(f"--shape is FRAMESxHEIGHTxWIDTH, as in 81x720x1280, not {text!r}")
+    frames, height, width = map(int, found.groups())
+    return frames, height, width
+
+
+def plan_training(
+    experiment: Experiment,
+    settings: FlowSettings,
+    target: Target,
+    clip: tuple[int, int, int] | None,
+) -> Planned:
+    """Compile the training step on the costliest of the run's shapes, or on that of `clip`."""
+    chosen = choose_mesh(experiment.mesh, experiment.meshes, target.count)
+    mesh = make_mesh(chosen, target.devices())
+    core, card = flow.core(settings, experiment.seed, mesh), flow.model_card(settings)
+    config = _transformer(card)
+    batches = core.examples if clip is None else (flow.batch_shapes(settings, clip),)
+    batch = max(batches, key=lambda one: token_count(config, one["latents"].shape[2:5]))
+    state = jax.eval_shape(core.init, jax.random.key(0))
+    kinds = {
+        "parameters": shard_bytes(state.params, core.places.params),
+        "optimizer": shard_bytes(state.optimizer, core.places.optimizer),
+        "average": shard_bytes(state.average, core.places.average),
+        "batch": shard_bytes(batch, batch_sharding(mesh)),
+    }
+    latents = batch["latents"].shape[2:5]
+    work = training_work(config, latents) * settings.batch
+    hardware = training_work(config, latents, hardware=True) * settings.batch
+    found = _compiled(core.step, (state, batch), kinds, hardware, target, mesh)
+    parts = flow.microbatches(settings, card, mesh)
+    return Planned(
+        "training",
+        target,
+        chosen,
+        latents,
+        token_count(config, latents),
+        settings.batch,
+        parts,
+        config,
+        work,
+        hardware,
+        found,
+    )
+
+
+def plan_sampling(
+    experiment: Experiment,
+    settings: FlowSettings,
+    target: Target,
+    clip: tuple[int, int, int] | None,
+) -> Planned:
+    """Compile the active expert's velocity under both guidances, of one clip."""
+    card = flow.model_card(settings)
+    config = _transformer(card)
+    chosen = experiment.mesh or sampling_mesh(target.count)
+    mesh = make_mesh(chosen, target.devices())
+    batch = flow.batch_shapes(settings, clip)
+    latents = batch["latents"].shape[2:]
+    dtype = jnp.dtype(settings.export_dtype)
+    params = {
+        "params": jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), transformer_shapes(config)
+        )
+    }
+    placed, places = placed_velocity(config, params, mesh, settings.ulysses)
+    scales = Scales(high_low(card.guidance_text, "text")[0], high_low(card.guidance_tag, "tag")[0])
+    branches = len(guidance_chain(scales, text=True, tags=config.conditioning is not None))
+    arguments = (
+        jax.ShapeDtypeStruct((1, *latents), jnp.float32),
+        jax.ShapeDtypeStruct((1,), jnp.float32),
+        _conditions(config, card.reference is not None, latents, branches),
+        jax.ShapeDtypeStruct((branches,), jnp.float32),
+    )
+    held = shard_bytes(params, places)
+    kinds = {"parameters": held}
+    work = velocity_work(config, latents[:3]) * branches
+    found = _compiled(placed, (params, *arguments), kinds, work, target, mesh)
+    return Planned(
+        "sampling",
+        target,
+        chosen,
+        latents[:3],
+        token_count(config, latents[:3]),
+        1,
+        1,
+        config,
+        work,
+        work,
+        found,
+        idle=held * (len(card.experts) - 1),
+        steps=card.steps,
+        branches=branches,
+    )
+
+
+def _compiled(
+    program: Any,
+    arguments: tuple[Any, ...],
+    kinds: dict[str, float],
+    hardware: Work,
+    target: Target,
+    mesh: Mesh,
+) -> Estimate | tuple[float, float]:
+    """Return what the program takes, or the bytes needed and there where memory is short."""
+    try:
+        with jax.set_mesh(mesh):
+            compiled = program.lower(*arguments).compile()
+    except jax.errors.JaxRuntimeError as error:
+        short = shortage(str(error))
+        if short is None:
+            raise
+        return short
+    return estimate(compiled, kinds, hardware, target.chip, mesh)
+
+
+def _transformer(card: Any) -> AniMatrixConfig:
+    config, _ = flow.whole(card)
+    return config
+
+
+def _conditions(
+    config: AniMatrixConfig, referenced: bool, latents: tuple[int, ...], branches: int
+) -> Conditions:
+    c = config.dit
+    tagged = config.conditioning is not None
+
+    def made() -> Conditions:
+        return Conditions(
+            text=jnp.zeros((branches, c.text_length, c.text_dim)),
+            text_given=jnp.ones(branches, bool),
+            tags=empty_tags(branches) if tagged else None,
+            tags_given=jnp.ones(branches, bool) if tagged else None,
+            reference=jnp.zeros((branches, *latents)) if referenced else None,
+            reference_mask=jnp.zeros((branches, latents[0], 4)) if referenced else None,
+        )
+
+    shapes: Conditions = jax.eval_shape(made)
+    return shapes
