@@ -85,5 +85,5 @@ def placed_velocity(
 
 @lru_cache(maxsize=8)
 def mesh_velocity(config: AniMatrixConfig, mesh: Mesh) -> Guided:
-    """Return `placed_velocity`, compiled once for equal sizes whatever folder the weights are of."""
+    """Return `placed_velocity`, compiled once for models of equal sizes."""
     return placed_velocity(config, {"params": transformer_shapes(config)}, mesh)[0]

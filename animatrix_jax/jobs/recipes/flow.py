@@ -47,7 +47,7 @@ from animatrix_jax.runtime.tokenizer import make_tokenizer
 from animatrix_jax.training.flow import flow_gradients, flow_step, measure_flow
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
-from animatrix_jax.training.placement import placed_measure, placed_step
+from animatrix_jax.training.placement import on_host, placed_measure, placed_step
 from animatrix_jax.training.state import Batch, TrainState, new_state
 
 REFERENCE = "channels"
@@ -100,11 +100,11 @@ class FlowSettings(FlowData):
     (`DiTConfig`), None as the model says; trained weights are float32. Gradients are gathered over
     `microbatches` parts of a batch; None is as many as a device has samples of an expert. Of the
     devices that share a sequence, `ulysses` exchange heads and the rest stand in a ring
-    (`parallel.context`; None: as many as the heads allow). Guidance
-    and `negative` go onto the card; None is the initial model's. With `tied` all experts are
-    trained as one network, the one that the high expert starts from. `variant` is a public model
-    (`convert.variants`) or a shipped one, whose sizes `plan` and `--dry_run` take where a parent is
-    still to be made.
+    (`parallel.context`; None: as many as the heads allow). With `offload_optimizer` its statistics
+    wait in the host's memory. Guidance and `negative` go onto the card; None is the initial
+    model's. With `tied` all experts are trained as one network, the one that the high expert starts
+    from. `variant` is a public model (`convert.variants`) or a shipped one, whose sizes `plan` and
+    `--dry_run` take where a parent is still to be made.
     """
 
     transformer: TransformerSettings | None = None
@@ -119,6 +119,7 @@ class FlowSettings(FlowData):
     microbatches: int | None = 1
     variant: str | None = None
     ulysses: int | None = None
+    offload_optimizer: bool = False
     optimizer: OptimizerSettings = OptimizerSettings()
     guidance_text: float | tuple[float, float] | None = None
     guidance_tag: float | tuple[float, float] | None = None
@@ -161,6 +162,7 @@ def core(
         settings.tied,
     )
     places = shardings(jax.eval_shape(init, jax.random.key(0)), mesh)
+    places = on_host(places) if settings.offload_optimizer else places
     return Core(init, placed_step(step, places, mesh), tuple(examples), places)
 
 
