@@ -192,6 +192,7 @@ VERBS = (
         config=Config("experiment to run; what follows ':' goes to its get_config"),
         flags=(
             Flag("workdir", "folder of the run; a run in it goes on", "folder", required=True),
+            Flag("mesh", "devices of each axis, as in expert=2,fsdp=4 (default: the config's)"),
             Flag("dry_run", "build all, check shapes and sharding, and stop", "switch", False),
             Flag("profile_steps", "FIRST,LAST steps to trace into WORKDIR/profile", "wholes"),
         ),

@@ -13,7 +13,7 @@ from animatrix_jax.checkpoint.training import Checkpoints
 from animatrix_jax.jobs.recipes.recipe import Recipe
 from animatrix_jax.jobs.run_record import check_batch, parameter_count, write_run
 from animatrix_jax.jobs.saves import Saves
-from animatrix_jax.parallel.mesh import MeshSettings, choose_mesh, make_mesh
+from animatrix_jax.parallel.mesh import MeshSettings, choose_mesh, make_mesh, parse_mesh
 from animatrix_jax.parallel.processes import gathered, start_processes
 from animatrix_jax.runtime.programs import keep_programs
 from animatrix_jax.training.guards import Guards
@@ -71,6 +71,7 @@ def run(
     *,
     dry_run: bool = False,
     profile_steps: tuple[int, ...] | None = None,
+    mesh: str | None = None,
     on_eval: Callable[[TrainState], dict[str, float]] | None = None,
 ) -> dict[str, float]:
     """Train until the config's last step; a stopped run goes on from its newest checkpoint.
@@ -78,7 +79,8 @@ def run(
     `config` is a ConfigDict (or mapping) with `recipe`, `settings`, `seed`, `cadence` and
     `guards`. The workdir gets run.json, metrics.jsonl, TensorBoard files, checkpoints and, at the
     end, `model/`, the model folder of the averaged parameters. `dry_run` builds everything
-    abstractly and stops. `profile_steps` are the first and the last step of a trace in `profile/`.
+    abstractly and stops. `profile_steps` are the first and the last step of a trace in `profile/`,
+    `mesh` is how devices are laid out (`context=4,tensor=2`), in place of what the config says.
     Returns the last held-out numbers.
 
     SIGTERM or SIGINT stop after the step in progress, with a checkpoint and `model/`: then
@@ -94,7 +96,7 @@ def run(
     profile = _profile(workdir, profile_steps)
     keep_programs()
     start_processes(experiment.guards.heartbeat_seconds)
-    placed = _placed(experiment)
+    placed = _placed(experiment, mesh)
     if dry_run:
         shapes = recipe_module.core(settings, experiment.seed, **placed).check()
         count = parameter_count(shapes.params)
@@ -158,15 +160,22 @@ def _recipe_module(name: str) -> Any:
     return importlib.import_module(f"animatrix_jax.jobs.recipes.{name}")
 
 
-def _placed(experiment: Experiment) -> dict[str, Any]:
+def _placed(experiment: Experiment, mesh: str | None) -> dict[str, Any]:
     """Return the mesh and the guards for a recipe that takes them.
 
     Raises ValueError where no mesh has as many devices as there are, or the recipe takes none.
     """
-    chosen = choose_mesh(experiment.mesh, experiment.meshes, jax.device_count())
+    said = parse_mesh(mesh) if mesh else experiment.mesh
+    devices, processes = jax.device_count(), jax.process_count()
+    chosen = choose_mesh(said, experiment.meshes, devices)
     if experiment.recipe in MESHED:
+        if processes > 1 and chosen.size != devices:
+            raise ValueError(
+                f"{processes} processes have {devices} devices together, and the mesh ({chosen}) "
+                f"takes {chosen.size}: say one of all of them, as in --mesh fsdp={devices}"
+            )
         return {"mesh": make_mesh(chosen), "guards": experiment.guards}
-    if chosen.size > 1 or jax.process_count() > 1:
+    if chosen.size > 1 or processes > 1:
         raise ValueError(
             f"the recipe {experiment.recipe} trains on one device in one process: "
             f"{', '.join(MESHED)} alone takes a mesh"

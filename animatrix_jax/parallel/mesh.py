@@ -86,7 +86,7 @@ def choose_mesh(
     if found is None:
         raise ValueError(
             f"the config has meshes of {', '.join(meshes)} devices, and there are {devices}: say "
-            f"one of this size, as in --config.mesh.fsdp={devices}"
+            f"one of this size, as in --mesh fsdp={devices}"
         )
     if found.size > devices:
         raise ValueError(
