@@ -29,6 +29,8 @@ from animatrix_jax.jobs.recipes import flow
 from animatrix_jax.training.telemetry import read_metrics
 
 TERMINATED = 143
+LOSSES_APART, STATES_APART = 1e-6, 1e-4
+"""How far, relatively, losses and the last state may be from those of the run on one device."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def _show(folder: Path, config: dict[str, Any], begun: list[int]) -> None:
     Console().print(table)
     settings = build(flow.FlowSettings, config["settings"])
     like = jax.jit(flow.core(settings, SEED).init)(jax.random.key(SEED))
+    worst = max(far.values()) / LOSSES_APART
     for part in ("params", "average", "optimizer"):
         ends = [
             jax.tree.leaves(
@@ -134,7 +137,11 @@ def _show(folder: Path, config: dict[str, Any], begun: list[int]) -> None:
         apart = sum(
             float(np.sum(np.square(b - a, dtype=np.float64))) for a, b in zip(*ends, strict=True)
         )
-        print(f"{part}: {np.sqrt(apart / total):.1e} apart in relative L2 after {len(alone)} steps")
+        distance = float(np.sqrt(apart / total))
+        worst = max(worst, distance / STATES_APART)
+        print(f"{part}: {distance:.1e} apart in relative L2 after {len(alone)} steps")
+    if worst > 1:
+        raise SystemExit("the run that was moved is not the one that stayed")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.flax import save_file
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from animatrix_data.files import digest_file, whole_file
 from animatrix_data.settings import build
@@ -120,7 +119,8 @@ def write_card(folder: Path, card: ModelCard) -> None:
 def save_part(folder: Path, part: str, params: Any, dtype: Any = jnp.float32) -> None:
     """Write a network's parameter tree as `part`/model.safetensors in the given float type."""
     tensors = {
-        name: jnp.asarray(leaf, dtype) for name, leaf in flatten_layers(jax.device_get(params))
+        name: np.asarray(leaf).astype(jnp.dtype(dtype))
+        for name, leaf in flatten_layers(jax.device_get(params))
     }
     with whole_file(folder / part / WEIGHTS) as temporary:
         save_file(tensors, str(temporary))

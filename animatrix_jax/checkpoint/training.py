@@ -72,19 +72,22 @@ def _orbax_quiet() -> Iterator[None]:
 class Checkpoints:
     """The checkpoints of one run: `<folder>/<step>/`, each an Orbax folder with a manifest.
 
-    The newest `keep` stay, and the best by `keep_best`. A step is written under a temporary name,
+    The newest stays, the newest `keep` of those at every `cadence` steps, and the best by
+    `keep_best`: a checkpoint between them, of a run that was stopped, displaces none. A step is written under a temporary name,
     its files are hashed into `manifest.json`, and one rename makes it visible: a visible step of
     ours is whole. Folders that killed runs left unfinished are removed at once. With several
     processes all make the same calls in the same order, on a folder that all see.
     """
 
-    def __init__(self, folder: Path, keep: int = 2, keep_best: BestBy | None = None) -> None:
+    def __init__(
+        self, folder: Path, keep: int = 2, keep_best: BestBy | None = None, *, cadence: int = 1
+    ) -> None:
         if keep < 1:
             raise ValueError(f"at least one checkpoint must be kept, not {keep}")
         self.folder = folder.absolute()
         self.failures: list[str] = []
         self.blocked_seconds = 0.0
-        self._keep, self._keep_best = keep, keep_best
+        self._keep, self._keep_best, self._cadence = keep, keep_best, cadence
         self._peers = Peers()
         self._calls = 0
         self._thread: threading.Thread | None = None
@@ -267,7 +270,8 @@ class Checkpoints:
 
     def _retain(self, newest: int) -> None:
         """Remove what is neither among the newest nor the best."""
-        kept = {*sorted(self._metrics)[-self._keep :], self.best}
+        regular = sorted(step for step in self._metrics if step % self._cadence == 0)
+        kept = {*regular[-self._keep :], max(self._metrics), self.best}
         gone = [step for step in self._metrics if step not in kept]
         gone += [step for step in self._damaged if step < newest]
         for step in gone:

@@ -15,7 +15,7 @@ from animatrix_jax.inference.pipeline import batch_conditions, generate_clips
 from animatrix_jax.inference.references import References
 from animatrix_jax.inference.request import Request, SamplerSettings, check_request
 from animatrix_jax.models.experts import expert_of
-from animatrix_jax.parallel.mesh import make_mesh, parse_mesh
+from animatrix_jax.parallel.mesh import choose_mesh, make_mesh, parse_mesh
 from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.video import Tiling
 
@@ -112,7 +112,12 @@ def load(name: str | Path, mesh: str | None = None, *, offload: bool = False) ->
     """Return the model in a folder, of a run, or shipped as `pocket`; ValueError for another.
 
     `mesh` spreads its experts over devices (`context=4,tensor=2`), `offload` keeps the expert that
-    is not at work in the host's memory.
+    is not at work in the host's memory. Raises ValueError for a mesh that there are no devices for.
     """
-    devices = None if mesh is None else make_mesh(parse_mesh(mesh))
+    devices = None
+    if mesh is not None:
+        chosen = choose_mesh(parse_mesh(mesh), {}, jax.device_count())
+        if chosen.expert > 1:
+            raise ValueError("one expert is at work at a time: the mesh has no devices for another")
+        devices = make_mesh(chosen)
     return Animator(load_model(name, devices, offload=offload))

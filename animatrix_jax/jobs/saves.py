@@ -1,5 +1,6 @@
 """What a run does with its checkpoints: the one place of the train job that knows them."""
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -36,10 +37,10 @@ class Saves:
             return newest
         return jax.tree.map(lambda leaf: jax.device_put(leaf, leaf.sharding), like)
 
-    def save(self, state: TrainState) -> None:
-        """Save a state in the background."""
+    def save(self, state: TrainState, numbers: Mapping[str, float] | None = None) -> None:
+        """Save a state in the background, beside it the last held-out numbers."""
         step = int(state.step)
-        self._checkpoints.save(step, state)
+        self._checkpoints.save(step, state, dict(numbers or {}))
         self._note_failures(step)
 
     def restore(self, like: TrainState, at_most: int | None = None) -> TrainState | None:

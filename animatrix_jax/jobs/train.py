@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,18 @@ from typing import Any
 import jax
 
 from animatrix_data.settings import build, near
-from animatrix_jax.checkpoint.training import Checkpoints
+from animatrix_jax.checkpoint.training import BestBy, Checkpoints
 from animatrix_jax.jobs.recipes.recipe import Recipe
 from animatrix_jax.jobs.run_record import check_batch, parameter_count, write_run
 from animatrix_jax.jobs.saves import Saves
-from animatrix_jax.parallel.mesh import MeshSettings, choose_mesh, make_mesh, parse_mesh
-from animatrix_jax.parallel.processes import gathered, start_processes
+from animatrix_jax.parallel.mesh import (
+    MeshSettings,
+    abstract_mesh,
+    choose_mesh,
+    make_mesh,
+    parse_mesh,
+)
+from animatrix_jax.parallel.processes import gathered, start_processes, together
 from animatrix_jax.runtime.programs import keep_programs
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.ledger import Ledger
@@ -54,6 +61,7 @@ class Experiment:
     """A config's top level: which recipe, its settings, the seed, the cadence, the guards.
 
     `mesh` is how devices are laid out; without it `meshes` holds one for some numbers of devices.
+    `best` names the held-out number by which the best checkpoint stays beside the newest.
     """
 
     recipe: str
@@ -61,6 +69,7 @@ class Experiment:
     seed: int = 0
     cadence: Cadence = Cadence()
     guards: Guards = Guards()
+    best: BestBy | None = None
     mesh: MeshSettings | None = None
     meshes: Mapping[str, MeshSettings] = dataclasses.field(default_factory=dict)
 
@@ -98,11 +107,9 @@ def run(
     start_processes(experiment.guards.heartbeat_seconds)
     placed = _placed(experiment, mesh)
     if dry_run:
-        shapes = recipe_module.core(settings, experiment.seed, **placed).check()
-        count = parameter_count(shapes.params)
-        print(f"{experiment.recipe}: {count:,} parameters; nothing was trained")
+        _dry_run(experiment, recipe_module, settings, placed)
         return {}
-    checkpoints = Checkpoints(workdir / "checkpoints")
+    checkpoints = _checkpoints(workdir, experiment)
     if checkpoints.newest is not None:
         check_batch(workdir, settings)
     recipe: Recipe = recipe_module.prepare(settings, experiment.seed, **placed)
@@ -112,6 +119,8 @@ def run(
     telemetry = Telemetry(workdir, silent=not first)
     saves = Saves(checkpoints, telemetry)
     state = saves.resume(recipe.state)
+    # What a run begins with has no place beside what it goes on with.
+    recipe = dataclasses.replace(recipe, state=state)
     if first:
         ledger.go_on(read_metrics(workdir), int(state.step))
     numbers: dict[str, float] = {}
@@ -125,6 +134,7 @@ def run(
         average = gathered(current.average)
         if first:
             recipe.export(dataclasses.replace(current, average=average), workdir / "model")
+        together("model written")
 
     with saves, Stopping() as stopping:
         state = run_loop(
@@ -135,7 +145,7 @@ def run(
             telemetry,
             Hooks(
                 evaluate=evaluate,
-                save=saves.save,
+                save=lambda current: saves.save(current, numbers),
                 export=export,
                 restore=saves.restore,
                 stop=stopping.reached,
@@ -160,6 +170,22 @@ def _recipe_module(name: str) -> Any:
     return importlib.import_module(f"animatrix_jax.jobs.recipes.{name}")
 
 
+def _checkpoints(workdir: Path, experiment: Experiment) -> Checkpoints:
+    """Return the run's checkpoints: as many stay as a roll-back may go back to."""
+    every = experiment.cadence.save_every
+    keep = max(2, 1 + math.ceil(experiment.guards.roll_back_after / every))
+    return Checkpoints(workdir / "checkpoints", keep, experiment.best, cadence=every)
+
+
+def _dry_run(experiment: Experiment, recipe: Any, settings: Any, placed: dict[str, Any]) -> None:
+    """Build everything abstractly, on the mesh that is there and on those that the config keeps."""
+    state = recipe.core(settings, experiment.seed, **placed).check()
+    for kept in experiment.meshes.values():
+        recipe.check_mesh(settings, state, abstract_mesh(kept))
+    count = parameter_count(state.params)
+    print(f"{experiment.recipe}: {count:,} parameters; nothing was trained")
+
+
 def _placed(experiment: Experiment, mesh: str | None) -> dict[str, Any]:
     """Return the mesh and the guards for a recipe that takes them.
 
@@ -175,6 +201,8 @@ def _placed(experiment: Experiment, mesh: str | None) -> dict[str, Any]:
                 f"takes {chosen.size}: say one of all of them, as in --mesh fsdp={devices}"
             )
         return {"mesh": make_mesh(chosen), "guards": experiment.guards}
+    if experiment.guards.spike is not None:
+        raise ValueError(f"the recipe {experiment.recipe} skips no steps: leave out guards.spike")
     if chosen.size > 1 or processes > 1:
         raise ValueError(
             f"the recipe {experiment.recipe} trains on one device in one process: "

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 
 from animatrix_jax.parallel.mesh import BATCH_AXES
 from animatrix_jax.parallel.partition import batch_sharding
@@ -22,7 +22,7 @@ class BatchPlacement:
     Raises ValueError where the mesh does not divide it into parts of whole samples.
     """
 
-    mesh: Mesh
+    mesh: Mesh | AbstractMesh
     size: int
     experts: int
 

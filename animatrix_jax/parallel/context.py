@@ -37,7 +37,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from animatrix_jax.parallel.mesh import BATCH_AXES
@@ -74,7 +74,7 @@ class Degrees:
         return [(n, (n + self.ulysses) % devices) for n in range(devices)]
 
 
-def degrees_for(mesh: Mesh, heads: int, ulysses: int | None = None) -> Degrees:
+def degrees_for(mesh: Mesh | AbstractMesh, heads: int, ulysses: int | None = None) -> Degrees:
     """Return how the devices along `context` share the attention of so many heads.
 
     Args:

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.experimental import mesh_utils
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import AbstractMesh, AxisType, Mesh, PartitionSpec
 
 from animatrix_data.settings import near
 from animatrix_kernels.partition import Split, split_over
@@ -109,6 +109,12 @@ def make_mesh(settings: MeshSettings, devices: Sequence[jax.Device] | None = Non
         return Mesh(np.asarray(taken).reshape(shape), AXES, axis_types=kinds)
     laid = mesh_utils.create_device_mesh(shape, taken, allow_split_physical_axes=True)
     return Mesh(laid, AXES, axis_types=kinds)
+
+
+def abstract_mesh(settings: MeshSettings) -> AbstractMesh:
+    """Return a mesh without devices, to check shapes and shardings on."""
+    kinds = (AxisType.Auto,) * len(AXES)
+    return AbstractMesh(tuple(settings.extents.values()), AXES, axis_types=kinds)
 
 
 def kernels_on(mesh: Mesh) -> contextlib.AbstractContextManager[None]:

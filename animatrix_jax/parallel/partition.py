@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from animatrix_jax.parallel.mesh import BATCH_AXES, PARAMETER_AXES
 
@@ -86,7 +86,7 @@ def spec_of(path: str) -> PartitionSpec:
     return PartitionSpec("expert", *stacked, *found[0])
 
 
-def shardings(tree: Any, mesh: Mesh) -> Any:
+def shardings(tree: Any, mesh: Mesh | AbstractMesh) -> Any:
     """Return the sharding of every leaf of a state or of experts' parameters (shapes suffice).
 
     Raises ValueError for a leaf that the table does not know, or that the mesh does not divide.
@@ -136,7 +136,7 @@ def pinned(tree: Any, mesh: Mesh) -> Any:
     return jax.tree_util.tree_map_with_path(pin, tree)
 
 
-def batch_sharding(mesh: Mesh) -> NamedSharding:
+def batch_sharding(mesh: Mesh | AbstractMesh) -> NamedSharding:
     """Return the sharding of a batch's arrays [expert, batch/expert, …]."""
     return NamedSharding(mesh, PartitionSpec("expert", BATCH_AXES))
 
@@ -156,7 +156,9 @@ def put_whole(x: Any, sharding: NamedSharding) -> jax.Array:
     return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
 
 
-def _check_divides(name: str, shape: tuple[int, ...], spec: PartitionSpec, mesh: Mesh) -> None:
+def _check_divides(
+    name: str, shape: tuple[int, ...], spec: PartitionSpec, mesh: Mesh | AbstractMesh
+) -> None:
     assert len(spec) <= len(shape), f"{name} has {len(shape)} dims, its rule {len(spec)}"
     for size, axes in zip(shape, spec, strict=False):
         names = (axes,) if isinstance(axes, str) else axes or ()

@@ -5,16 +5,21 @@
 JAX finds all three itself, on SLURM, MPI, Cloud TPU and GKE. Without them there is one process.
 """
 
+import itertools
 import os
 from collections.abc import Mapping
 from typing import Any
 
 import jax
+import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 PROCESSES, PROCESS = "ANIMATRIX_PROCESSES", "ANIMATRIX_PROCESS"
 COORDINATOR = "ANIMATRIX_COORDINATOR"
 AUTO = "auto"
+A_DAY = 24 * 3600
+"""The most seconds that processes wait for one another's slow work."""
+_visits = itertools.count()
 
 
 def start_processes(
@@ -74,6 +79,14 @@ def gathered(tree: Any) -> Any:
 
 
 def together(place: str) -> None:
-    """Return when all processes of the run have come to this place."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(place)
+    """Return when all processes of the run have come to this place, within a day.
+
+    No device takes part. Raises TimeoutError where one does not come.
+    """
+    client = ocp.multihost.get_jax_distributed_client() if jax.process_count() > 1 else None
+    if client is None:
+        return
+    try:
+        client.wait_at_barrier(f"animatrix/together/{place}/{next(_visits)}", A_DAY * 1000)
+    except jax.errors.JaxRuntimeError as error:
+        raise TimeoutError(f"not all processes came to {place!r}") from error

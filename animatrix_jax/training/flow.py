@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Shaped
@@ -74,7 +75,7 @@ def flow_gradients(
     an expert's batch, one after the other.
     """
     sample_losses = expert_losses(model, schedule, knee, seed)
-    windows = jnp.asarray(schedule.windows())
+    windows = np.asarray(schedule.windows(), np.float32)
 
     def loss_fn(params: Any, batch: Batch, window: jax.Array) -> tuple[jax.Array, jax.Array]:
         losses = sample_losses(params, batch, window)
@@ -175,5 +176,5 @@ def measure_flow(
 ) -> Callable[[Any, Batch], Float[Array, " E"]]:
     """Return a function of (params, batch) to each expert's mean loss."""
     losses = map_experts(expert_losses(model, schedule, knee, seed), mesh)
-    windows = jnp.asarray(schedule.windows())
+    windows = np.asarray(schedule.windows(), np.float32)
     return lambda params, batch: jnp.mean(losses(params, batch, windows), axis=1)

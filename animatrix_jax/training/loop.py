@@ -12,9 +12,10 @@ import numpy as np
 from animatrix_data.progress import Ticker, ticking
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.ledger import CHECKPOINT, Ledger
+from animatrix_jax.training.placement import placed_roll_back
 from animatrix_jax.training.profiling import Profile
 from animatrix_jax.training.skips import Skips
-from animatrix_jax.training.state import Batch, Metrics, Step, TrainState, rolled_back
+from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 from animatrix_jax.training.stopping import deadline
 from animatrix_jax.training.telemetry import Telemetry
 
@@ -161,7 +162,8 @@ class _Loop:
         self._shapes.add(shapes)
         with (
             deadline(guards.compile_seconds if new else guards.hung_seconds),
-            jax.transfer_guard("disallow"),
+            # Compiling may read constants off a device.
+            jax.transfer_guard("allow" if new else "disallow"),
         ):
             with ledger.during("compile" if new else "step"):
                 state, metrics = self._step(state, batch)
@@ -207,8 +209,7 @@ class _Loop:
             f"before step {index}: an expert was skipped too often in a row; {where}"
         )
         self._telemetry.note(index, {"rolled_back_to": int(saved.step)})
-        shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
-        return jax.jit(rolled_back, static_argnums=2, out_shardings=shardings)(state, saved, after)
+        return placed_roll_back(state, saved, after)
 
     def _log(self, pending: "_Pending | None") -> str:
         """Log a step where it is its turn; return what the progress bar says of it."""

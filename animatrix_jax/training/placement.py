@@ -9,7 +9,7 @@ from jax.sharding import Mesh, NamedSharding
 
 from animatrix_jax.parallel.mesh import compiler_options, kernels_on
 from animatrix_jax.parallel.partition import batch_sharding, replicated
-from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
+from animatrix_jax.training.state import Batch, Metrics, Step, TrainState, rolled_back
 
 HOST = "pinned_host"
 """The memory of the host, from which a device reads by itself."""
@@ -41,6 +41,17 @@ def placed_step(step: Step, places: TrainState, mesh: Mesh) -> Step:
         donate_argnums=0,
         compiler_options=compiler_options(mesh),
     )
+
+
+def placed_roll_back(state: TrainState, saved: TrainState, after: int) -> TrainState:
+    """Return `rolled_back`, every leaf where the state has it."""
+    places = jax.tree.map(lambda leaf: leaf.sharding, state)
+
+    def back(state: TrainState, saved: TrainState) -> TrainState:
+        state, saved = (jax.tree.map(_fetched, tree, places) for tree in (state, saved))
+        return jax.tree.map(_put_back, rolled_back(state, saved, after), places)
+
+    return jax.jit(back, out_shardings=places)(state, saved)
 
 
 def _fetched(leaf: jax.Array, place: NamedSharding) -> jax.Array:

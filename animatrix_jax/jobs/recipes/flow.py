@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import AbstractMesh, Mesh
 
 from animatrix_data.corpus.catalogue import first_clip
 from animatrix_data.pipeline.buckets import make_buckets
@@ -38,6 +38,7 @@ from animatrix_jax.models.experts import init_experts
 from animatrix_jax.models.shapes import empty_tags
 from animatrix_jax.models.vae import VAEConfig
 from animatrix_jax.parallel.batches import BatchPlacement
+from animatrix_jax.parallel.context import degrees_for
 from animatrix_jax.parallel.mesh import BATCH_AXES, MeshSettings, make_mesh
 from animatrix_jax.parallel.partition import put_whole, shardings
 from animatrix_jax.runtime.attention import attend, attend_on
@@ -233,7 +234,14 @@ def prepare(
     )
 
 
-def microbatches(settings: FlowSettings, card: ModelCard, mesh: Mesh) -> int:
+def check_mesh(settings: FlowSettings, state: TrainState, mesh: AbstractMesh) -> None:
+    """Raise ValueError where a run whose state has these shapes does not fit on a mesh."""
+    shardings(state, mesh)
+    microbatches(settings, model_card(settings), mesh)
+    degrees_for(mesh, whole(model_card(settings))[0].dit.heads, settings.ulysses)
+
+
+def microbatches(settings: FlowSettings, card: ModelCard, mesh: Mesh | AbstractMesh) -> int:
     """Return how many parts a batch has; ValueError where the mesh cannot have the run."""
     placement = BatchPlacement(mesh, settings.batch, len(card.experts))
     if settings.tied and mesh.shape["expert"] > 1:
