@@ -1,5 +1,6 @@
 """The table that `plan` prints, its numbers as JSON, and what to change where it does not fit."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -182,7 +183,8 @@ def advice(p: Planned) -> list[str]:
 
 
 def _more_devices(p: Planned) -> str:
-    context = p.mesh.context * 2
+    times = 2 ** max(1, math.ceil(math.log2(p.needed / p.has)))
+    context = p.mesh.context * times
     while p.tokens % context and context < p.tokens:
         context *= 2
     how = "each holds fewer tokens and a smaller part of the weights"

@@ -14,7 +14,7 @@ HloModule jit_step, is_scheduled=true
 }
 
 %inner_body (p: (s32[], f32[8])) -> (s32[], f32[8]) {
-  %fusion.1 = f32[8]{0} fusion(%x), kind=kLoop, calls=%part, backend_config={"estimated_cycles":"10"}
+  %fusion.1 = f32[8]{0} fusion(%x), calls=%part, backend_config={"estimated_cycles":"10"}
 }
 
 %inner_condition (p: (s32[], f32[8])) -> pred[] {
