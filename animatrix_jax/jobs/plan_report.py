@@ -185,7 +185,5 @@ def advice(p: Planned) -> list[str]:
 def _more_devices(p: Planned) -> str:
     times = 2 ** max(1, math.ceil(math.log2(p.needed / p.has)))
     context = p.mesh.context * times
-    while p.tokens % context and context < p.tokens:
-        context *= 2
     how = "each holds fewer tokens and a smaller part of the weights"
     return f"- mesh context {context} for {p.mesh.context}, on more devices or less fsdp: {how}"
