@@ -1,7 +1,8 @@
 """The `animatrix` command: flags in, a job called, status out.
 
 A job, with all it imports, is loaded only when its verb is called.
-Exit status: 0 done, 2 a user's mistake (one sentence on stderr), 130 interrupted.
+Exit status: 0 done, 2 a user's mistake (one sentence on stderr), 130 interrupted, 143 a run that
+SIGTERM stopped, with a checkpoint.
 """
 
 import importlib

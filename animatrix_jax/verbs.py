@@ -192,8 +192,16 @@ VERBS = (
         config=Config("experiment to run; what follows ':' goes to its get_config"),
         flags=(
             Flag("workdir", "folder of the run; a run in it goes on", "folder", required=True),
+            Flag("mesh", "devices of each axis, as in expert=2,fsdp=4 (default: the config's)"),
             Flag("dry_run", "build all, check shapes and sharding, and stop", "switch", False),
+            Flag("profile_steps", "FIRST,LAST steps to trace into WORKDIR/profile", "wholes"),
         ),
+    ),
+    Verb(
+        "verify",
+        "Check that a run's checkpoints are still the bytes that were saved.",
+        "animatrix verify runs/sft",
+        arguments=(Flag("folder", "a run's workdir, its checkpoints, or one of them", "folder"),),
     ),
     Verb(
         "generate",
@@ -219,6 +227,8 @@ VERBS = (
             Flag("size", "HEIGHTxWIDTH in pixels (default: the model's own)", "size"),
             Flag("tile", "VAE works on tiles of so many pixels (default: whole frames)", "whole"),
             Flag("scale", "enlarge what is written by whole pixels", "whole", 1),
+            Flag("mesh", "devices to work on together, as in context=4,tensor=2 (default: one)"),
+            Flag("offload", "keep the idle expert in the host's memory", "switch", False),
         ),
     ),
     Verb(

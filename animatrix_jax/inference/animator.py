@@ -15,6 +15,7 @@ from animatrix_jax.inference.pipeline import batch_conditions, generate_clips
 from animatrix_jax.inference.references import References
 from animatrix_jax.inference.request import Request, SamplerSettings, check_request
 from animatrix_jax.models.experts import expert_of
+from animatrix_jax.parallel.mesh import make_mesh, parse_mesh
 from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.video import Tiling
 
@@ -107,6 +108,11 @@ class Animator:
         return generate_clips(self.model, [request], plan, on_step)[0]
 
 
-def load(name: str | Path) -> Animator:
-    """Return the model in a folder, of a run, or shipped as `pocket`; ValueError for another."""
-    return Animator(load_model(name))
+def load(name: str | Path, mesh: str | None = None, *, offload: bool = False) -> Animator:
+    """Return the model in a folder, of a run, or shipped as `pocket`; ValueError for another.
+
+    `mesh` spreads its experts over devices (`context=4,tensor=2`), `offload` keeps the expert that
+    is not at work in the host's memory.
+    """
+    devices = None if mesh is None else make_mesh(parse_mesh(mesh))
+    return Animator(load_model(name, devices, offload=offload))

@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from animatrix_data.taxonomy import tag_arrays
-from animatrix_jax.diffusion.guidance import Branch, guidance_chain, guided
+from animatrix_jax.diffusion.guidance import Branch, guidance_chain
 from animatrix_jax.diffusion.solvers import SOLVERS
+from animatrix_jax.inference.placement import Guided, guided_velocity, mesh_velocity
 from animatrix_jax.inference.references import reference_conditions
 from animatrix_jax.inference.request import (
     Plan,
@@ -25,7 +26,7 @@ from animatrix_jax.inference.request import (
     check_request,
     plan_sampling,
 )
-from animatrix_jax.models.animatrix import AniMatrix, Conditions, place_reference
+from animatrix_jax.models.animatrix import Conditions, place_reference
 from animatrix_jax.models.conditioning import Tags
 from animatrix_jax.models.experts import expert_of
 from animatrix_jax.runtime.model import Model
@@ -63,6 +64,8 @@ def generate_clips(
                 f"the model {model.folder} gave values that are not finite: its weights are "
                 "damaged, or the guidance is far too strong"
             )
+        # The VAE works on a device of its own, wherever the experts are.
+        latents = latents if model.mesh is None else jnp.asarray(np.asarray(latents))
         frames[rows] = model.decode(latents, plan.tiling)[: len(rows)]
     return frames
 
@@ -106,49 +109,44 @@ def _sample(
         branch_conditions(given, [b for b, _ in chain], negative, empty) for chain in chains
     ]
     weights = [jnp.asarray([weight for _, weight in chain]) for chain in chains]
-    transformer = model.transformer
+    conditions, weights = model.spread((conditions, weights))
+    guided, active = _guided(model), ActiveExpert(model)
 
     def velocity(latents: jax.Array, timestep: float) -> jax.Array:
         expert = expert_of(timestep / 1000.0, plan.schedule.boundary)
-        times = jnp.full((len(requests),), timestep, jnp.float32)
-        params = model.experts[expert]
-        out = guided_velocity(
-            transformer, params, latents, times, conditions[expert], weights[expert]
-        )
+        times = model.spread(jnp.full((len(requests),), timestep, jnp.float32))
+        out = guided(active(expert), latents, times, conditions[expert], weights[expert])
         on_step()
         return out
 
     noise = start_noise([request.seed for request in requests], plan.latent_shape)
+    noise = model.spread(noise)
     solve = SOLVERS[settings.solver]
     clean = solve(velocity, noise, plan.sigmas, integer_timestep=settings.integer_timestep)
     return place_reference(clean, given) if model.card.reference == "first_latent" else clean
 
 
-@partial(jax.jit, static_argnums=0)
-def guided_velocity(
-    transformer: AniMatrix,
-    params: Any,
-    latents: Float[Array, "B t h w z"],
-    timestep: Float[Array, " B"],
-    conditions: Conditions,
-    weights: Float[Array, " K"],
-) -> Float[Array, "B t h w z"]:
-    """Return one expert's guided velocity; `conditions` hold K·B samples, branch by branch.
-
-    Compiled once per shape: both experts, all steps and all scales share the program.
-    """
-    return guided(partial(_apply, transformer, params, conditions), weights)(latents, timestep)
+def _guided(model: Model) -> Guided:
+    """Return the guided velocity of a model's experts where they are."""
+    if model.mesh is None:
+        return partial(guided_velocity, model.transformer)
+    return mesh_velocity(model.transformer_config, model.mesh)
 
 
-def _apply(
-    transformer: AniMatrix,
-    params: Any,
-    conditions: Conditions,
-    latents: jax.Array,
-    timestep: jax.Array,
-) -> jax.Array:
-    velocity: Any = transformer.apply(params, latents, timestep, conditions)
-    return velocity
+class ActiveExpert:
+    """The parameters of the expert that was asked for last: the other one's are let go."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._expert: int | None = None
+        self._params: Any = None
+
+    def __call__(self, expert: int) -> Any:
+        """Return an expert's parameters on the devices."""
+        if expert != self._expert:
+            self._params = None
+            self._expert, self._params = expert, self._model.active(expert)
+        return self._params
 
 
 def start_noise(seeds: Sequence[int], shape: tuple[int, ...]) -> Float[Array, "B t h w z"]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+import jax
 from rich.console import Console
 
 from animatrix_data.corpus.catalogue import catalogue_digest
@@ -26,6 +27,7 @@ from animatrix_jax.jobs.encode_shards import (
     Wordings,
 )
 from animatrix_jax.models.vae import VAEConfig
+from animatrix_jax.parallel.processes import together
 from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.video import make_tiling
 
@@ -210,11 +212,23 @@ def kept(
 ) -> LatentCache:
     """Return the complete cache in `folder`; one that is not there, or unfinished, is encoded.
 
-    Raises ValueError as `check_kept` does.
+    The processes of a run share the work. Raises ValueError as `check_kept` does.
     """
     cache = check_kept(folder, digest, wanted, memory_limit)
-    if cache is not None and cache.complete:
-        return cache
+    # All have looked before one begins to change what there is to see.
+    together("cache seen")
+    if cache is None or not cache.complete:
+        _encode_wanted(corpus, folder, wanted, cache)
+    together("cache made")
+    cache = LatentCache.open(folder, memory_limit=memory_limit)
+    cache.check_complete()
+    return cache
+
+
+def _encode_wanted(
+    corpus: str | Path, folder: str | Path, wanted: Wanted, cache: LatentCache | None
+) -> None:
+    """Encode what a cache lacks, this process's part of it."""
     text = cache.meta.text if cache else None
     count = text.wordings if text else wanted.wordings
     run(
@@ -230,10 +244,9 @@ def kept(
         seed=text.seed if text else 0,
         dtype=cache.meta.dtype if cache else LatentMeta.dtype,
         rates=wanted.rates,
+        process=jax.process_index(),
+        processes=jax.process_count(),
     )
-    cache = LatentCache.open(folder, memory_limit=memory_limit)
-    cache.check_complete()
-    return cache
 
 
 def fitted(edge: int | None, frames: Sequence[int] | None, stride: int) -> str:

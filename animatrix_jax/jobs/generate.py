@@ -22,7 +22,7 @@ from animatrix_data.taxonomy import (
     print_directive,
 )
 from animatrix_jax.diffusion.guidance import high_low
-from animatrix_jax.inference.animator import Animator
+from animatrix_jax.inference.animator import load
 from animatrix_jax.inference.pipeline import count_steps
 from animatrix_jax.inference.request import (
     Plan,
@@ -31,7 +31,7 @@ from animatrix_jax.inference.request import (
     check_request,
     plan_sampling,
 )
-from animatrix_jax.runtime.model import Model, load_model
+from animatrix_jax.runtime.model import Model
 
 LARGEST_SCALE = 64
 
@@ -59,6 +59,8 @@ def run(
     size: str | None = None,
     tile: int | None = None,
     scale: int = 1,
+    mesh: str | None = None,
+    offload: bool = False,
 ) -> np.ndarray:
     """Sample one clip, write it and the JSON that made it, and return it: uint8 [T, H, W, 3].
 
@@ -67,7 +69,8 @@ def run(
     stand in for it. `reference` is a picture for the first frame, or several as "FILE@FRAME,FILE",
     -1 being the last. Guidance is one number or (high, low), as numbers or a text; `size` is
     "HEIGHTxWIDTH" in pixels; None takes what the model's card says. `tile` lets the VAE work on
-    tiles of so many pixels, `scale` enlarges what is written, by whole pixels. Raises ValueError
+    tiles of so many pixels, `scale` enlarges what is written, by whole pixels. `mesh` and `offload`
+    are those of `inference.animator.load`. Raises ValueError
     (or OSError) in one sentence for whatever cannot be done, before anything is sampled or written.
     """
     out = Path(out)
@@ -90,14 +93,15 @@ def run(
     if not 1 <= scale <= LARGEST_SCALE:
         raise ValueError(f"scale goes from 1 to {LARGEST_SCALE}, not {scale}")
     pictures = _pictures(reference)
-    loaded = load_model(model)
+    animator = load(model, mesh, offload=offload)
+    loaded = animator.model
     plan = plan_sampling(loaded, settings)
     references = {frame: read_image(path) for frame, path in pictures.items()}
     request = Request.of(asked, seed, references)
     check_request(loaded, request, plan.clip[0])
     _check_place(out)
     with ticking("Sampling", count_steps(loaded, [request], settings)) as ticker:
-        clip = Animator(loaded).generate(
+        clip = animator.generate(
             asked, seed=seed, references=references, on_step=ticker.advance, **asdict(settings)
         )
     record = describe(loaded, asked, seed, settings, plan) | {

@@ -9,6 +9,7 @@ from typing import Any
 
 from animatrix_data.settings import build, naming, near
 from animatrix_jax.jobs.launch_machines import Machine, default_topology, parse_machine
+from animatrix_jax.parallel.mesh import parse_mesh
 
 TARGETS = ("local", "slurm", "jobset", "tpu_vm", "xpk", "sky")
 MOUNT = "/storage"
@@ -39,6 +40,7 @@ class Description:
       accelerator: TPU:TOPOLOGY, GPU:NUMBER in a node, or cpu:NUMBER of devices a process.
       config: what `animatrix train --config` gets; or else
       command: the words of another command.
+      mesh: what `animatrix train --mesh` gets; without it the config's own.
       directory: folder that the command starts in.
       nodes: how many; None is one, or the hosts of a TPU's topology.
       processes: how many in all; None is one a node. Only local starts several on a node.
@@ -59,6 +61,7 @@ class Description:
     accelerator: str
     config: str = ""
     command: tuple[str, ...] = ()
+    mesh: str = ""
     directory: str = ""
     nodes: int | None = None
     processes: int | None = None
@@ -78,6 +81,10 @@ class Description:
         self._check_texts()
         if bool(self.config) == bool(self.command):
             raise ValueError("exactly one of config and command must be given")
+        if self.mesh:
+            if not self.config:
+                raise ValueError("mesh goes with config: another command says its own")
+            parse_mesh(self.mesh)
         for key, least in (("nodes", 1), ("processes", 1), ("max_restarts", 0)):
             value = getattr(self, key)
             if value is not None and value < least:
@@ -145,7 +152,7 @@ class Description:
     def words(self) -> tuple[str, ...]:
         """The command, word by word."""
         train = ("animatrix", "train", "--config", self.config, "--workdir", self.workdir)
-        return self.command or train
+        return self.command or (*train, *(("--mesh", self.mesh) if self.mesh else ()))
 
     @property
     def wall_seconds(self) -> int:

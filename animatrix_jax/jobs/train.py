@@ -1,26 +1,31 @@
 """`animatrix train`: run one experiment from its config, resuming where its folder stands."""
 
 import dataclasses
-import hashlib
 import importlib
-import json
-import platform
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from animatrix_data.files import whole_file
 from animatrix_data.settings import build, near
 from animatrix_jax.checkpoint.training import Checkpoints
 from animatrix_jax.jobs.recipes.recipe import Recipe
-from animatrix_jax.parallel.mesh import MeshSettings
-from animatrix_jax.training.loop import LoopSettings, run_loop
+from animatrix_jax.jobs.run_record import check_batch, parameter_count, write_run
+from animatrix_jax.jobs.saves import Saves
+from animatrix_jax.parallel.mesh import MeshSettings, choose_mesh, make_mesh, parse_mesh
+from animatrix_jax.parallel.processes import gathered, start_processes
+from animatrix_jax.runtime.programs import keep_programs
+from animatrix_jax.training.guards import Guards
+from animatrix_jax.training.ledger import Ledger
+from animatrix_jax.training.loop import Hooks, LoopSettings, run_loop
+from animatrix_jax.training.profiling import Profile
 from animatrix_jax.training.state import TrainState
-from animatrix_jax.training.telemetry import Telemetry
+from animatrix_jax.training.stopping import Stopping
+from animatrix_jax.training.telemetry import Telemetry, read_metrics
 
+MESHED = ("flow",)
+"""The recipes that train on a mesh of several devices, and with guards."""
 RECIPES = {
     "vae": "VAESettings",
     "text": "TextSettings",
@@ -33,24 +38,29 @@ RECIPES = {
 
 @dataclasses.dataclass(frozen=True)
 class Cadence:
-    """How often a run measures, saves and logs, in steps."""
+    """How often a run measures, saves and logs, in steps.
+
+    The model folder is written at the end and at a stop, and every `export_every` steps but for 0.
+    """
 
     log_every: int = 20
     evaluate_every: int = 500
     save_every: int = 500
+    export_every: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A config's top level: which recipe, its settings, the seed, the cadence, the mesh.
+    """A config's top level: which recipe, its settings, the seed, the cadence, the guards.
 
-    `meshes` has a mesh by number of devices, `mesh` is the one whatever their number.
+    `mesh` is how devices are laid out; without it `meshes` holds one for some numbers of devices.
     """
 
     recipe: str
     settings: Any
     seed: int = 0
     cadence: Cadence = Cadence()
+    guards: Guards = Guards()
     mesh: MeshSettings | None = None
     meshes: Mapping[str, MeshSettings] = dataclasses.field(default_factory=dict)
 
@@ -60,33 +70,50 @@ def run(
     workdir: str | Path,
     *,
     dry_run: bool = False,
+    profile_steps: tuple[int, ...] | None = None,
+    mesh: str | None = None,
     on_eval: Callable[[TrainState], dict[str, float]] | None = None,
 ) -> dict[str, float]:
     """Train until the config's last step; a stopped run goes on from its newest checkpoint.
 
-    `config` is a ConfigDict (or mapping) with `recipe`, `settings`, `seed` and `cadence`. The
-    workdir gets run.json, metrics.jsonl, TensorBoard files, checkpoints and `model/`, the model
-    folder of the averaged parameters. `dry_run` builds everything abstractly and stops. Returns
-    the last held-out numbers. Raises ValueError for a config that cannot be run.
+    `config` is a ConfigDict (or mapping) with `recipe`, `settings`, `seed`, `cadence` and
+    `guards`. The workdir gets run.json, metrics.jsonl, TensorBoard files, checkpoints and, at the
+    end, `model/`, the model folder of the averaged parameters. `dry_run` builds everything
+    abstractly and stops. `profile_steps` are the first and the last step of a trace in `profile/`,
+    `mesh` is how devices are laid out (`context=4,tensor=2`), in place of what the config says.
+    Returns the last held-out numbers.
+
+    SIGTERM or SIGINT stop after the step in progress, with a checkpoint and `model/`: then
+    SystemExit of 143 or KeyboardInterrupt is raised. Raises ValueError for a config that cannot be
+    run and for a run that skipped steps give up, OSError where the last checkpoint is not written.
     """
-    experiment = build(Experiment, config)
+    ledger, experiment = Ledger(), build(Experiment, config)
     recipe_module = _recipe_module(experiment.recipe)
     settings = build(
         getattr(recipe_module, RECIPES[experiment.recipe]), experiment.settings, "config.settings"
     )
     workdir = Path(workdir)
+    profile = _profile(workdir, profile_steps)
+    keep_programs()
+    start_processes(experiment.guards.heartbeat_seconds)
+    placed = _placed(experiment, mesh)
     if dry_run:
-        shapes = recipe_module.core(settings, experiment.seed).check()
-        print(f"{experiment.recipe}: {_count(shapes.params):,} parameters; nothing was trained")
+        shapes = recipe_module.core(settings, experiment.seed, **placed).check()
+        count = parameter_count(shapes.params)
+        print(f"{experiment.recipe}: {count:,} parameters; nothing was trained")
         return {}
     checkpoints = Checkpoints(workdir / "checkpoints")
     if checkpoints.newest is not None:
-        _check_batch(workdir, settings)
-    recipe: Recipe = recipe_module.prepare(settings, experiment.seed)
-    _write_run(workdir, config, recipe)
-    state = recipe.state
-    if checkpoints.newest is not None:
-        state = checkpoints.restore(state)
+        check_batch(workdir, settings)
+    recipe: Recipe = recipe_module.prepare(settings, experiment.seed, **placed)
+    first = jax.process_index() == 0
+    if first:
+        write_run(workdir, config, recipe)
+    telemetry = Telemetry(workdir, silent=not first)
+    saves = Saves(checkpoints, telemetry)
+    state = saves.resume(recipe.state)
+    if first:
+        ledger.go_on(read_metrics(workdir), int(state.step))
     numbers: dict[str, float] = {}
 
     def evaluate(current: TrainState) -> dict[str, float]:
@@ -94,20 +121,36 @@ def run(
         numbers.update(on_eval(current) if on_eval else {})
         return dict(numbers)
 
-    def save(current: TrainState) -> None:
-        checkpoints.save(int(current.step), current)
-        recipe.export(current, workdir / "model")
+    def export(current: TrainState) -> None:
+        average = gathered(current.average)
+        if first:
+            recipe.export(dataclasses.replace(current, average=average), workdir / "model")
 
-    run_loop(
-        state,
-        recipe.step,
-        recipe.batches,
-        LoopSettings(recipe.total_steps, **dataclasses.asdict(experiment.cadence)),
-        Telemetry(workdir),
-        on_eval=evaluate,
-        on_save=save,
-        label=f"Training {experiment.recipe}",
-    )
+    with saves, Stopping() as stopping:
+        state = run_loop(
+            state,
+            recipe.step,
+            recipe.batches,
+            LoopSettings(recipe.total_steps, **dataclasses.asdict(experiment.cadence)),
+            telemetry,
+            Hooks(
+                evaluate=evaluate,
+                save=saves.save,
+                export=export,
+                restore=saves.restore,
+                stop=stopping.reached,
+            ),
+            label=f"Training {experiment.recipe}",
+            guards=experiment.guards,
+            ledger=ledger,
+            profile=profile,
+        )
+        with ledger.during("checkpoint"):
+            saves.finish(int(state.step))
+        export(state)
+        telemetry.write(int(state.step), ledger.fields())
+        telemetry.say(ledger.line())
+        stopping.end()
     return numbers
 
 
@@ -117,56 +160,32 @@ def _recipe_module(name: str) -> Any:
     return importlib.import_module(f"animatrix_jax.jobs.recipes.{name}")
 
 
-def _count(tree: Any) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+def _placed(experiment: Experiment, mesh: str | None) -> dict[str, Any]:
+    """Return the mesh and the guards for a recipe that takes them.
 
-
-def _check_batch(workdir: Path, settings: Any) -> None:
-    """Raise ValueError where a run goes on with batches or blocks of another size than it began.
-
-    A step's samples are counted in batches: with another size some would be left out or come twice.
+    Raises ValueError where no mesh has as many devices as there are, or the recipe takes none.
     """
-    record = workdir / "run.json"
-    if not record.exists():
-        return
-    try:
-        before = json.loads(record.read_text())["config"]["settings"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{record} cannot be read: how the run was begun is not known") from error
-    for name, what in (("batch", "batches of {} samples"), ("block", "blocks of {} samples")):
-        then, now = before.get(name), getattr(settings, name, None)
-        if None not in (then, now) and then != now:
+    said = parse_mesh(mesh) if mesh else experiment.mesh
+    devices, processes = jax.device_count(), jax.process_count()
+    chosen = choose_mesh(said, experiment.meshes, devices)
+    if experiment.recipe in MESHED:
+        if processes > 1 and chosen.size != devices:
             raise ValueError(
-                f"{workdir} was begun with {what.format(then)} and goes on with them alone, not "
-                f"with {now}: start another workdir from its model"
+                f"{processes} processes have {devices} devices together, and the mesh ({chosen}) "
+                f"takes {chosen.size}: say one of all of them, as in --mesh fsdp={devices}"
             )
+        return {"mesh": make_mesh(chosen), "guards": experiment.guards}
+    if chosen.size > 1 or processes > 1:
+        raise ValueError(
+            f"the recipe {experiment.recipe} trains on one device in one process: "
+            f"{', '.join(MESHED)} alone takes a mesh"
+        )
+    return {}
 
 
-def _write_run(workdir: Path, config: Any, recipe: Recipe) -> None:
-    """Write run.json: what would have to be equal for another run to give the same numbers."""
-    resolved = config.to_json_best_effort() if hasattr(config, "to_json_best_effort") else config
-    text = resolved if isinstance(resolved, str) else json.dumps(resolved, default=str)
-    record = {
-        "config": json.loads(text),
-        "config_hash": hashlib.sha256(text.encode()).hexdigest(),
-        **_revision(),
-        "versions": {"python": platform.python_version(), "jax": jax.__version__},
-        "devices": [str(device.device_kind) for device in jax.devices()],
-        "total_steps": recipe.total_steps,
-        "parameters": _count(recipe.state.params),
-        "parents": recipe.parents,
-    }
-    with whole_file(workdir / "run.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def _revision() -> dict[str, Any]:
-    """Return the source revision and whether the tree differs from it; None outside a checkout."""
-
-    def git(*words: str) -> str | None:
-        here = Path(__file__).resolve().parent
-        done = subprocess.run(["git", "-C", here, *words], capture_output=True, text=True)
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    status = git("status", "--porcelain")
-    return {"revision": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+def _profile(workdir: Path, steps: tuple[int, ...] | None) -> Profile | None:
+    if steps is None:
+        return None
+    if len(steps) != 2:
+        raise ValueError(f"--profile_steps takes the first and the last step, not {steps}")
+    return Profile(workdir / "profile", *steps)

@@ -11,6 +11,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from animatrix_jax.models.conditioning import ConditioningConfig, TagModulation, TagStates
@@ -26,7 +27,9 @@ from animatrix_kernels.fused.qk_norm_rope import qk_norm_rope
 
 Attend = Callable[[jax.Array, jax.Array, jax.Array, jax.Array | None], jax.Array]
 
-REMATS = ("none", "full", "dots")
+REMATS = ("none", "full", "dots", "offload")
+RESIDUAL = "residual"
+"""The name of the residual stream between blocks, for what is kept of it."""
 RESIDUAL_DTYPES = ("float32", "bfloat16")
 
 
@@ -39,7 +42,8 @@ class DiTConfig:
     attention; norms, modulation and sums are float32. `residual_dtype` is what the residual stream
     is kept in between blocks' sub-layers: float32 as Wan's own code, bfloat16 as diffusers casts.
     `remat` says what the backward pass computes again: `none` of a block (False), `full` all of it
-    (True), or `dots` all but the linear layers' outputs, which are kept. `rope_base` is the rotary
+    (True), `dots` all but the linear layers' outputs, which are kept, or `offload` all of it from a
+    residual stream that waits in the host's memory. `rope_base` is the rotary
     base; `absolute_positions` also adds where a token stands to its embedding (Wan does not: on a
     grid of a few tokens the rotary angles alone say little).
     """
@@ -198,7 +202,7 @@ class Block(nn.Module):
         rope: tuple[jax.Array, jax.Array],
     ) -> tuple[jax.Array, None]:
         """Return the next residual stream, in the form `nn.scan` carries."""
-        c = self.config
+        c, x = self.config, checkpoint_name(x, RESIDUAL)
         table = self.param("modulation", nn.initializers.normal(c.dim**-0.5), (6, c.dim))
         shift1, scale1, gate1, shift2, scale2, gate2 = _rows(modulation + table)
         own: list[Outer] = [(jnp.ones(()), jnp.zeros(()))] * 3
@@ -233,7 +237,16 @@ def _recomputed(remat: bool | str) -> type[Block]:
     """Return the block with its rule for the backward pass (`DiTConfig.remat`)."""
     if remat in (False, "none"):
         return Block
-    kept = jax.checkpoint_policies.dots_with_no_batch_dims_saveable if remat == "dots" else None
+    policies, kept = jax.checkpoint_policies, None
+    if remat == "dots":
+        kept = policies.dots_with_no_batch_dims_saveable
+    elif remat == "offload":
+        kept = policies.save_and_offload_only_these_names(
+            names_which_can_be_saved=[],
+            names_which_can_be_offloaded=[RESIDUAL],
+            offload_src="device",
+            offload_dst="pinned_host",
+        )
     return nn.remat(Block, prevent_cse=False, policy=kept)
 
 

@@ -51,7 +51,7 @@ def training_work(
     if not hardware:
         return forward * (1 + BACKWARD)
     again, remat = _blocks(config, latents), config.dit.remat
-    linear = again.linear if remat in (True, "full") else 0.0
+    linear = again.linear if remat in (True, "full", "offload") else 0.0
     attention = again.attention if remat not in (False, "none") else 0.0
     return Work(
         forward.linear * (1 + BACKWARD) + linear,

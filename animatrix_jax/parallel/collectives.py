@@ -118,21 +118,19 @@ def _groups(line: str, devices: int) -> list[list[int]]:
 
 def _named_groups(axes: str, taken: str) -> list[list[int]]:
     """Return the groups along axes that are named, or along parts: 'axis':(before)size."""
-    sizes = {axis["name"]: [int(axis["size"])] for axis in _AXIS.finditer(axes)}
-    places = dict[str, int]()
+    sizes = {axis["name"]: int(axis["size"]) for axis in _AXIS.finditer(axes)}
+    devices = np.arange(math.prod(sizes.values()))
+    alone = dict(zip(sizes, np.unravel_index(devices, tuple(sizes.values())), strict=True))
     for axis in _AXIS.finditer(taken):
-        name, size = axis["name"], math.prod(sizes[axis["name"]])
-        if axis["part"]:
-            before, part = int(axis["before"]), int(axis["part"])
-            sizes[name], places[name] = [before, part, size // before // part], 1
-        else:
-            places[name] = 0
-    shape = [size for parts in sizes.values() for size in parts]
-    starts = dict(zip(sizes, np.cumsum([0, *map(len, sizes.values())]), strict=False))
-    last = [int(starts[name]) + place for name, place in places.items()]
-    order = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), last, range(-len(last), 0))
-    groups: list[list[int]] = order.reshape(-1, math.prod(shape[n] for n in last)).tolist()
-    return groups
+        size = sizes[axis["name"]]
+        before, part = int(axis["before"] or 1), int(axis["part"] or size)
+        stride, place = size // before // part, alone[axis["name"]]
+        # Without what tells the devices of a group apart, all of them are in one place.
+        alone[axis["name"]] = place - place // stride % part * stride
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for device in devices.tolist():
+        groups.setdefault(tuple(int(at[device]) for at in alone.values()), []).append(device)
+    return list(groups.values())
 
 
 def by_kind(found: Iterable[Collective]) -> Mapping[str, int]:

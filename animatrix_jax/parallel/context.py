@@ -32,7 +32,7 @@ nothing moves along it.
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -48,7 +48,9 @@ type Attend = Callable[[jax.Array, jax.Array, jax.Array, jax.Array | None], jax.
 type Heads = Float[Array, "B L H D"]
 type Statistics = Float[Array, "B L H"]
 type Lengths = Int[Array, " B"]
-type Pair = tuple[Heads, Heads]
+type Rows = Float[Array, "B L HD"]
+type Pair = tuple[Rows, Rows]
+"""A block of keys and values, or their gradients, heads side by side as the kernels lay them."""
 
 CONTEXT, TENSOR = "context", "tensor"
 
@@ -193,51 +195,35 @@ class _Kernel:
     backend: str | None
     deterministic: bool
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What every call is given."""
+        return {"backend": self.backend, "deterministic": self.deterministic}
+
     def out(self, q: Heads, k: Heads, v: Heads, kv_lengths: Lengths | None) -> Heads:
         """Return the output over all keys."""
-        return flash_attention(
-            q,
-            k,
-            v,
-            kv_lengths=kv_lengths,
-            backend=self.backend,
-            deterministic=self.deterministic,
-        )
+        return flash_attention(q, k, v, kv_lengths=kv_lengths, **self.options)
 
-    def block(self, q: Heads, keys: Pair, counted: Lengths | None) -> "_Merged":
+    def block(self, q: Heads, k: Heads, v: Heads, counted: Lengths | None) -> "_Merged":
         """Return the output over a block of keys, and its log-sum-exp."""
-        out, lse = flash_attention(
-            q,
-            *keys,
-            kv_lengths=counted,
-            backend=self.backend,
-            deterministic=self.deterministic,
-            return_lse=True,
-        )
+        out, lse = flash_attention(q, k, v, kv_lengths=counted, return_lse=True, **self.options)
         return _Merged(out.astype(jnp.float32), lse)
 
     def gradients(
         self,
         q: Heads,
-        keys: Pair,
+        k: Heads,
+        v: Heads,
         counted: Lengths | None,
         out: Heads,
         lse: Statistics,
         d_out: Heads,
-    ) -> tuple[Heads, Pair]:
+    ) -> tuple[Heads, Heads, Heads]:
         """Return a block's share of dq, and its dk and dv, in float32."""
-        found = flash_attention_gradients(
-            q,
-            *keys,
-            out,
-            lse,
-            d_out,
-            kv_lengths=counted,
-            backend=self.backend,
-            deterministic=self.deterministic,
+        d_q, d_k, d_v = flash_attention_gradients(
+            q, k, v, out, lse, d_out, kv_lengths=counted, **self.options
         )
-        d_q, d_k, d_v = (x.astype(jnp.float32) for x in found)
-        return d_q, (d_k, d_v)
+        return d_q.astype(jnp.float32), d_k.astype(jnp.float32), d_v.astype(jnp.float32)
 
 
 def _query_part(
@@ -313,6 +299,10 @@ class _Merged(NamedTuple):
         return _Merged(self.out * own + other.out * others, lse)
 
 
+def _rows(x: Heads) -> Rows:
+    return x.reshape(*x.shape[:2], -1)
+
+
 def _passed_on(blocks: Pair, degrees: Degrees) -> Pair:
     """Send a block to the next group of the ring, and take the one from the group before."""
     return jax.lax.ppermute(blocks, CONTEXT, degrees.hops)
@@ -343,15 +333,17 @@ def _ring_forward(
     q: Heads, k: Heads, v: Heads, kv_lengths: Lengths | None, degrees: Degrees, kernel: _Kernel
 ) -> tuple[Heads, _Saved]:
     def over(step: int | Array, keys: Pair) -> _Merged:
-        return kernel.block(q, keys, _counted(kv_lengths, k.shape[1], step, degrees))
+        counted = _counted(kv_lengths, k.shape[1], step, degrees)
+        return kernel.block(q, keys[0].reshape(k.shape), keys[1].reshape(v.shape), counted)
 
     def turn(step: Array, carry: tuple[_Merged, Pair]) -> tuple[_Merged, Pair]:
         so_far, keys = carry
         ahead = _passed_on(keys, degrees)
         return so_far.with_other(over(step, keys)), ahead
 
-    ahead = _passed_on((k, v), degrees)
-    carry = (over(0, (k, v)), ahead)
+    keys = _rows(k), _rows(v)
+    ahead = _passed_on(keys, degrees)
+    carry = (over(0, keys), ahead)
     so_far, keys = jax.lax.fori_loop(1, degrees.ring - 1, turn, carry)
     out, lse = so_far.with_other(over(degrees.ring - 1, keys))
     out = out.astype(q.dtype)
@@ -367,28 +359,31 @@ def _ring_backward(
     """
     q, k, v, kv_lengths, out, lse = saved
 
-    def shares(step: int | Array, keys: Pair) -> tuple[Heads, Pair]:
+    def shares(step: int | Array, keys: Pair) -> tuple[Rows, Pair]:
         counted = _counted(kv_lengths, k.shape[1], step, degrees)
-        return kernel.gradients(q, keys, counted, out, lse, d_out)
+        block = keys[0].reshape(k.shape), keys[1].reshape(v.shape)
+        d_q, d_k, d_v = kernel.gradients(q, *block, counted, out, lse, d_out)
+        return _rows(d_q), (_rows(d_k), _rows(d_v))
 
-    def turn(step: int | Array, d_q: Heads, keys: Pair, d_keys: Pair) -> tuple[Heads, Pair]:
+    def turn(step: int | Array, d_q: Rows, keys: Pair, d_keys: Pair) -> tuple[Rows, Pair]:
         arrived = _passed_on(d_keys, degrees)
         more_q, more_keys = shares(step, keys)
         return d_q + more_q, jax.tree.map(jnp.add, arrived, more_keys)
 
-    def turn_ahead(step: Array, carry: tuple[Heads, Pair, Pair]) -> tuple[Heads, Pair, Pair]:
+    def turn_ahead(step: Array, carry: tuple[Rows, Pair, Pair]) -> tuple[Rows, Pair, Pair]:
         d_q, keys, d_keys = carry
         ahead = _passed_on(keys, degrees)
         d_q, d_keys = turn(step, d_q, keys, d_keys)
         return d_q, ahead, d_keys
 
-    ahead = _passed_on((k, v), degrees)
-    d_q, d_keys = shares(0, (k, v))
+    keys = _rows(k), _rows(v)
+    ahead = _passed_on(keys, degrees)
+    d_q, d_keys = shares(0, keys)
     carry = (d_q, ahead, d_keys)
     d_q, keys, d_keys = jax.lax.fori_loop(1, degrees.ring - 1, turn_ahead, carry)
     d_q, d_keys = turn(degrees.ring - 1, d_q, keys, d_keys)
     d_k, d_v = _passed_on((d_keys[0].astype(k.dtype), d_keys[1].astype(v.dtype)), degrees)
-    return d_q.astype(q.dtype), d_k, d_v, None
+    return d_q.astype(q.dtype).reshape(q.shape), d_k.reshape(k.shape), d_v.reshape(v.shape), None
 
 
 _ring.defvjp(_ring_forward, _ring_backward)

@@ -17,6 +17,7 @@ import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
+from animatrix_data.settings import near
 from animatrix_kernels.partition import Split, split_over
 
 AXES = ("expert", "data", "fsdp", "context", "tensor")
@@ -56,6 +57,22 @@ class MeshSettings:
         return " × ".join(split) or "one device"
 
 
+def parse_mesh(text: str) -> MeshSettings:
+    """Return the mesh that a text says, as in `context=4,tensor=2`; axes left out have 1 device.
+
+    Raises ValueError for what is no axis, or no number of devices.
+    """
+    extents: dict[str, int] = {}
+    for part in text.split(","):
+        axis, _, extent = (word.strip() for word in part.partition("="))
+        if axis not in AXES:
+            raise ValueError(f"a mesh has no axis {axis!r}{near(axis, AXES)}")
+        if not extent.isdecimal() or axis in extents:
+            raise ValueError(f"a mesh is written as context=4,tensor=2, not {text!r}")
+        extents[axis] = int(extent)
+    return MeshSettings(**extents)
+
+
 def choose_mesh(
     mesh: MeshSettings | None, meshes: Mapping[str, MeshSettings], devices: int
 ) -> MeshSettings:
@@ -69,7 +86,7 @@ def choose_mesh(
     if found is None:
         raise ValueError(
             f"the config has meshes of {', '.join(meshes)} devices, and there are {devices}: say "
-            f"one of this size, as in --config.mesh.fsdp={devices}"
+            f"one of this size, as in --mesh fsdp={devices}"
         )
     if found.size > devices:
         raise ValueError(

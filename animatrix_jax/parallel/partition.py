@@ -64,7 +64,7 @@ RULES: dict[str, Dims] = {
 STATISTICS: dict[str, Dims] = {
     r"step": (),
     r"optimizer/(.*/)?(count|ns_coeffs)": ("expert",),
-    r"guard/\w+": ("expert",),
+    r"guard/\w+": (),
 }
 """What a training state holds besides parameters and what has their shapes."""
 

@@ -22,14 +22,14 @@ from animatrix_jax.checkpoint.folder import (
     part_digest,
     read_card,
 )
-from animatrix_jax.checkpoint.sharded import load_stacked
+from animatrix_jax.checkpoint.sharded import load_onto, load_stacked
 from animatrix_jax.models.animatrix import AniMatrix, AniMatrixConfig, Conditions
 from animatrix_jax.models.shapes import text_encoder_shapes, transformer_shapes, vae_shapes
 from animatrix_jax.models.umt5 import UMT5Config, UMT5Encoder
 from animatrix_jax.models.vae import VAE, VAEConfig
-from animatrix_jax.parallel.mesh import MeshSettings, make_mesh
-from animatrix_jax.parallel.partition import shardings
-from animatrix_jax.runtime.attention import attend
+from animatrix_jax.parallel.mesh import MeshSettings, kernels_on, make_mesh
+from animatrix_jax.parallel.partition import expert_shardings, replicated, shardings
+from animatrix_jax.runtime.attention import attend_on
 from animatrix_jax.runtime.tokenizer import TOKENIZER_FILE, make_tokenizer
 from animatrix_jax.runtime.video import Tiling, decode_clip, encode_clip, to_unit
 
@@ -49,6 +49,10 @@ def find_model(name: str | Path) -> Path:
         return shipped
     if not (path / CARD).is_file() and (path / "model" / CARD).is_file():
         return path / "model"
+    if not (path / CARD).is_file() and (path / "run.json").is_file():
+        raise ValueError(
+            f"the run in {path} has written no model yet: it does when it ends or stops"
+        )
     if not path.exists():
         known = sorted(p.name for p in SHIPPED.glob("*") if (p / CARD).is_file())
         raise ValueError(f"there is no model {str(name)!r}; shipped with the package: {known}")
@@ -72,11 +76,15 @@ class Model:
     """The parts of one model folder; weights load when they are first used.
 
     `placement` is where the weights of VAE and text encoder go, None for the default device.
+    The experts lie on `mesh`, where there is one: each over all of its devices. With `offload` they
+    stay in the host's memory, and an expert is on the devices only while it is the active one.
     """
 
     folder: Path
     card: ModelCard
     placement: jax.sharding.Sharding | None = None
+    mesh: Mesh | None = None
+    offload: bool = False
 
     @property
     def vae_config(self) -> VAEConfig:
@@ -98,10 +106,15 @@ class Model:
         """The VAE as a network."""
         return VAE(self.vae_config)
 
-    @property
+    @cached_property
     def transformer(self) -> AniMatrix:
         """One expert as a network."""
-        return AniMatrix(self.transformer_config, attend)
+        return AniMatrix(self.transformer_config, attend_on(self.devices))
+
+    @cached_property
+    def devices(self) -> Mesh:
+        """The mesh of the experts."""
+        return self.mesh or make_mesh(MeshSettings())
 
     @cached_property
     def vae_params(self) -> Any:
@@ -119,13 +132,23 @@ class Model:
 
     @cached_property
     def experts(self) -> tuple[Any, ...]:
-        """Each expert's parameters."""
-        c = self.transformer_config
+        """Each expert's parameters, where they are kept."""
+        c, places = self.transformer_config, self._places("pinned_host" if self.offload else None)
         shapes = transformer_shapes(c)
         return tuple(
-            {"params": load_part(self.folder, name, shapes, c.dit.dtype)}
+            {"params": load_onto(self.folder, name, shapes, places["params"], c.dit.dtype)}
             for name in self.card.experts
         )
+
+    def active(self, expert: int) -> Any:
+        """Return an expert's parameters on the devices."""
+        kept = self.experts[expert]
+        return jax.device_put(kept, self._places("device")) if self.offload else kept
+
+    def _places(self, memory: str | None) -> Any:
+        """Return the shardings of one expert's parameters in a kind of memory."""
+        one = {"params": transformer_shapes(self.transformer_config)}
+        return expert_shardings(one, self.devices, memory)
 
     def stacked_experts(self, mesh: Mesh | None = None) -> Any:
         """Return the experts' parameters in float32 with the leading expert dim, as trained.
@@ -137,7 +160,7 @@ class Model:
         stacked = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), one
         )
-        places = shardings({"params": stacked}, mesh or make_mesh(MeshSettings()))
+        places = shardings({"params": stacked}, mesh or self.devices)
         return {"params": load_stacked(self.folder, self.card.experts, one, places["params"])}
 
     @property
@@ -222,13 +245,22 @@ class Model:
         self, expert: int, latents: jax.Array, timestep: jax.Array, conditions: Conditions
     ) -> Float[Array, "B t h w z"]:
         """Return one expert's velocity; timestep [B] = 1000·sigma."""
-        return _apply(self.transformer, self.experts[expert], latents, timestep, conditions)
+        given = self.spread((latents, timestep, conditions))
+        with kernels_on(self.devices):
+            return _apply(self.transformer, self.active(expert), *given)
+
+    def spread(self, tree: Any) -> Any:
+        """Return arrays of which every device of the experts' mesh has the whole."""
+        return tree if self.mesh is None else jax.device_put(tree, replicated(self.mesh))
 
 
-def load_model(name: str | Path) -> Model:
-    """Return the model that `name` says; raises ValueError where there is none (`find_model`)."""
+def load_model(name: str | Path, mesh: Mesh | None = None, *, offload: bool = False) -> Model:
+    """Return the model that `name` says; raises ValueError where there is none (`find_model`).
+
+    `mesh` and `offload` are where its experts are (`Model`).
+    """
     folder = find_model(name)
-    return Model(folder, read_card(folder))
+    return Model(folder, read_card(folder), mesh=mesh, offload=offload)
 
 
 # Compiled once for equal sizes, whichever folder the weights come from.

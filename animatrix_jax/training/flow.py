@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from animatrix_jax.diffusion.schedule import Schedule, draw_noise, draw_sigma, draw_uniform
 from animatrix_jax.models.animatrix import AniMatrix, Conditions
@@ -16,6 +16,7 @@ from animatrix_jax.models.conditioning import Tags
 from animatrix_jax.objectives.flow_matching import flow_matching_losses
 from animatrix_jax.parallel.mesh import map_experts
 from animatrix_jax.parallel.partition import pinned
+from animatrix_jax.training.guards import Guards, after_step, guard_metrics, guarded, healthy
 from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 
@@ -93,21 +94,23 @@ def flow_step(
     ema_decay: float,
     names: tuple[str, ...],
     mesh: Mesh,
+    guards: Guards,
     tied: bool = False,
 ) -> Step:
     """Return the step on a batch laid out [expert, batch/expert, …]; each part trains its expert.
 
-    `gradients` as `flow_gradients` gives them, `names` the experts' (`expert_names`). Clipping and
-    the optimiser's statistics are per expert, since the optimiser is mapped over the expert dim;
-    nothing but numbers crosses it. With `tied` both experts take the mean of their gradients:
-    experts that start alike stay one network, which learns from every noise level.
+    `gradients` as `flow_gradients` gives them, `names` the experts' (`expert_names`). Clipping,
+    guards and the optimiser's statistics are per expert, since the optimiser is mapped over the
+    expert dim; nothing but numbers crosses it. With `tied` both experts take the mean of their
+    gradients: experts that start alike stay one network, which learns from every noise level.
     """
     update = map_experts(optimizer.update, mesh, in_turn=False)
     norm = map_experts(optax.tree.norm, mesh, in_turn=False)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         grads, sampled = gradients(state.params, batch)
-        losses, norms = jnp.mean(sampled, axis=1), norm(grads)
+        sampled, norms = everywhere(sampled), everywhere(norm(grads))
+        losses = jnp.mean(sampled, axis=1)
         params, moments = state.params, state.optimizer
         if tied:
             grads = jax.tree.map(lambda g: g.mean(axis=0, keepdims=True), grads)
@@ -118,18 +121,29 @@ def flow_step(
             both = partial(jnp.repeat, repeats=len(names), axis=0)
             params, moments = jax.tree.map(both, (params, moments))
         average = update_average(state.average, params, state.step, ema_decay)
+        assert state.guard is not None
+        ok = healthy(losses, norms, state.guard, guards)
+        # What is not finite in one of tied experts is in the step of both.
+        ok = jnp.broadcast_to(ok.all(), ok.shape) if tied else ok
+        old = state.params, state.average, state.optimizer
+        params, average, moments = guarded((params, average, moments), old, ok)
+        guard = after_step(state.guard, norms, ok, guards)
         metrics = {"loss": jnp.mean(losses)}
         for index, name in enumerate(names):
-            metrics |= {f"loss_{name}": of_expert(losses, index)}
-            metrics |= {f"gradient_norm_{name}": of_expert(norms, index)}
-        return TrainState(state.step + 1, params, average, moments), metrics
+            metrics |= {f"loss_{name}": losses[index], f"gradient_norm_{name}": norms[index]}
+        metrics |= guard_metrics(names, guard, sampled, everywhere(batch["sample_index"]))
+        return TrainState(state.step + 1, params, average, moments, guard), metrics
 
     return step
 
 
-def of_expert(values: Float[Array, " E"], index: int) -> Float[Array, ""]:
-    """Return one expert's number as a sum over all: the only way across a mesh's expert axis."""
-    return jnp.sum(jnp.where(jnp.arange(len(values)) == index, values, 0))
+def everywhere(values: Shaped[Array, "E ..."]) -> Shaped[Array, "E ..."]:
+    """Return every expert's numbers on every device, by sums: the only way between experts."""
+    experts = jnp.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
+    # A row that is not the expert's own counts as 0, whatever it holds.
+    return jnp.stack(
+        [jnp.sum(jnp.where(experts == e, values, 0), axis=0) for e in range(len(values))]
+    )
 
 
 def accumulated(gradients: Gradients, parts: int) -> Gradients:

@@ -1,33 +1,56 @@
 """A training step on a mesh: compiled with the shardings of state and batch, the state donated."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 
 from animatrix_jax.parallel.mesh import compiler_options, kernels_on
 from animatrix_jax.parallel.partition import batch_sharding, replicated
-from animatrix_jax.training.state import Batch, Step
+from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
+
+HOST = "pinned_host"
+"""The memory of the host, from which a device reads by itself."""
 
 
-def placed_step(step: Step, state: Any, mesh: Mesh) -> Step:
-    """Return `step` compiled for a mesh, the state sharded as `state` says and given away.
+def on_host(places: TrainState) -> TrainState:
+    """Return the shardings of a state whose optimiser statistics wait in the host's memory."""
+    kept = jax.tree.map(lambda place: place.with_memory_kind(HOST), places.optimizer)
+    return replace(places, optimizer=kept)
 
-    `state` is the tree of shardings of a `TrainState`; kernels run on each device's part.
+
+def placed_step(step: Step, places: TrainState, mesh: Mesh) -> Step:
+    """Return `step` compiled for a mesh, the state sharded as `places` says and given away.
+
+    Kernels run on each device's part. What waits in the host's memory (`on_host`) is fetched for
+    the step and put back.
     """
 
-    def on_mesh(current: Any, batch: Batch) -> Any:
+    def on_mesh(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        fetched = jax.tree.map(_fetched, state, places)
         with kernels_on(mesh):
-            return step(current, batch)
+            stepped, metrics = step(fetched, batch)
+        return jax.tree.map(_put_back, stepped, places), metrics
 
     return jax.jit(
         on_mesh,
-        in_shardings=(state, batch_sharding(mesh)),
-        out_shardings=(state, None),
+        in_shardings=(places, batch_sharding(mesh)),
+        out_shardings=(places, replicated(mesh)),
         donate_argnums=0,
         compiler_options=compiler_options(mesh),
     )
+
+
+def _fetched(leaf: jax.Array, place: NamedSharding) -> jax.Array:
+    if place.memory_kind != HOST:
+        return leaf
+    return jax.device_put(leaf, place.with_memory_kind("device"))
+
+
+def _put_back(leaf: jax.Array, place: NamedSharding) -> jax.Array:
+    return jax.device_put(leaf, place) if place.memory_kind == HOST else leaf
 
 
 def placed_measure(

@@ -1,11 +1,13 @@
 """What a run carries from step to step, and what a step looks like to the loop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from animatrix_jax.training.guards import GuardState, guarded, new_guard
 
 Metrics = dict[str, jax.Array]
 Batch = dict[str, Any]
@@ -14,18 +16,44 @@ Batch = dict[str, Any]
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TrainState:
-    """Parameters, their moving average and the optimiser's statistics after `step` steps."""
+    """Parameters, their moving average and the optimiser's statistics after `step` steps.
+
+    `guard` is what its step's guard knows, None (no leaves) where the step has none.
+    """
 
     step: jax.Array
     params: Any
     average: Any
     optimizer: Any
+    guard: GuardState | None = None
 
 
 Step = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
 
 
-def new_state(params: Any, optimizer: Any) -> TrainState:
-    """Return a state at step 0 whose average is a copy of the parameters."""
+def new_state(params: Any, optimizer: Any, experts: int | None = None) -> TrainState:
+    """Return a state at step 0 whose average is a copy of the parameters.
+
+    `experts` is how many of them the step guards; without it the state has no guard.
+    """
     average = jax.tree.map(jnp.copy, params)
-    return TrainState(jnp.zeros((), jnp.int32), params, average, optimizer)
+    guard = None if experts is None else new_guard(experts)
+    return TrainState(jnp.zeros((), jnp.int32), params, average, optimizer, guard)
+
+
+def rolled_back(state: TrainState, saved: TrainState, after: int) -> TrainState:
+    """Return the state with every expert that was skipped `after` times in a row as it was saved.
+
+    The step stays, so that the samples that were met are not met again; the guard counts it. Pure.
+    """
+    assert state.guard is not None and saved.guard is not None
+    back = state.guard.skipped >= after
+    parts = ("params", "average", "optimizer", "guard")
+    chosen = {name: guarded(getattr(saved, name), getattr(state, name), back) for name in parts}
+    guard = chosen["guard"]
+    chosen["guard"] = replace(
+        guard,
+        skipped=jnp.where(back, 0, state.guard.skipped),
+        rolled_back=state.guard.rolled_back + back,
+    )
+    return replace(state, **chosen)

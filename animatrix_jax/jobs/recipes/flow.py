@@ -45,8 +45,9 @@ from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.oracle import carry_oracle
 from animatrix_jax.runtime.tokenizer import make_tokenizer
 from animatrix_jax.training.flow import flow_gradients, flow_step, measure_flow
+from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
-from animatrix_jax.training.placement import placed_measure, placed_step
+from animatrix_jax.training.placement import on_host, placed_measure, placed_step
 from animatrix_jax.training.state import Batch, TrainState, new_state
 
 REFERENCE = "channels"
@@ -99,11 +100,11 @@ class FlowSettings(FlowData):
     (`DiTConfig`), None as the model says; trained weights are float32. Gradients are gathered over
     `microbatches` parts of a batch; None is as many as a device has samples of an expert. Of the
     devices that share a sequence, `ulysses` exchange heads and the rest stand in a ring
-    (`parallel.context`; None: as many as the heads allow). Guidance
-    and `negative` go onto the card; None is the initial model's. With `tied` all experts are
-    trained as one network, the one that the high expert starts from. `variant` is a public model
-    (`convert.variants`) or a shipped one, whose sizes `plan` and `--dry_run` take where a parent is
-    still to be made.
+    (`parallel.context`; None: as many as the heads allow). With `offload_optimizer` its statistics
+    wait in the host's memory. Guidance and `negative` go onto the card; None is the initial
+    model's. With `tied` all experts are trained as one network, the one that the high expert starts
+    from. `variant` is a public model (`convert.variants`) or a shipped one, whose sizes `plan` and
+    `--dry_run` take where a parent is still to be made.
     """
 
     transformer: TransformerSettings | None = None
@@ -118,6 +119,7 @@ class FlowSettings(FlowData):
     microbatches: int | None = 1
     variant: str | None = None
     ulysses: int | None = None
+    offload_optimizer: bool = False
     optimizer: OptimizerSettings = OptimizerSettings()
     guidance_text: float | tuple[float, float] | None = None
     guidance_tag: float | tuple[float, float] | None = None
@@ -126,7 +128,9 @@ class FlowSettings(FlowData):
     note: str = ""
 
 
-def core(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Core:
+def core(
+    settings: FlowSettings, seed: int, mesh: Mesh | None = None, guards: Guards | None = None
+) -> Core:
     """Return what the run compiles; where its parents are not there yet, `variant` gives sizes."""
     mesh = mesh or make_mesh(MeshSettings())
     card = model_card(settings)
@@ -141,26 +145,36 @@ def core(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Core:
         params = init_experts(
             lambda k: one(k, conditions=_blank_conditions(card, shape)), key, len(card.experts)
         )
-        return new_state(params, jax.vmap(transform.init)(params))
+        return new_state(params, jax.vmap(transform.init)(params), len(card.experts))
 
     latents = [vae.latent_shape(*shape) for shape in _shapes(settings, card)]
     shapes = dict.fromkeys((f, h, w, z) for t, h, w, z in latents for f in (1, t))
     examples = [_example(settings, card, shape) for shape in shapes]
     network = AniMatrix(config, attend_on(mesh, settings.ulysses))
     gradients = flow_gradients(network, schedule, settings.knee, seed, mesh, parts)
-    decay = settings.optimizer.ema_decay
-    step = flow_step(gradients, transform, decay, card.experts, mesh, settings.tied)
+    step = flow_step(
+        gradients,
+        transform,
+        settings.optimizer.ema_decay,
+        card.experts,
+        mesh,
+        guards or Guards(),
+        settings.tied,
+    )
     places = shardings(jax.eval_shape(init, jax.random.key(0)), mesh)
+    places = on_host(places) if settings.offload_optimizer else places
     return Core(init, placed_step(step, places, mesh), tuple(examples), places)
 
 
-def prepare(settings: FlowSettings, seed: int, mesh: Mesh | None = None) -> Recipe:
+def prepare(
+    settings: FlowSettings, seed: int, mesh: Mesh | None = None, guards: Guards | None = None
+) -> Recipe:
     """Build the run; latents are encoded first where a cache is asked for and not there."""
     mesh = mesh or make_mesh(MeshSettings())
     vae, text = load_model(settings.vae), load_model(settings.text_encoder)
     if settings.initial is not None:
         load_model(settings.initial)
-    parts, card = core(settings, seed, mesh), model_card(settings)
+    parts, card = core(settings, seed, mesh, guards), model_card(settings)
     config, schedule = whole(card)
     length, referenced = config.dit.text_length, card.reference is not None
     clips = FlowClips(

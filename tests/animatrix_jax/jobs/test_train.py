@@ -1,6 +1,10 @@
 """A whole flow run in small: what it leaves, that it goes on bit for bit, what it refuses."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +16,37 @@ import pytest
 from safetensors.numpy import load_file
 
 import animatrix_jax
+from animatrix_data.settings import build
+from animatrix_jax.checkpoint import training
+from animatrix_jax.checkpoint.manifest import write_manifest
+from animatrix_jax.checkpoint.training import Checkpoints
 from animatrix_jax.jobs import draw, train
+from animatrix_jax.jobs.recipes import flow
+from animatrix_jax.jobs.recipes.flow import FlowSettings
 from animatrix_jax.models.animatrix import AniMatrixConfig
 from animatrix_jax.models.experts import EXPERT_NAMES
 from animatrix_jax.runtime.model import load_model
-from animatrix_jax.training.state import TrainState
 from animatrix_jax.training.telemetry import read_metrics
 from tests.tiny import tiny_card, write_tiny_model, write_tokenizer
+
+LIFE = """
+import json, os, signal, sys
+from animatrix_jax.jobs import train
+from animatrix_jax.training.telemetry import Telemetry
+
+write = Telemetry.write
+
+
+def last_words(self, step, values):
+    write(self, step, values)
+    if "loss" in values and step == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+Telemetry.write = last_words
+train.run(json.loads(sys.argv[1]), sys.argv[2])
+"""
+"""A run that dies as soon as it has told of a step: config, workdir, step."""
 
 
 @pytest.fixture(scope="module")
@@ -65,22 +93,69 @@ def test_a_run_leaves_its_record_its_numbers_and_a_model(finished: Path, tiny_mo
     assert max(jax.tree.leaves(moved)) > 1e-5
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(
-    config: dict[str, Any], finished: Path, tmp_path: Path
+def test_a_run_that_is_killed_twice_is_the_run_that_was_not(
+    config: dict[str, Any], finished: Path, tmp_path: Path, repository: Path
 ) -> None:
-    def stop(state: TrainState) -> dict[str, float]:
-        if int(state.step) == 4:
-            raise KeyboardInterrupt
-        return {}
-
-    with pytest.raises(KeyboardInterrupt):
-        train.run(config, tmp_path, on_eval=stop)
+    folders = (".", "data", "kernels")
+    path = os.pathsep.join(str(repository / folder) for folder in folders)
+    for last in (0, 2):
+        words = [sys.executable, "-c", LIFE, json.dumps(config), str(tmp_path), str(last)]
+        life = subprocess.run(words, env=os.environ | {"PYTHONPATH": path}, capture_output=True)
+        assert life.returncode == -signal.SIGKILL, life.stderr.decode()
+        with pytest.raises(ValueError, match="has written no model yet: it does when it ends"):
+            load_model(tmp_path)
     train.run(config, tmp_path)
-    whole, resumed = weights(finished), weights(tmp_path)
-    for name, tensors in whole.items():
-        assert tensors.keys() == resumed[name].keys()
-        for key, tensor in tensors.items():
-            np.testing.assert_array_equal(tensor, resumed[name][key], err_msg=f"{name}/{key}")
+    told = [
+        {(r["step"], r["loss"], r["loss_high"]) for r in read_metrics(workdir) if "loss" in r}
+        for workdir in (finished, tmp_path)
+    ]
+    assert told[0] == told[1] and len(told[0]) == 4
+    settings = build(FlowSettings, config["settings"])
+    shapes = jax.eval_shape(flow.core(settings, config["seed"]).init, jax.random.key(0))
+    here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    like = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), shapes
+    )
+    whole, killed = (
+        Checkpoints(workdir / "checkpoints").restore(like)[1] for workdir in (finished, tmp_path)
+    )
+    assert int(whole.step) == 4
+    jax.tree.map(np.testing.assert_array_equal, whole, killed)
+    for name, tensors in weights(finished).items():
+        jax.tree.map(np.testing.assert_array_equal, tensors, weights(tmp_path)[name])
+    last_record = read_metrics(tmp_path)[-1]
+    assert last_record["goodput_lost_seconds"] > 0 and last_record["goodput_evaluate_seconds"] > 0
+
+
+def test_a_save_that_fails_stops_nothing_and_is_told(
+    config: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def full(folder: Path, step: int, metrics: dict[str, float]) -> None:
+        if step == 2:
+            raise OSError(28, "No space left on device")
+        write_manifest(folder, step, metrics)
+
+    monkeypatch.setattr(training, "write_manifest", full)
+    train.run(config, tmp_path, profile_steps=(1, 2))
+    assert Checkpoints(tmp_path / "checkpoints").newest == 4
+    told = [r for r in read_metrics(tmp_path) if "save_failed" in r]
+    sentence = "the checkpoint of step 2 was not saved: no space left on device"
+    assert [r["save_failed"] for r in told] == [sentence]
+    err = capfd.readouterr().err
+    assert f"{sentence}\n" in err
+    assert "goodput " in err.splitlines()[-1]
+    assert list((tmp_path / "profile").rglob("*.xplane.pb"))
+
+
+@pytest.mark.parametrize("steps", [(3, 1), (1,), (-1, 4)])
+def test_steps_to_profile_are_two_in_order(
+    config: dict[str, Any], tmp_path: Path, steps: tuple[int, ...]
+) -> None:
+    with pytest.raises(ValueError, match=r"first and the last step|FIRST,LAST in order"):
+        train.run(config, tmp_path, profile_steps=steps)
 
 
 def test_tied_experts_start_as_one_and_stay_one(config: dict[str, Any], tmp_path: Path) -> None:

@@ -92,13 +92,23 @@ def test_more_is_recomputed_the_less_is_kept(params: Any) -> None:
 
     none, dots, full = (products(remat) for remat in ("none", "dots", "full"))
     assert none < dots < full
-    assert products(False) == none and products(True) == full
+    assert products(False) == none and products(True) == full == products("offload")
+
+
+def test_a_stream_that_waits_on_the_host_gives_the_same_gradients(params: Any) -> None:
+    def gradients(remat: str) -> Any:
+        apply = DiT(replace(CONFIG, remat=remat), None, attend).apply
+        return jax.grad(lambda p: jnp.sum(jnp.square(apply(p, LATENTS, TIMESTEP, TEXT))))
+
+    full, offload = (jax.jit(gradients(remat))(params) for remat in ("full", "offload"))
+    jax.tree.map(np.testing.assert_array_equal, offload, full)
+    assert "<host>" in str(jax.make_jaxpr(gradients("offload"))(params))
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"remat": "most"}, "remat cannot be 'most': it is one of none, full, dots"),
+        ({"remat": "most"}, "remat cannot be 'most': it is one of none, full, dots, offload"),
         ({"residual_dtype": "float16"}, "residual_dtype cannot be 'float16': it is one of float32"),
     ],
 )

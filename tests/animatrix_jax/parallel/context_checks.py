@@ -1,8 +1,8 @@
 """Run by `test_context` in a process with eight CPU devices: prints one JSON object of facts."""
 
+import collections
 import functools
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from animatrix_jax.parallel.collectives import collectives
 from animatrix_jax.parallel.context import context_attention
 from animatrix_jax.parallel.mesh import MeshSettings, kernels_on, make_mesh, map_experts
 from animatrix_kernels.flash_attention import flash_attention
@@ -106,51 +107,10 @@ def worst(found: list[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.max([one[name] for one in found])) for name in found[0]}
 
 
-def groups_of(line: str, devices: int) -> list[list[int]]:
-    """The devices that a collective brings together, whichever way the compiler writes them."""
-    pairs = re.search(r"(?:source_target_pairs|replica_groups)=\{(\{[\d,{}]*\})\}", line)
-    if pairs:
-        return [list(map(int, one.split(","))) for one in re.findall(r"\{([\d,]+)\}", pairs[1])]
-    named = re.search(r"replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}", line)
-    counted = re.search(r"replica_groups=\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?", line)
-    if named:
-        axes = dict(re.findall(r"'(\w+)'=(\d+)", named[1]))
-        chosen = re.findall(r"'(\w+)'", named[2])
-        places = np.arange(devices).reshape([int(n) for n in axes.values()])
-        last = [list(axes).index(name) for name in chosen]
-        places = np.moveaxis(places, last, range(-len(last), 0))
-        return places.reshape(-1, int(np.prod([int(axes[name]) for name in chosen]))).tolist()
-    assert counted, line
-    shape, dims = ([int(n) for n in counted[i].split(",")] for i in (1, 2))
-    places = np.arange(devices).reshape(dims)
-    if counted[3]:
-        places = places.transpose([int(n) for n in counted[3].split(",")])
-    return places.reshape(shape).tolist()
-
-
-COLLECTIVE = re.compile(
-    r" (all-to-all|collective-permute|all-gather|all-reduce|reduce-scatter)(?:-start)?\("
-)
-
-
 def moves(text: str, mesh: jax.sharding.Mesh) -> dict[str, int]:
     """How often each collective of a compiled program runs over which axes of the mesh."""
-    found: dict[str, int] = {}
-    for line in text.splitlines():
-        kind = COLLECTIVE.search(line)
-        if kind is None:
-            continue
-        axes = set()
-        for group in groups_of(line, mesh.size):
-            places = np.array(np.unravel_index(group, mesh.devices.shape))
-            axes |= {
-                name
-                for name, place in zip(mesh.axis_names, places, strict=True)
-                if len(set(place)) > 1
-            }
-        name = f"{kind[1]} over {' and '.join(sorted(axes))}"
-        found[name] = found.get(name, 0) + 1
-    return found
+    found = (f"{one.kind} over {' and '.join(one.axes)}" for one in collectives(text, mesh))
+    return dict(collections.Counter(found))
 
 
 def split(function: Callable[..., Any], settings: MeshSettings, ulysses: int | None) -> Any:

@@ -1,34 +1,40 @@
 """Run by `test_meshes` in a process with eight CPU devices: prints one JSON object of facts.
 
-With `--every` all mixes of the five axes, in place of a few.
+With `--every` a table of all mixes of the five axes, in place of a few.
 """
 
 import itertools
 import json
 import math
 import sys
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from animatrix_data.taxonomy import MAX_TAGS
+from animatrix_data.taxonomy import MAX_TAGS, Directive, parse_tags
 from animatrix_jax.diffusion.schedule import Schedule
+from animatrix_jax.inference.animator import load
+from animatrix_jax.inference.pipeline import generate_clips
+from animatrix_jax.inference.request import Request, SamplerSettings
 from animatrix_jax.models.animatrix import AniMatrix
+from animatrix_jax.models.experts import EXPERT_NAMES
 from animatrix_jax.models.shapes import transformer_shapes
 from animatrix_jax.parallel.collectives import collectives
 from animatrix_jax.parallel.mesh import AXES, MeshSettings, kernels_on, make_mesh
 from animatrix_jax.parallel.partition import batch_sharding, shardings
 from animatrix_jax.runtime.attention import attend_on
-from animatrix_jax.training.flow import flow_gradients
-from tests.tiny import random_like, tiny_card
+from animatrix_jax.training.flow import flow_gradients, flow_step
+from animatrix_jax.training.guards import Guards
+from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
+from animatrix_jax.training.placement import placed_step
+from animatrix_jax.training.state import new_state
+from tests.tiny import random_like, tiny_card, write_tiny_model
 
-FEW = (
-    "expert 2, fsdp 2, tensor 2", "expert 2, data 2, context 2", "data 2, fsdp 2, context 2",
-    "context 8", "fsdp 2, tensor 4",
-)  # fmt: skip
+FEW = ("expert 2, fsdp 2, tensor 2", "data 2, context 4", "fsdp 2, context 2, tensor 2")
 ROWS, LATENTS = 8, (2, 4, 6, 4)
 SCHEDULE = Schedule(shift=3.0, boundary=0.9)
 
@@ -107,27 +113,78 @@ def every() -> list[str]:
     return [", ".join(f"{a} {n}" for a, n in zip(AXES, e, strict=True) if n > 1) for e in mixes]
 
 
+def whole_step() -> list[str]:
+    """Return what goes across experts in a compiled step: gradients, AdamW, average, metrics."""
+    mesh = make_mesh(MeshSettings(expert=2, fsdp=2, tensor=2))
+    optimizer, _ = make_optimizer(OptimizerSettings(), total_steps=10)
+    gradients = flow_gradients(AniMatrix(config(), attend_on(mesh)), SCHEDULE, 0.0, 0, mesh, 2)
+    step = flow_step(gradients, optimizer, 0.99, EXPERT_NAMES, mesh, Guards())
+
+    given = params()
+    state = jax.eval_shape(lambda: new_state(given, jax.vmap(optimizer.init)(given), 2))
+    compiled = placed_step(step, shardings(state, mesh), mesh).lower(state, batch()).compile()
+    found = collectives(compiled.as_text(), mesh)
+    return [f"{one.kind} {one.elements}" for one in found if "expert" in one.axes]
+
+
+def generated(folder: Path) -> dict[str, float]:
+    """Return how far the clips and velocities of a mesh are from those of one device."""
+    card = tiny_card()
+    write_tiny_model(folder, replace(card, transformer=config()))
+    requests = [Request.of(Directive(parse_tags("VFX: Rain"), "a girl waits"), seed=3)]
+    settings = SamplerSettings(steps=3, batch=1)
+    found = {}
+    for name, mesh, offload in (
+        ("alone", None, False),
+        ("context", "context=4,tensor=2", False),
+        ("offloaded", "fsdp=4,tensor=2", True),
+    ):
+        animator = load(folder, mesh, offload=offload)
+        clips = generate_clips(animator.model, requests, settings)
+        latents = np.random.default_rng(0).normal(size=(1, 2, 4, 4, 4)).astype(np.float32)
+        velocity = animator.velocity(latents, 500.0, ["a girl"], ["VFX: Rain"])
+        held = {len(leaf.sharding.device_set) for leaf in jax.tree.leaves(animator.model.active(1))}
+        found[name] = (clips.astype(float), np.asarray(velocity), held)
+    wanted = found["alone"]
+    return {
+        name: {
+            "frames": float(np.abs(clips - wanted[0]).max()),
+            "velocity": apart(velocity, wanted[1]),
+            "devices": sorted(held),
+        }
+        for name, (clips, velocity, held) in found.items()
+        if name != "alone"
+    }
+
+
 def main() -> None:
-    """Print what each mix differs by, and what goes across experts."""
+    """Print what each mix differs by, what goes across experts, what generation differs by."""
     found = {}
     grads, losses, _ = on(MeshSettings())
-    for mix in every() if "--every" in sys.argv else sys.argv[1:] or FEW:
+    every_mix = "--every" in sys.argv
+    for mix in every() if every_mix else FEW:
         settings = MeshSettings(
             **{a: int(n) for a, n in (part.split() for part in mix.split(", "))}
         )
         shards = settings.data * settings.fsdp
         own, sampled, moved = on(settings, microbatches=1 if shards == ROWS else 2)
-        across = [one for one in moved if "expert" in one.axes]
         found[mix] = {
             "gradients": apart(own, grads),
             "losses": apart(sampled, losses),
-            "across": [f"{one.kind} {one.elements}" for one in across],
+            "across": [f"{one.kind} {one.elements}" for one in moved if "expert" in one.axes],
             "axes": sorted({axis for one in moved for axis in one.axes}),
         }
-        print(mix, found[mix], file=sys.stderr)
-    print(json.dumps(found))
+        if every_mix:
+            numbers = f"{found[mix]['gradients']:.1e} | {found[mix]['losses']:.1e}"
+            print(
+                f"| {mix} | {numbers} | {', '.join(found[mix]['across']) or 'none'} |", flush=True
+            )
+    if not every_mix:
+        with tempfile.TemporaryDirectory() as folder:
+            clips = generated(Path(folder) / "tiny")
+        print(json.dumps({"mixes": found, "step": whole_step(), "generated": clips}))
 
 
 if __name__ == "__main__":
-    assert jax.device_count() == 8 and jnp is not None
+    assert jax.device_count() == 8, "run with XLA_FLAGS=--xla_force_host_platform_device_count=8"
     main()

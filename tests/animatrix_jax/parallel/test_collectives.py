@@ -28,7 +28,9 @@ def read(line: str, computation: str = "main") -> list[Collective]:
         (f"{NAMED} {{'fsdp','context'}}", ("fsdp", "context")),
         (f"{NAMED} {{'expert'}}", ("expert",)),
         ("mesh['a'=8] {'a':(1)2}", ("expert",)),
-        ("mesh['a'=8] {'a':(2)2,'a':(4)2}", ("context",)),
+        ("mesh['a'=8] {'a':(4)2}", ("context",)),
+        ("mesh['a'=8] {'a':(1)2,'a':(4)2}", ("expert", "context")),
+        ("mesh['a'=4,'b'=2] {'a'}", ("expert", "fsdp")),
     ],
 )
 def test_groups_are_read_in_every_form(groups: str, axes: tuple[str, ...]) -> None:

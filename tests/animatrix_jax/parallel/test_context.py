@@ -16,7 +16,7 @@ from jax.sharding import AbstractDevice, AbstractMesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from animatrix_jax.parallel.context import Degrees, context_attention, degrees_for
-from animatrix_jax.parallel.mesh import AXES, MeshSettings, kernels_on, make_mesh, map_experts
+from animatrix_jax.parallel.mesh import AXES, MeshSettings, kernels_on, make_mesh
 from animatrix_kernels import tpu_compiler
 from animatrix_kernels.flash_attention import flash_attention
 from tests.animatrix_jax.parallel.context_checks import SHARES, draw, moves
@@ -60,7 +60,7 @@ def test_what_moves_moves_along_context(facts: dict[str, Any], name: str) -> Non
     assert ("collective-permute over context" in ours) == (ring > 1)
     along = {move.split(" over ")[1] for move in ours}
     # A batch that is left whole on the devices of `data` has its gradients summed over them.
-    whole_batch = {"data", "context and data"} if SHARES[name][0].data == 4 else set()
+    whole_batch = {"data", "data and context"} if SHARES[name][0].data == 4 else set()
     assert along <= {"", "context"} | whole_batch
 
 
@@ -153,7 +153,7 @@ def places(lines: list[str], pattern: str) -> list[int]:
 
 @pytest.mark.parametrize("ulysses", [1, 2, 4], ids=["ring", "product", "exchange"])
 def test_the_tpu_compiler_takes_it(ulysses: int) -> None:
-    """Forward and backward under two experts; a block is under way while one is computed."""
+    """Forward and backward, mapped over two experts; a block is under way while one is computed."""
     if not tpu_compiler.available():
         pytest.skip("libtpu is not installed: `make setup` brings it on Linux for x86_64")
     mesh = make_mesh(MeshSettings(expert=2, context=4), tpu_compiler.topology("v5e:2x4"))
@@ -165,7 +165,8 @@ def test_the_tpu_compiler_takes_it(ulysses: int) -> None:
         return jnp.square(attend(q, k, v, None).astype(jnp.float32)).sum()
 
     with kernels_on(mesh):
-        traced = jax.jit(map_experts(jax.grad(loss, (0, 1, 2)), mesh)).trace(x, x, x)
+        mapped = jax.vmap(jax.grad(loss, (0, 1, 2)), spmd_axis_name="expert")
+        traced = jax.jit(mapped).trace(x, x, x)
     text = traced.lower().compile().as_text()
     found = moves(text, mesh)
     assert set(found) <= {"all-to-all over context", "collective-permute over context"}

@@ -1,15 +1,21 @@
 """The loop's fixed order: evaluate, save, next batch, step, log the step before."""
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from animatrix_jax.training import loop
-from animatrix_jax.training.loop import LoopSettings, run_loop
+from animatrix_jax.training.ledger import Ledger
+from animatrix_jax.training.loop import Hooks, LoopSettings, run_loop
 from animatrix_jax.training.state import TrainState
+
+
+@jax.jit
+def onwards(step: jax.Array, params: jax.Array, index: jax.Array) -> tuple[jax.Array, ...]:
+    return step + 1, params + 1, index.astype(jnp.float32)
 
 
 class Recorder:
@@ -18,17 +24,20 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.records: list[tuple[int, dict[str, float]]] = []
+        self.stop_before: int | None = None
+        self.now = 0.0
 
     def batches(self, start: int) -> Iterator[dict[str, Any]]:
         for index in range(start, 100):
             self.events.append(f"batch {index}")
-            yield {"index": index}
+            yield {"index": np.asarray(index)}
 
     def step(self, state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, dict]:
-        self.events.append(f"step {batch['index']}")
-        assert int(state.step) == batch["index"]
-        new = TrainState(state.step + 1, state.params + 1, state.average, None)
-        return new, {"loss": jnp.asarray(float(batch["index"]))}
+        index = int(batch["index"])
+        self.events.append(f"step {index}")
+        assert int(state.step) == index
+        step, params, loss = onwards(state.step, state.params, batch["index"])
+        return TrainState(step, params, state.average, None), {"loss": loss}
 
     def evaluate(self, state: TrainState) -> dict[str, float]:
         self.events.append(f"evaluate {int(state.step)}")
@@ -37,11 +46,20 @@ class Recorder:
     def save(self, state: TrainState) -> None:
         self.events.append(f"save {int(state.step)}")
 
+    def export(self, state: TrainState) -> None:
+        self.events.append(f"export {int(state.step)}")
+
+    def stop(self, step: int) -> bool:
+        return step == self.stop_before
+
     def write(self, step: int, values: dict[str, float]) -> None:
         self.records.append((step, values))
         if "loss" in values:
             assert values["loss"] == step
             self.events.append(f"log {step}")
+
+    def note(self, step: int, values: dict[str, Any]) -> None:
+        assert values.keys() >= {"checkpoint", "wall_time"} and values["checkpoint"] == step
 
     def flush(self) -> None:
         self.events.append("flush")
@@ -54,10 +72,14 @@ class Recorder:
             self.batches,
             settings,
             self,  # type: ignore[arg-type]
-            on_eval=self.evaluate,
-            on_save=self.save,
+            Hooks(evaluate=self.evaluate, save=self.save, export=self.export, stop=self.stop),
             label="Testing",
+            ledger=Ledger(lambda: self.now),
         )
+
+    @property
+    def losses(self) -> dict[int, dict[str, float]]:
+        return {step: values for step, values in self.records if "loss" in values}
 
 
 @pytest.fixture
@@ -65,26 +87,30 @@ def recorder() -> Recorder:
     return Recorder()
 
 
+def words(text: str) -> list[str]:
+    return [event.strip() for event in text.split(",")]
+
+
 def test_the_order_is_kept(recorder: Recorder) -> None:
-    settings = LoopSettings(5, log_every=1, evaluate_every=2, save_every=4)
+    settings = LoopSettings(5, log_every=1, evaluate_every=2, save_every=4, export_every=4)
     state = recorder.run(0, settings)
     assert int(state.step) == 5 and float(state.params) == 5
-    expected = """
+    assert recorder.events == words("""
         batch 0, step 0,
         batch 1, step 1, log 0,
         evaluate 2, batch 2, step 2, log 1,
         batch 3, step 3, log 2,
-        evaluate 4, save 4, batch 4, step 4, log 3,
+        evaluate 4, save 4, export 4, batch 4, step 4, log 3,
         evaluate 5, save 5, log 4, flush
-    """
-    assert recorder.events == [event.strip() for event in expected.split(",")]
+    """)
 
 
 def test_steps_are_logged_at_the_cadence_and_at_the_end(recorder: Recorder) -> None:
     recorder.run(0, LoopSettings(8, log_every=3, evaluate_every=100, save_every=100))
-    assert [step for step, values in recorder.records if "loss" in values] == [0, 3, 6, 7]
-    lines = [values for _, values in recorder.records if "loss" in values]
-    assert all(values.keys() == {"loss", "data_wait_seconds"} for values in lines)
+    assert list(recorder.losses) == [0, 3, 6, 7]
+    for values in recorder.losses.values():
+        told = {name for name in values if not name.startswith("goodput_")}
+        assert told == {"loss", "data_wait_seconds", "wall_time"}
 
 
 @pytest.mark.parametrize(
@@ -104,23 +130,42 @@ def test_every_wait_for_a_batch_is_told_once_with_its_step(
     log_every: int,
     expected: dict[int, int],
 ) -> None:
-    now = [0.0]
-
     def slow(first: int) -> Iterator[dict[str, Any]]:
         for index in range(first, 8):
-            now[0] += 2.0**index
-            yield {"index": index}
+            recorder.now += 2.0**index
+            yield {"index": np.asarray(index)}
 
     def step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, dict]:
-        now[0] += 1000  # what the step takes is no wait
+        recorder.now += 1000  # what the step takes is no wait
         return Recorder.step(recorder, state, batch)
 
-    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(recorder, "batches", slow)
     monkeypatch.setattr(recorder, "step", step)
     recorder.run(start, LoopSettings(8, log_every=log_every, evaluate_every=2, save_every=100))
-    told = {step: values for step, values in recorder.records if "loss" in values}
-    assert {step: values["data_wait_seconds"] for step, values in told.items()} == expected
+    waits = {step: values["data_wait_seconds"] for step, values in recorder.losses.items()}
+    assert waits == expected
+    last = recorder.records[-1][1]
+    seconds = {name: value for name, value in last.items() if name.startswith("goodput_")}
+    assert seconds["goodput_data_wait_seconds"] == sum(expected.values())
+    assert seconds["goodput_compile_seconds"] == 1000
+    assert seconds["goodput_step_seconds"] == 1000 * (7 - start)
+    assert sum(seconds.values()) == last["wall_time"] == recorder.now
+
+
+def test_a_shape_is_compiled_once(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def batches(first: int) -> Iterator[dict[str, Any]]:
+        for index in range(first, 6):
+            yield {"index": np.asarray(index), "clip": np.zeros(1 + index % 2)}
+
+    def step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, dict]:
+        recorder.now += 1
+        return Recorder.step(recorder, state, batch)
+
+    monkeypatch.setattr(recorder, "batches", batches)
+    monkeypatch.setattr(recorder, "step", step)
+    recorder.run(0, LoopSettings(6))
+    last = recorder.records[-1][1]
+    assert (last["goodput_compile_seconds"], last["goodput_step_seconds"]) == (2, 4)
 
 
 def test_a_resumed_run_starts_at_its_own_step(recorder: Recorder) -> None:
@@ -132,3 +177,22 @@ def test_a_resumed_run_starts_at_its_own_step(recorder: Recorder) -> None:
 def test_a_finished_run_only_measures_and_saves(recorder: Recorder) -> None:
     state = recorder.run(5, LoopSettings(5))
     assert recorder.events == ["evaluate 5", "save 5", "flush"] and int(state.step) == 5
+
+
+def test_a_stop_saves_and_logs_and_neither_measures_nor_steps(recorder: Recorder) -> None:
+    recorder.stop_before = 2
+    state = recorder.run(0, LoopSettings(5, log_every=4, evaluate_every=2, save_every=2))
+    assert int(state.step) == 2
+    assert recorder.events == words("batch 0, step 0, batch 1, step 1, log 0, save 2, log 1, flush")
+
+
+def test_a_transfer_that_nobody_asked_for_is_an_error(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(state: TrainState, batch: dict[str, Any]) -> tuple[TrainState, dict]:
+        onwards(state.step, np.zeros(()), batch["index"])  # type: ignore[arg-type]
+        return Recorder.step(recorder, state, batch)
+
+    monkeypatch.setattr(recorder, "step", step)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="Disallowed host-to-device transfer"):
+        recorder.run(0, LoopSettings(5))

@@ -132,21 +132,25 @@ def test_gradients_of_blocks_of_keys_are_those_of_all_keys(dtype: Any) -> None:
     """By the output and log-sum-exp of all of them; one block has keys that do not count."""
     q, k, v, d_out = (jnp.asarray(draw(n, 2, 8, 2, 8), dtype) for n in range(4))
     lengths = jnp.array([8, 5])
-    out, lse = flash_attention(q, k, v, kv_lengths=lengths, return_lse=True)
-    _, pull = jax.vjp(lambda *arrays: flash_attention(*arrays, kv_lengths=lengths), q, k, v)
-    parts = [
-        flash_attention_gradients(
-            q, k[:, first:last], v[:, first:last], out, lse, d_out, kv_lengths=lengths - first
+
+    @jax.jit
+    def both(q: Any, k: Any, v: Any) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+        attend = functools.partial(flash_attention, kv_lengths=lengths)
+        out, lse = attend(q, k, v, return_lse=True)
+        first, second = (
+            flash_attention_gradients(
+                q, k[:, part], v[:, part], out, lse, d_out, kv_lengths=lengths - part.start
+            )
+            for part in (slice(0, 3), slice(3, 8))
         )
-        for first, last in ((0, 3), (3, 8))
-    ]
-    assert all(x.dtype == jnp.float32 for part in parts for x in part)
-    found = (parts[0][0] + parts[1][0], *map(functools.partial(jnp.concatenate, axis=1),
-        zip(parts[0][1:], parts[1][1:], strict=True)))  # fmt: skip
+        d_k, d_v = (jnp.concatenate([first[n], second[n]], axis=1) for n in (1, 2))
+        return (first[0] + second[0], d_k, d_v), jax.vjp(attend, q, k, v)[1](d_out)
+
     bound = 1e-6 if dtype == jnp.float32 else 1e-2
-    for got, want in zip(found, pull(d_out), strict=True):
-        difference = np.asarray(got) - np.asarray(want, np.float32)
-        assert np.linalg.norm(difference) <= bound * np.linalg.norm(np.asarray(want, np.float32))
+    for got, want in zip(*both(q, k, v), strict=True):
+        assert got.dtype == jnp.float32 and want.dtype == dtype
+        want = np.asarray(want, np.float32)
+        assert np.linalg.norm(got - want) <= bound * np.linalg.norm(want)
 
 
 def test_scale_and_half_precision() -> None:

@@ -1,0 +1,80 @@
+"""Training and generation on eight devices give what one device gives."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from animatrix_jax.parallel.mesh import MeshSettings, choose_mesh, make_mesh, parse_mesh
+
+FLAGS = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+
+
+@pytest.fixture(scope="module")
+def facts(repository: Path) -> dict[str, Any]:
+    """What `eight_devices` finds in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("eight_devices.py"))],
+        env=os.environ | {"XLA_FLAGS": FLAGS, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_every_mix_of_axes_gives_the_gradients_of_one_device(facts: dict[str, Any]) -> None:
+    assert len(facts["mixes"]) == 3
+    for mix, found in facts["mixes"].items():
+        assert found["gradients"] < 1e-5 and found["losses"] < 1e-5, mix
+        # Each axis that has several devices moves something, and no other one does.
+        assert set(found["axes"]) == {part.split()[0] for part in mix.split(", ")} - {"expert"}, mix
+
+
+def test_nothing_goes_across_experts_but_sums_of_numbers(facts: dict[str, Any]) -> None:
+    assert not any(found["across"] for found in facts["mixes"].values())
+    assert facts["step"], "the losses of both experts are logged"
+    assert all(one.startswith("all-reduce ") for one in facts["step"])
+    # Numbers that are summed side by side are one collective.
+    assert all(int(one.split()[1]) <= 16 for one in facts["step"])
+
+
+def test_a_mesh_generates_what_one_device_does(facts: dict[str, Any]) -> None:
+    for name, found in facts["generated"].items():
+        assert found["velocity"] < 1e-5, name
+        assert found["frames"] <= 1, name
+        assert found["devices"] == [8], "every device works on the active expert"
+
+
+def test_a_mesh_is_said_in_words() -> None:
+    assert parse_mesh("context=4, tensor=2") == MeshSettings(context=4, tensor=2)
+    assert str(MeshSettings(expert=2, fsdp=4)) == "expert 2 × fsdp 4"
+    for text, sentence in (
+        ("contxt=4", "a mesh has no axis 'contxt': did you mean context"),
+        ("context", "a mesh is written as context=4,tensor=2, not 'context'"),
+        ("context=2,context=2", "a mesh is written as"),
+        ("context=0", "the mesh axis context has 1 device or more, not 0"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            parse_mesh(text)
+
+
+def test_the_mesh_is_chosen_by_the_number_of_devices() -> None:
+    kept = {"64": MeshSettings(fsdp=64), "256": MeshSettings(fsdp=256)}
+    assert choose_mesh(None, kept, 64).fsdp == 64
+    assert choose_mesh(MeshSettings(tensor=8), kept, 8).tensor == 8
+    assert choose_mesh(None, {}, 8) == choose_mesh(None, kept, 1) == MeshSettings()
+    with pytest.raises(ValueError, match="meshes of 64, 256 devices, and there are 8"):
+        choose_mesh(None, kept, 8)
+    with pytest.raises(ValueError, match="takes 16 devices, and there are 8"):
+        choose_mesh(MeshSettings(fsdp=16), kept, 8)
+
+
+def test_a_mesh_of_one_device_is_made() -> None:
+    assert make_mesh(MeshSettings()).size == 1
