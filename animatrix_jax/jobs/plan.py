@@ -93,6 +93,7 @@ def plan_training(
         "average": shard_bytes(state.average, core.places.average),
         "batch": shard_bytes(batch, batch_sharding(mesh)),
     }
+    waiting = kinds.pop("optimizer") if settings.offload_optimizer else 0.0
     latents = batch["latents"].shape[2:5]
     work = training_work(config, latents) * settings.batch
     hardware = training_work(config, latents, hardware=True) * settings.batch
@@ -110,6 +111,7 @@ def plan_training(
         work,
         hardware,
         found,
+        host=waiting,
     )
 
 

@@ -22,7 +22,13 @@ Everything else but attention (norms, sums, copies) is in it.
 ATTENTION_EFFICIENCY = 0.5
 """Share of the peak at which flash attention runs: an assumption, stated with every prediction."""
 UNITS = {"K": 2.0**10, "M": 2.0**20, "G": 2.0**30, "T": 2.0**40}
-_SHORT = re.compile(r"Used (?P<used>[\d.]+)(?P<unit>[KMGT]) of (?P<has>[\d.]+)(?P<of>[KMGT]) hbm")
+_SHORT = (
+    re.compile(
+        r"\((?P<used>[\d.]+)(?P<unit>[KMGT])\) exceeds available HBM \((?P<has>[\d.]+)(?P<of>.)"
+    ),
+    re.compile(r"Used (?P<used>[\d.]+)(?P<unit>[KMGT]) of (?P<has>[\d.]+)(?P<of>[KMGT]) hbm"),
+)
+"""The TPU compiler's sentences that memory is short: with one program, or with what is around."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ def link_seconds(one: Collective, chip: Chip, mesh: Mesh) -> float:
 
 def shortage(message: str) -> tuple[float, float] | None:
     """Return bytes used and there, of the TPU compiler's sentence that memory is short."""
-    found = _SHORT.search(message)
+    found = next(filter(None, (form.search(message) for form in _SHORT)), None)
     if found is None:
         return None
     return float(found["used"]) * UNITS[found["unit"]], float(found["has"]) * UNITS[found["of"]]

@@ -1,5 +1,6 @@
 """The table that `plan` prints, its numbers as JSON, and what to change where it does not fit."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,8 +16,9 @@ class Planned:
     """What was compiled, and what came of it.
 
     `work` and `hardware` are the operations of one step on all devices, `found` what the program
-    takes, or the bytes that it needs and has where it does not fit. `idle` are the bytes that the
-    expert who waits would take on a device; `steps` and `branches` those of the sampler.
+    takes, or the bytes that it needs and has where it does not fit. `host` are the bytes of the
+    optimiser that wait in the host's memory for each device, `idle` those that the expert who waits
+    would take on a device; `steps` and `branches` are the sampler's.
     """
 
     purpose: str
@@ -30,6 +32,7 @@ class Planned:
     work: Work
     hardware: Work
     found: Estimate | tuple[float, float]
+    host: float = 0.0
     idle: float = 0.0
     steps: int = 1
     branches: int = 1
@@ -76,6 +79,7 @@ class Planned:
             "microbatches": self.microbatches,
             "model_flops": self.work.total,
             "hardware_flops": self.hardware.total,
+            "host_bytes": self.host,
             "needed_bytes": self.needed,
             "device_bytes": self.has,
             "fits": self.fits,
@@ -126,6 +130,8 @@ def _memory_rows(p: Planned) -> list[tuple[str, str]]:
         rows += [(name, bytes_of(value)) for name, value in names.items() if value >= 0.005 * GIB]
     verdict = "fits" if p.fits else f"too much by {(p.needed - p.has) / GIB:.2f} GiB"
     rows.append(("all", f"{bytes_of(p.needed)} of {p.has / GIB:.2f}: {verdict}"))
+    if p.host:
+        rows.append(("optimizer", f"{bytes_of(p.host)} in the host's memory"))
     if p.idle:
         where = "in the host's memory" if p.offloads or not p.fits else "fits beside it"
         rows.append(("the idle expert", f"{bytes_of(p.idle)}: {where}"))
@@ -175,6 +181,10 @@ def advice(p: Planned) -> list[str]:
             found.append("- settings.microbatches = None: one sample an expert at a time")
         if dit.residual_dtype == "float32":
             found.append("- settings.residual_dtype = 'bfloat16': half of what is kept of a block")
+        if dit.remat in (True, "full"):
+            found.append("- settings.remat = 'offload': the residual stream in the host's memory")
+        if not p.host:
+            found.append("- settings.offload_optimizer = True: its statistics in the host's memory")
         if mesh.data > 1:
             found.append(f"- mesh fsdp {mesh.data * mesh.fsdp} for data: state in more parts")
     found.append(_more_devices(p))
@@ -182,8 +192,7 @@ def advice(p: Planned) -> list[str]:
 
 
 def _more_devices(p: Planned) -> str:
-    context = p.mesh.context * 2
-    while p.tokens % context and context < p.tokens:
-        context *= 2
+    times = 2 ** max(1, math.ceil(math.log2(p.needed / p.has)))
+    context = p.mesh.context * times
     how = "each holds fewer tokens and a smaller part of the weights"
     return f"- mesh context {context} for {p.mesh.context}, on more devices or less fsdp: {how}"

@@ -31,6 +31,7 @@ _TILED = re.compile(
 )
 _NAMED = re.compile(r"replica_groups=mesh\[(?P<axes>[^\]]*)\] \{(?P<taken>[^}]*)\}")
 _AXIS = re.compile(r"'(?P<name>\w+)'(?:=(?P<size>\d+)|:\((?P<before>\d+)\)(?P<part>\d+))?")
+_CHANNEL = re.compile(r"channel_id=(?P<id>\d+)")
 _PAIRS = re.compile(r"source_target_pairs=\{(?P<pairs>\{[\d,{} ]*\})\}")
 
 
@@ -53,11 +54,17 @@ def collectives(text: str, mesh: Mesh) -> Iterator[Collective]:
 
     A loop's body stands in the text once; `times` says how often it runs (`program`).
     """
+    seen = set[tuple[str, int]]()
     for instruction in instructions(text):
         line = instruction.text
         found = _LINE.search(line)
         if found is None:
             continue
+        if instruction.fused and (channel := _CHANNEL.search(line)):
+            # One that runs behind several others stands in the text with each of them.
+            if (channel["id"], instruction.times) in seen:
+                continue
+            seen.add((channel["id"], instruction.times))
         arrays = list(_ARRAY.finditer(found["shape"]))
         if f"{found['kind']}-start" in line and found["kind"] != "all-reduce":
             # The result of a start is its operands, its results, and numbers of its own.

@@ -7,8 +7,8 @@ sub-stages, 256 px and 17 frames to 720 px and 65 frames, each with latents of i
 before the first step; images give way to videos along them. Every tier is used, balanced over the
 taxonomy.
 
-It needs weights sharded over a mesh of GPUs or TPUs, which is not there yet: `--dry_run` builds it
-abstractly. The sub-stages' lengths are ours, for the paper gives none; no time is measured.
+It has the meshes of `sft.py`, for 64 and for 256 TPU v5p chips (docs/scale.md). The sub-stages'
+lengths are ours, for the paper gives none; no time is measured.
 """
 
 import importlib.util

@@ -9,8 +9,8 @@ has no clip of a class named here is refused in a sentence: set the target to wh
 
     animatrix balance runs/studio/corpus --config configs/studio/qt.py
 
-shows what becomes of it. It needs weights sharded over a mesh of GPUs or TPUs, which is not there
-yet: `--dry_run` builds it abstractly. No time is measured.
+shows what becomes of it. It has the meshes of `sft.py`, for 64 and for 256 TPU v5p chips
+(docs/scale.md). No time is measured.
 """
 
 import importlib.util

@@ -57,3 +57,14 @@ def test_an_all_reduce_of_which_a_part_is_kept_is_a_reduce_scatter() -> None:
     (found,) = read(line, "all-reduce-scatter.4")
     assert (found.kind, found.bytes, found.elements) == ("reduce-scatter", 64, 16)
     assert by_kind([found, found]) == {"reduce-scatter": 128}
+
+
+def test_one_that_runs_behind_several_others_counts_once() -> None:
+    gather = "all-gather(%x), channel_id=7, replica_groups={{0,1}}, dimensions={0}"
+    parts = "".join(
+        f"%async_{n} (x: f32[4]) -> f32[8] {{\n  ROOT %g.{n} = f32[8]{{0}} {gather}\n}}\n"
+        for n in range(3)
+    )
+    calls = "".join(f"  %f.{n} = f32[8]{{0}} fusion(%x), calls=%async_{n}\n" for n in range(3))
+    text = f"{parts}ENTRY %main (x: f32[4]) -> f32[8] {{\n{calls}}}\n"
+    assert [one.bytes for one in collectives(text, MESH)] == [32]
