@@ -73,10 +73,11 @@ class Checkpoints:
     """The checkpoints of one run: `<folder>/<step>/`, each an Orbax folder with a manifest.
 
     The newest stays, the newest `keep` of those at every `cadence` steps, and the best by
-    `keep_best`: a checkpoint between them, of a run that was stopped, displaces none. A step is written under a temporary name,
-    its files are hashed into `manifest.json`, and one rename makes it visible: a visible step of
-    ours is whole. Folders that killed runs left unfinished are removed at once. With several
-    processes all make the same calls in the same order, on a folder that all see.
+    `keep_best`: a checkpoint between them, of a run that was stopped, displaces none. A step is
+    written under a temporary name, its files are hashed into `manifest.json`, and one rename makes
+    it visible: a visible step of ours is whole. Folders that killed runs left unfinished are
+    removed at once. With several processes all make the same calls in the same order, on a folder
+    that all see.
     """
 
     def __init__(

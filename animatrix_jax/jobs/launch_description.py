@@ -41,6 +41,7 @@ class Description:
       config: what `animatrix train --config` gets; or else
       command: the words of another command.
       mesh: what `animatrix train --mesh` gets; without it the config's own.
+      settings: values of the config's settings, by key: where corpus and models are, above all.
       directory: folder that the command starts in.
       nodes: how many; None is one, or the hosts of a TPU's topology.
       processes: how many in all; None is one a node. Only local starts several on a node.
@@ -62,6 +63,7 @@ class Description:
     config: str = ""
     command: tuple[str, ...] = ()
     mesh: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
     directory: str = ""
     nodes: int | None = None
     processes: int | None = None
@@ -81,10 +83,13 @@ class Description:
         self._check_texts()
         if bool(self.config) == bool(self.command):
             raise ValueError("exactly one of config and command must be given")
+        if (self.mesh or self.settings) and not self.config:
+            raise ValueError("mesh and settings go with config: another command says its own")
         if self.mesh:
-            if not self.config:
-                raise ValueError("mesh goes with config: another command says its own")
             parse_mesh(self.mesh)
+        for key in self.settings:
+            if not all(part.isidentifier() for part in key.split(".")):
+                raise ValueError(f"settings cannot have {key!r}: it is no key of a config")
         for key, least in (("nodes", 1), ("processes", 1), ("max_restarts", 0)):
             value = getattr(self, key)
             if value is not None and value < least:
@@ -107,6 +112,7 @@ class Description:
     def _check_texts(self) -> None:
         texts = {key: value for key, value in vars(self).items() if isinstance(value, str)}
         texts |= {f"command[{index}]": word for index, word in enumerate(self.command)}
+        texts |= {f"settings.{key}": value for key, value in self.settings.items()}
         texts |= {f"environment.{key}": value for key, value in self.environment.items()}
         for key, text in texts.items():
             if not text.isprintable():
@@ -152,7 +158,8 @@ class Description:
     def words(self) -> tuple[str, ...]:
         """The command, word by word."""
         train = ("animatrix", "train", "--config", self.config, "--workdir", self.workdir)
-        return self.command or (*train, *(("--mesh", self.mesh) if self.mesh else ()))
+        said = [f"--config.settings.{key}={value}" for key, value in self.settings.items()]
+        return self.command or (*train, *(("--mesh", self.mesh) if self.mesh else ()), *said)
 
     @property
     def wall_seconds(self) -> int:
