@@ -148,7 +148,10 @@ def link_seconds(one: Collective, chip: Chip, mesh: Mesh) -> float:
     group = math.prod(mesh.shape[axis] for axis in one.axes)
     if group == 1:
         return 0.0
-    beyond = chip.network and mesh.size > A_NODE
+    # Devices stand side by side along the last axis: a group spans all within its first one.
+    first = min(mesh.axis_names.index(axis) for axis in one.axes)
+    span = math.prod(mesh.shape[axis] for axis in mesh.axis_names[first:])
+    beyond = chip.network and span > A_NODE
     speed = chip.network if beyond else chip.links / max(chip.dims, 2)
     part = (group - 1) / group
     shares = {"all-reduce": 2 * part, "collective-permute": 1.0, "reduce-scatter": group - 1.0}

@@ -161,10 +161,13 @@ def test_a_collective_takes_its_bytes_over_the_links_of_one_direction() -> None:
     mesh = make_mesh(MeshSettings())
     chip = CHIPS["v5p"]
     assert link_seconds(Collective("all-gather", (), 100, 25), chip, mesh) == 0
-    wide: Any = type("Mesh", (), {"shape": {"context": 4, "fsdp": 8}, "size": 32})
+    sizes = {"fsdp": 8, "context": 4}
+    wide: Any = type("Mesh", (), {"shape": sizes, "size": 32, "axis_names": tuple(sizes)})
     gathered = link_seconds(Collective("all-gather", ("context",), 400, 100), chip, wide)
     assert gathered == pytest.approx(300 / 200e9)
     scattered = link_seconds(Collective("reduce-scatter", ("context",), 100, 25), chip, wide)
     assert scattered == pytest.approx(gathered)
     beyond = link_seconds(Collective("all-reduce", ("fsdp",), 400, 100), CHIPS["h100"], wide)
     assert beyond == pytest.approx(700 / 50e9)
+    within = link_seconds(Collective("all-gather", ("context",), 400, 100), CHIPS["h100"], wide)
+    assert within == pytest.approx(300 / 450e9), "four GPUs of one node have its switch"
