@@ -141,8 +141,14 @@ def test_what_does_not_fit_says_by_how_much_and_what_to_change() -> None:
     assert not short.fits and short.mfu is None
     text = table(short)
     assert "too much by 35.00 GiB" in text and "It does not fit, by 35.00 GiB a device" in text
-    for change in ("remat = 'full'", "offload_optimizer = True", "microbatches = None", "'bfloat16'", "fsdp 8 for data",
-                   "context 8 for 4"):  # fmt: skip
+    for change in (
+        "remat = 'full'",
+        "offload_optimizer = True",
+        "microbatches = None",
+        "residual_dtype = 'bfloat16'",
+        "fsdp 8 for data",
+        "context 8 for 4",
+    ):
         assert change in "\n".join(advice(short))
     assert short.as_json()["advice"] == advice(short)
 
