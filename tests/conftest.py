@@ -12,7 +12,7 @@ from hypothesis import settings
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_ENABLE_X64"] = "0"
 # A test runs a program a few times: it is compiled quickly rather than well.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 # A program that several tests trace anew is compiled once.
 PROGRAMS = tempfile.mkdtemp(prefix="programs-")
 atexit.register(shutil.rmtree, PROGRAMS, ignore_errors=True)

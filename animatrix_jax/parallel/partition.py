@@ -146,6 +146,11 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
+def whole(tree: Any, mesh: Mesh) -> Any:
+    """Return a tree that is traced, held to be on every device whole."""
+    return jax.lax.with_sharding_constraint(tree, replicated(mesh)) if mesh.size > 1 else tree
+
+
 def put_whole(x: Any, sharding: NamedSharding) -> jax.Array:
     """Return an array on the mesh, of which every process has the whole or the mesh its parts."""
     if isinstance(x, jax.Array) and not x.is_fully_addressable:

@@ -16,7 +16,7 @@ from animatrix_jax.models.animatrix import AniMatrix, Conditions
 from animatrix_jax.models.conditioning import Tags
 from animatrix_jax.objectives.flow_matching import flow_matching_losses
 from animatrix_jax.parallel.mesh import map_experts
-from animatrix_jax.parallel.partition import pinned
+from animatrix_jax.parallel.partition import pinned, whole
 from animatrix_jax.training.guards import Guards, after_step, guard_metrics, guarded, healthy
 from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
@@ -110,7 +110,8 @@ def flow_step(
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         grads, sampled = gradients(state.params, batch)
-        sampled, norms = everywhere(sampled), everywhere(norm(grads))
+        indices = everywhere(batch["sample_index"], mesh)
+        sampled, norms = everywhere(sampled, mesh), everywhere(norm(grads), mesh)
         losses = jnp.mean(sampled, axis=1)
         params, moments = state.params, state.optimizer
         if tied:
@@ -126,25 +127,25 @@ def flow_step(
         ok = healthy(losses, norms, state.guard, guards)
         # What is not finite in one of tied experts is in the step of both.
         ok = jnp.broadcast_to(ok.all(), ok.shape) if tied else ok
+        ok = whole(ok, mesh)
         old = state.params, state.average, state.optimizer
         params, average, moments = guarded((params, average, moments), old, ok)
-        guard = after_step(state.guard, norms, ok, guards)
+        guard = whole(after_step(state.guard, norms, ok, guards), mesh)
         metrics = {"loss": jnp.mean(losses)}
         for index, name in enumerate(names):
             metrics |= {f"loss_{name}": losses[index], f"gradient_norm_{name}": norms[index]}
-        metrics |= guard_metrics(names, guard, sampled, everywhere(batch["sample_index"]))
+        metrics |= guard_metrics(names, guard, sampled, indices)
         return TrainState(state.step + 1, params, average, moments, guard), metrics
 
     return step
 
 
-def everywhere(values: Shaped[Array, "E ..."]) -> Shaped[Array, "E ..."]:
+def everywhere(values: Shaped[Array, "E ..."], mesh: Mesh) -> Shaped[Array, "E ..."]:
     """Return every expert's numbers on every device, by sums: the only way between experts."""
     experts = jnp.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
     # A row that is not the expert's own counts as 0, whatever it holds.
-    return jnp.stack(
-        [jnp.sum(jnp.where(experts == e, values, 0), axis=0) for e in range(len(values))]
-    )
+    own = [jnp.sum(jnp.where(experts == e, values, 0), axis=0) for e in range(len(values))]
+    return jnp.stack(whole(own, mesh))
 
 
 def accumulated(gradients: Gradients, parts: int) -> Gradients:

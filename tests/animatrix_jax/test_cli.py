@@ -82,6 +82,8 @@ def test_flags_reach_the_job_as_plain_values(calls: list[dict[str, Any]]) -> Non
         "shift": None,
         "tile": None,
         "scale": 1,
+        "mesh": None,
+        "offload": False,
         "seed": -1,
         "frames": None,
         "size": None,

@@ -11,6 +11,7 @@ from PIL import Image
 from animatrix_data.corpus.video import decode_video
 from animatrix_data.taxonomy import parse_directive
 from animatrix_jax import cli
+from animatrix_jax.inference.animator import Animator
 from animatrix_jax.jobs import generate
 
 QUICK = {"steps": 2, "tags": "VideoStyle: Shinkai Style, VFX: Rain", "text": "a girl waits"}
@@ -125,7 +126,7 @@ def test_nonsense_is_refused(tiny_model, tmp_path, monkeypatch, capsys, argument
     def never(*_, **__):
         raise AssertionError("sampled before the mistake was found")
 
-    monkeypatch.setattr(generate.Animator, "generate", never)
+    monkeypatch.setattr(Animator, "generate", never)
     before = digests(tmp_path)
     line = ["generate", "--model", str(tiny_model), "--out", "new/clip.mp4", *arguments]
     assert cli.main(line) == 2

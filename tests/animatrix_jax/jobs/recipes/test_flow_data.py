@@ -20,6 +20,8 @@ from animatrix_data.sampling.curriculum import Curriculum
 from animatrix_jax.jobs import draw, encode
 from animatrix_jax.jobs.recipes.flow_corpus import Balance, Ingredient
 from animatrix_jax.jobs.recipes.flow_data import FlowClips, FlowData
+from animatrix_jax.parallel.batches import BatchPlacement
+from animatrix_jax.parallel.mesh import MeshSettings, make_mesh
 from animatrix_jax.runtime.model import load_model
 
 
@@ -36,9 +38,10 @@ def settings(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Flow
 
 
 def clips(settings: FlowData) -> FlowClips:
-    model = load_model(settings.vae)
+    model, mesh = load_model(settings.vae), make_mesh(MeshSettings())
+    placement = BatchPlacement(mesh, settings.batch, experts=2)
     return FlowClips(
-        settings, 3, model, model, text_length=24, stride=8, experts=2, referenced=True
+        settings, 3, model, model, text_length=24, stride=8, placement=placement, referenced=True
     )
 
 
