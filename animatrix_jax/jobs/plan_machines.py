@@ -88,7 +88,7 @@ def find_target(name: str) -> Target:
         count = int(form["nodes"] or 1) * int(form["each"])
         stand_in = (
             "compiled for as many CPU devices: sharding and collectives are those of GPUs; kernels "
-            "are in their plain form, of the same operations and with more temporaries"
+            "are in their plain form, of the same operations and with temporaries of their own"
         )
         return Target(name, CHIPS[kind], count, None, stand_in)
     if size == "1":
