@@ -15,6 +15,7 @@ from animatrix_data.settings import build
 from animatrix_jax.flag_parsing import load_config
 from animatrix_jax.jobs import train
 from animatrix_jax.jobs.recipes import flow
+from animatrix_jax.jobs.recipes.flow_card import microbatches, model_card
 from animatrix_jax.jobs.train import RECIPES, Experiment
 from animatrix_jax.parallel.mesh import AXES, choose_mesh
 from animatrix_jax.parallel.partition import shardings
@@ -73,4 +74,4 @@ def test_the_studio_meshes_divide_every_parameter_and_batch(model: str) -> None:
             jax.tree.leaves(state), jax.tree.leaves(places), strict=True)]  # fmt: skip
         whole = sum(leaf.size for leaf in jax.tree.leaves(state))
         assert sum(map(math.prod, split)) < whole / chips + whole / 200
-        assert flow.microbatches(settings, flow.model_card(settings), mesh) == parts
+        assert microbatches(settings, model_card(settings), mesh) == parts

@@ -28,8 +28,8 @@ from animatrix_data.sampling.tiers import (
 from animatrix_data.settings import build, near
 from animatrix_jax.evaluation.report import write_report
 from animatrix_jax.jobs.balance_tables import left_out_lines, show_balance
-from animatrix_jax.jobs.recipes.flow import FlowSettings
 from animatrix_jax.jobs.recipes.flow_corpus import weighing
+from animatrix_jax.jobs.recipes.flow_settings import FlowSettings
 from animatrix_jax.jobs.train import Experiment
 
 

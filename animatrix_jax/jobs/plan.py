@@ -19,12 +19,12 @@ from animatrix_jax.inference.placement import placed_velocity, sampling_mesh
 from animatrix_jax.jobs.plan_estimate import Estimate, estimate, shard_bytes, shortage
 from animatrix_jax.jobs.plan_machines import Target, find_target
 from animatrix_jax.jobs.plan_report import Planned, table
-from animatrix_jax.jobs.recipes import flow
-from animatrix_jax.jobs.recipes.flow import FlowSettings
-from animatrix_jax.jobs.train import Experiment
+from animatrix_jax.jobs.recipes.flow_card import examples, microbatches, model_card, whole
+from animatrix_jax.jobs.recipes.flow_settings import FlowSettings
+from animatrix_jax.jobs.train import MESHED, Experiment, find_recipe
 from animatrix_jax.models.animatrix import AniMatrixConfig, Conditions
 from animatrix_jax.models.shapes import empty_tags, transformer_shapes
-from animatrix_jax.models.work import Work, token_count, training_work, velocity_work
+from animatrix_jax.models.work import Work, token_count, velocity_work
 from animatrix_jax.parallel.mesh import choose_mesh, make_mesh
 from animatrix_jax.parallel.partition import batch_sharding
 
@@ -39,23 +39,26 @@ def run(
     shape: str | None = None,
     out: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Compile a flow experiment for a machine and print what it takes; returns the report.
+    """Compile an experiment for a machine and print what it takes; returns the report.
 
     `topology` is a TPU slice (v5p:4x4x4; v5e:1 is one chip) or GPUs (h100:8, h100:8x8), `purpose`
     training or sampling, `shape` the clip as FRAMESxHEIGHTxWIDTH (None: the config's last). `out`
     gets the report as JSON. Raises ValueError for a machine, a mesh or a shape that cannot be, and
-    for another recipe.
+    for a recipe that takes no mesh.
     """
     experiment = build(Experiment, config)
-    if experiment.recipe != "flow":
+    if experiment.recipe not in MESHED:
         raise ValueError(
-            f"plan is for the recipe flow: {experiment.recipe} has no mesh, it trains on one device"
+            f"plan is for recipes that take a mesh ({', '.join(MESHED)}): {experiment.recipe} "
+            "trains on one device"
         )
-    settings = build(FlowSettings, experiment.settings, "config.settings")
+    recipe, settings = find_recipe(experiment)
     target = find_target(topology)
     clip = None if shape is None else parse_shape(shape)
-    make = plan_training if purpose == "training" else plan_sampling
-    planned = make(experiment, settings, target, clip)
+    if purpose == "training":
+        planned = plan_training(experiment, recipe, settings, target, clip)
+    else:
+        planned = plan_sampling(experiment, settings, target, clip)
     report = planned.as_json()
     print(table(planned))
     if out is not None:
@@ -75,6 +78,7 @@ def parse_shape(text: str) -> tuple[int, int, int]:
 
 def plan_training(
     experiment: Experiment,
+    recipe: Any,
     settings: FlowSettings,
     target: Target,
     clip: tuple[int, int, int] | None,
@@ -82,23 +86,24 @@ def plan_training(
     """Compile the training step on the costliest of the run's shapes, or on that of `clip`."""
     chosen = choose_mesh(experiment.mesh, experiment.meshes, target.count)
     mesh = make_mesh(chosen, target.devices())
-    core, card = flow.core(settings, experiment.seed, mesh), flow.model_card(settings)
-    config = _transformer(card)
-    batches = core.examples if clip is None else (flow.batch_shapes(settings, clip),)
-    batch = max(batches, key=lambda one: token_count(config, one["latents"].shape[2:5]))
+    core, card = recipe.core(settings, experiment.seed, mesh), model_card(settings)
+    config, _ = whole(card)
+    batches = core.examples if clip is None else recipe.examples(settings, clip)
+    batch = max(batches, key=lambda one: token_count(config, one["latents"].shape[-4:-1]))
     state = jax.eval_shape(core.init, jax.random.key(0))
     kinds = {
         "parameters": shard_bytes(state.params, core.places.params),
         "optimizer": shard_bytes(state.optimizer, core.places.optimizer),
         "average": shard_bytes(state.average, core.places.average),
+        "critic": shard_bytes(state.critic, core.places.critic),
+        "frozen": shard_bytes(core.frozen, core.frozen_places),
         "batch": shard_bytes(batch, batch_sharding(mesh)),
     }
     waiting = kinds.pop("optimizer") if settings.offload_optimizer else 0.0
-    latents = batch["latents"].shape[2:5]
-    work = training_work(config, latents) * settings.batch
-    hardware = training_work(config, latents, hardware=True) * settings.batch
-    found = _compiled(core.step, (state, batch), kinds, hardware, target, mesh)
-    parts = flow.microbatches(settings, card, mesh)
+    latents = batch["latents"].shape[-4:-1]
+    work, hardware = recipe.cost(settings, latents)
+    found = _compiled(core.step, (state, batch, *core.frozen), kinds, hardware, target, mesh)
+    parts = microbatches(settings, card, mesh)
     return Planned(
         "training",
         target,
@@ -122,11 +127,11 @@ def plan_sampling(
     clip: tuple[int, int, int] | None,
 ) -> Planned:
     """Compile the active expert's velocity under both guidances, of one clip."""
-    card = flow.model_card(settings)
-    config = _transformer(card)
+    card = model_card(settings)
+    config, _ = whole(card)
     chosen = experiment.mesh or sampling_mesh(target.count)
     mesh = make_mesh(chosen, target.devices())
-    batch = flow.batch_shapes(settings, clip)
+    batch = examples(settings, clip)[-1]
     latents = batch["latents"].shape[2:]
     dtype = jnp.dtype(settings.export_dtype)
     params = {
@@ -183,11 +188,6 @@ def _compiled(
             raise
         return short
     return estimate(compiled, kinds, hardware, target.chip, mesh)
-
-
-def _transformer(card: Any) -> AniMatrixConfig:
-    config, _ = flow.whole(card)
-    return config
 
 
 def _conditions(

@@ -97,10 +97,7 @@ def run(
     run and for a run that skipped steps give up, OSError where the last checkpoint is not written.
     """
     ledger, experiment = Ledger(), build(Experiment, config)
-    recipe_module = _recipe_module(experiment.recipe)
-    settings = build(
-        getattr(recipe_module, RECIPES[experiment.recipe]), experiment.settings, "config.settings"
-    )
+    recipe_module, settings = find_recipe(experiment)
     workdir = Path(workdir)
     profile = _profile(workdir, profile_steps)
     keep_programs()
@@ -164,10 +161,13 @@ def run(
     return numbers
 
 
-def _recipe_module(name: str) -> Any:
+def find_recipe(experiment: Experiment) -> tuple[Any, Any]:
+    """Return the module of an experiment's recipe and its settings; ValueError for neither."""
+    name = experiment.recipe
     if name not in RECIPES:
         raise ValueError(f"config.recipe cannot be {name!r}{near(name, RECIPES)}")
-    return importlib.import_module(f"animatrix_jax.jobs.recipes.{name}")
+    module = importlib.import_module(f"animatrix_jax.jobs.recipes.{name}")
+    return module, build(getattr(module, RECIPES[name]), experiment.settings, "config.settings")
 
 
 def _checkpoints(workdir: Path, experiment: Experiment) -> Checkpoints:

@@ -63,8 +63,9 @@ RULES: dict[str, Dims] = {
 
 STATISTICS: dict[str, Dims] = {
     r"step": (),
-    r"optimizer/(.*/)?(count|ns_coeffs)": ("expert",),
+    r"(critic/)?optimizer/(.*/)?(count|ns_coeffs)": ("expert",),
     r"guard/\w+": (),
+    r"critic/(norm|loss)/\w+": (),
 }
 """What a training state holds besides parameters and what has their shapes."""
 

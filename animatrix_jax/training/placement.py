@@ -9,7 +9,7 @@ from jax.sharding import Mesh, NamedSharding
 
 from animatrix_jax.parallel.mesh import compiler_options, kernels_on
 from animatrix_jax.parallel.partition import batch_sharding, replicated
-from animatrix_jax.training.state import Batch, Metrics, Step, TrainState, rolled_back
+from animatrix_jax.training.state import Batch, Metrics, TrainState, rolled_back
 
 HOST = "pinned_host"
 """The memory of the host, from which a device reads by itself."""
@@ -21,22 +21,27 @@ def on_host(places: TrainState) -> TrainState:
     return replace(places, optimizer=kept)
 
 
-def placed_step(step: Step, places: TrainState, mesh: Mesh) -> Step:
+def placed_step(
+    step: Callable[..., tuple[TrainState, Metrics]],
+    places: TrainState,
+    mesh: Mesh,
+    frozen: tuple[Any, ...] = (),
+) -> Callable[..., tuple[TrainState, Metrics]]:
     """Return `step` compiled for a mesh, the state sharded as `places` says and given away.
 
-    Kernels run on each device's part. What waits in the host's memory (`on_host`) is fetched for
-    the step and put back.
+    `frozen` are the shardings of what the step takes besides state and batch. Kernels run on each
+    device's part. What waits in the host's memory (`on_host`) is fetched for the step and put back.
     """
 
-    def on_mesh(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    def on_mesh(state: TrainState, batch: Batch, *held: Any) -> tuple[TrainState, Metrics]:
         fetched = jax.tree.map(_fetched, state, places)
         with kernels_on(mesh):
-            stepped, metrics = step(fetched, batch)
+            stepped, metrics = step(fetched, batch, *held)
         return jax.tree.map(_put_back, stepped, places), metrics
 
     return jax.jit(
         on_mesh,
-        in_shardings=(places, batch_sharding(mesh)),
+        in_shardings=(places, batch_sharding(mesh), *frozen),
         out_shardings=(places, replicated(mesh)),
         donate_argnums=0,
         compiler_options=compiler_options(mesh),

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from animatrix_jax.training.guards import GuardState, guarded, new_guard
+from animatrix_jax.training.moments import Moments
 
 Metrics = dict[str, jax.Array]
 Batch = dict[str, Any]
@@ -15,10 +16,25 @@ Batch = dict[str, Any]
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
+class Critic:
+    """A network that follows what another one makes (`training.distillation`), and its optimiser.
+
+    `norm` and `loss` hold the running moments of the other's gradient norm and of its own loss.
+    """
+
+    params: Any
+    optimizer: Any
+    norm: Moments
+    loss: Moments
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
 class TrainState:
     """Parameters, their moving average and the optimiser's statistics after `step` steps.
 
-    `guard` is what its step's guard knows, None (no leaves) where the step has none.
+    `guard` is what its step's guard knows, `critic` a second network that is trained beside: None
+    (no leaves) where there is none.
     """
 
     step: jax.Array
@@ -26,6 +42,7 @@ class TrainState:
     average: Any
     optimizer: Any
     guard: GuardState | None = None
+    critic: Critic | None = None
 
 
 Step = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
@@ -48,7 +65,7 @@ def rolled_back(state: TrainState, saved: TrainState, after: int) -> TrainState:
     """
     assert state.guard is not None and saved.guard is not None
     back = state.guard.skipped >= after
-    parts = ("params", "average", "optimizer", "guard")
+    parts = ("params", "average", "optimizer", "guard", "critic")
     chosen = {name: guarded(getattr(saved, name), getattr(state, name), back) for name in parts}
     guard = chosen["guard"]
     chosen["guard"] = replace(

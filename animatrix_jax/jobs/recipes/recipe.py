@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from animatrix_jax.training.state import Batch, Step, TrainState
+from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 
 
 @dataclass(frozen=True)
@@ -16,19 +16,23 @@ class Core:
     """What is compiled: the state's initialisation, the step, and its batches as shapes.
 
     `examples` holds one batch of `jax.ShapeDtypeStruct` for every shape that the run will see,
-    `places` the sharding of every leaf of the state, None where the run has one device.
+    `places` the sharding of every leaf of the state, None where the run has one device. `frozen`
+    are the shapes of what the step takes after state and batch and never changes, each with the
+    shardings in `frozen_places`.
     """
 
     init: Callable[[jax.Array], TrainState]
-    step: Step
+    step: Callable[..., tuple[TrainState, Metrics]]
     examples: tuple[Batch, ...]
     places: Any = None
+    frozen: tuple[Any, ...] = ()
+    frozen_places: tuple[Any, ...] = ()
 
     def check(self) -> TrainState:
         """Trace initialisation and step on every shape; return the state as shapes."""
         state = jax.eval_shape(self.init, jax.random.key(0))
         for example in self.examples:
-            jax.eval_shape(self.step, state, example)
+            jax.eval_shape(self.step, state, example, *self.frozen)
         return state
 
 

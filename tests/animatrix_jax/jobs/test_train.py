@@ -22,7 +22,7 @@ from animatrix_jax.checkpoint.manifest import write_manifest
 from animatrix_jax.checkpoint.training import Checkpoints
 from animatrix_jax.jobs import draw, train
 from animatrix_jax.jobs.recipes import flow
-from animatrix_jax.jobs.recipes.flow import FlowSettings
+from animatrix_jax.jobs.recipes.flow_settings import FlowSettings
 from animatrix_jax.models.animatrix import AniMatrixConfig
 from animatrix_jax.models.experts import EXPERT_NAMES
 from animatrix_jax.runtime.model import load_model
