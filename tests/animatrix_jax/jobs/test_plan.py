@@ -121,6 +121,7 @@ def test_gpus_are_counted_by_node_and_stand_on_fake_devices() -> None:
     assert find_target("h100:4x8").count == 32
     assert find_target("gpu:8").chip == CHIPS["h100"]
     assert "CPU devices" in find_target("h200:8").stand_in
+    jax.devices()
     with pytest.raises(ValueError, match="JAX has made 1 already: set XLA_FLAGS"):
         find_target("h100:8").devices()
 
