@@ -88,6 +88,7 @@ LATENT_DTYPES = ("float16", "bfloat16")
 LAUNCHERS = ("local", "slurm", "jobset", "tpu_vm", "xpk", "sky")
 STAGES = ("CT", "SFT", "QT", "DPO")
 SOLVERS = ("unipc", "dpmpp", "euler")
+GRIDS = ("wan", "wan_dpm", "diffusers", "anchors")
 PURPOSES = ("training", "sampling")
 
 VERBS = (
@@ -219,8 +220,8 @@ VERBS = (
             Flag("steps", "solver steps (default: the model's own)", "whole"),
             Flag("guidance_text", "strength of the text (default: the model's own)", "pair"),
             Flag("guidance_tag", "strength of the tags (default: the model's own)", "pair"),
-            Flag("solver", "how to integrate", default="unipc", choices=SOLVERS),
-            Flag("grid", "noise levels", default="wan", choices=("wan", "wan_dpm", "diffusers")),
+            Flag("solver", "how to integrate (default: the model's own)", choices=SOLVERS),
+            Flag("grid", "noise levels (default: the model's own)", choices=GRIDS),
             Flag("shift", "flow shift of the noise levels (default: the model's own)", "number"),
             Flag("seed", "the same seed writes the same bytes", "whole", 0),
             Flag("frames", "frames, 4n+1 (default: the model's own)", "whole"),

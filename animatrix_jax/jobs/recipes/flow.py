@@ -30,7 +30,7 @@ from animatrix_jax.parallel.context import degrees_for
 from animatrix_jax.parallel.mesh import MeshSettings, make_mesh
 from animatrix_jax.parallel.partition import shardings
 from animatrix_jax.runtime.model import Model, load_model
-from animatrix_jax.training.flow import flow_gradients, flow_step, measure_flow
+from animatrix_jax.training.flow import expert_update, flow_gradients, flow_step, measure_flow
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.optimizer import make_optimizer
 from animatrix_jax.training.placement import on_host, placed_measure, placed_step
@@ -52,8 +52,7 @@ def core(
 
     network, schedule = network_on(settings, card, mesh), whole(card)[1]
     parts = microbatches(settings, card, mesh)
-    step = flow_step(
-        flow_gradients(network, schedule, settings.knee, seed, mesh, parts),
+    update = expert_update(
         transform,
         settings.optimizer.ema_decay,
         card.experts,
@@ -61,6 +60,7 @@ def core(
         guards or Guards(),
         settings.tied,
     )
+    step = flow_step(flow_gradients(network, schedule, settings.knee, seed, mesh, parts), update)
     places = shardings(jax.eval_shape(init, jax.random.key(0)), mesh)
     places = on_host(places) if settings.offload_optimizer else places
     return Core(init, placed_step(step, places, mesh), examples(settings), places)

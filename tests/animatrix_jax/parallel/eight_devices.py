@@ -27,7 +27,7 @@ from animatrix_jax.parallel.collectives import collectives
 from animatrix_jax.parallel.mesh import AXES, MeshSettings, kernels_on, make_mesh
 from animatrix_jax.parallel.partition import batch_sharding, shardings
 from animatrix_jax.runtime.attention import attend_on
-from animatrix_jax.training.flow import flow_gradients, flow_step
+from animatrix_jax.training.flow import expert_update, flow_gradients, flow_step
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.placement import placed_step
@@ -118,7 +118,7 @@ def whole_step() -> list[str]:
     mesh = make_mesh(MeshSettings(expert=2, fsdp=2, tensor=2))
     optimizer, _ = make_optimizer(OptimizerSettings(), total_steps=10)
     gradients = flow_gradients(AniMatrix(config(), attend_on(mesh)), SCHEDULE, 0.0, 0, mesh, 2)
-    step = flow_step(gradients, optimizer, 0.99, EXPERT_NAMES, mesh, Guards())
+    step = flow_step(gradients, expert_update(optimizer, 0.99, EXPERT_NAMES, mesh, Guards()))
 
     given = params()
     state = jax.eval_shape(lambda: new_state(given, jax.vmap(optimizer.init)(given), 2))
