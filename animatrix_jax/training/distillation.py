@@ -41,7 +41,7 @@ from animatrix_jax.training.moments import limit, seen
 from animatrix_jax.training.state import Batch, Critic, Metrics, TrainState
 
 ANCHOR, START, RENOISE, RENOISED, CRITIC_SIGMA, CRITIC_NOISE = range(5, 11)
-LEARNT = ("params", "average", "optimizer", "guard")
+LEARNT = ("params", "average", "optimizer")
 """What of a state is the student's."""
 MODES = {"paper": (1, 2, "difference"), "dmd2": (5, 1, "teacher")}
 """Every how many steps the student and the critic learn, and what eq. 20 is divided by."""
@@ -312,17 +312,19 @@ def distillation_step(
             operands,
         )
         # A student whose critic has lost track of it waits, and the critic learns at every step.
-        student = (usual[0] | turn) & ~critic.behind
+        student = whole((usual[0] | turn) & ~critic.behind, mesh)
         norms = everywhere(norm(grads), mesh)
-        bound = limit(critic.norm, settings.warmup)
-        grads = jax.tree.map(lambda g: g * _like(jnp.minimum(1.0, bound / norms), g), grads)
+        bound = whole(limit(critic.norm, settings.warmup), mesh)
+        scale = whole(jnp.minimum(1.0, bound / norms), mesh)
+        grads = jax.tree.map(lambda g: g * _like(scale, g), grads)
         after, metrics = update(state, grads, losses["student"], batch["sample_index"])
         parts = {name: getattr(after, name) for name in LEARNT}
         old = {name: getattr(state, name) for name in LEARNT}
-        after = replace(after, **guarded(parts, old, whole(student, mesh)))
-        counts = jnp.isfinite(norms) & student
+        guard = whole(guarded(after.guard, state.guard, student), mesh)
+        after = replace(after, **guarded(parts, old, student), guard=guard)
+        counts = whole(jnp.isfinite(norms) & student, mesh)
         moments = seen(critic.norm, jnp.minimum(norms, bound), counts, settings.decay)
-        asked = usual[1] | turn | critic.behind
+        asked = whole(usual[1] | turn | critic.behind, mesh)
         critic, told = follow(critic, followed, losses["critic"], asked)
         after = replace(after, critic=replace(critic, norm=whole(moments, mesh)))
         for index, name in enumerate(names):
@@ -351,17 +353,17 @@ def _follow(
         loss = jnp.mean(everywhere(sampled, mesh), axis=1)
         ok = jnp.isfinite(loss) & jnp.isfinite(everywhere(norm(grads), mesh)) & asked
         ok = whole(ok, mesh)
-        bound = limit(critic.loss, settings.warmup)
+        bound = whole(limit(critic.loss, settings.warmup), mesh)
         updates, statistics = update(grads, critic.optimizer, critic.params)
         params = optax.apply_updates(critic.params, updates)
         params, statistics = guarded((params, statistics), (critic.params, critic.optimizer), ok)
         moments = seen(critic.loss, jnp.minimum(loss, bound), ok, settings.decay)
         behind = jnp.where(ok, loss > bound, critic.behind)
+        moments, behind = whole((moments, behind), mesh)
         told = {
-            "critic_loss": jnp.where(asked, loss, jnp.nan),
+            "critic_loss": whole(jnp.where(asked, loss, jnp.nan), mesh),
             "critic_behind": behind.astype(jnp.int32),
         }
-        moments, behind = whole((moments, behind), mesh)
         return Critic(params, statistics, critic.norm, moments, behind), told
 
     return follow

@@ -169,7 +169,7 @@ def everywhere(values: Shaped[Array, "E ..."], mesh: Mesh) -> Shaped[Array, "E .
     experts = jnp.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
     # A row that is not the expert's own counts as 0, whatever it holds.
     own = [jnp.sum(jnp.where(experts == e, values, 0), axis=0) for e in range(len(values))]
-    return jnp.stack(whole(own, mesh))
+    return whole(jnp.stack(whole(own, mesh)), mesh)
 
 
 def accumulated(gradients: Gradients, parts: int) -> Gradients:

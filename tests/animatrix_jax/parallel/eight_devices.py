@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 
 from animatrix_data.taxonomy import MAX_TAGS, Directive, parse_tags
 from animatrix_jax.diffusion.schedule import Schedule
@@ -27,11 +28,18 @@ from animatrix_jax.parallel.collectives import collectives
 from animatrix_jax.parallel.mesh import AXES, MeshSettings, kernels_on, make_mesh
 from animatrix_jax.parallel.partition import batch_sharding, shardings
 from animatrix_jax.runtime.attention import attend_on
+from animatrix_jax.training.distillation import (
+    Distillation,
+    Distiller,
+    distillation_gradients,
+    distillation_step,
+    make_windows,
+)
 from animatrix_jax.training.flow import expert_update, flow_gradients, flow_step
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.placement import placed_step
-from animatrix_jax.training.state import new_state
+from animatrix_jax.training.state import new_critic, new_state
 from tests.tiny import random_like, tiny_card, write_tiny_model
 
 FEW = ("expert 2, fsdp 2, tensor 2", "data 2, context 4", "fsdp 2, context 2, tensor 2")
@@ -127,6 +135,43 @@ def whole_step() -> list[str]:
     return [f"{one.kind} {one.elements}" for one in found if "expert" in one.axes]
 
 
+def distilled() -> dict[str, Any]:
+    """Return how far a distillation's updates are from one device's, and what goes across experts.
+
+    Of student and critic, after a step in which both learn: plain gradients, scaled.
+    """
+    settings, optimizer = Distillation(anchors=2), optax.sgd(1e-3)
+    windows = make_windows(SCHEDULE, 2, (3.0, 3.0), (2.0, 2.0))
+    given, updates, across = params(), [], list[str]()
+    for mix in (MeshSettings(), MeshSettings(expert=2, fsdp=2, tensor=2)):
+        mesh = make_mesh(mix)
+        distiller = Distiller(AniMatrix(config(), attend_on(mesh)), settings, 0)
+        step = distillation_step(
+            distillation_gradients(distiller, windows, mesh, microbatches=2),
+            settings,
+            expert_update(optimizer, 0.99, EXPERT_NAMES, mesh, Guards()),
+            optimizer,
+            EXPERT_NAMES,
+            mesh,
+        )
+        moments = jax.vmap(optimizer.init)(given)
+        state = replace(new_state(given, moments, 2), critic=new_critic(given, moments, 2))
+        places = shardings(state, mesh)
+        held = (places.params,)
+        arguments = jax.device_put(
+            (state, batch(), given), (places, batch_sharding(mesh), places.params)
+        )
+        with jax.default_matmul_precision("highest"):
+            compiled = placed_step(step, places, mesh, held).lower(*arguments).compile()
+        after, _ = compiled(*arguments)
+        trained = after.params, after.critic.params
+        updates.append(jax.tree.map(np.subtract, jax.device_get(trained), (given, given)))
+        found = collectives(compiled.as_text(), mesh)
+        across = [f"{one.kind} {one.elements}" for one in found if "expert" in one.axes]
+    student, critic = zip(*updates, strict=True)
+    return {"student": apart(*student), "critic": apart(*critic), "across": across}
+
+
 def generated(folder: Path) -> dict[str, float]:
     """Return how far the clips and velocities of a mesh are from those of one device."""
     card = tiny_card()
@@ -182,7 +227,8 @@ def main() -> None:
     if not every_mix:
         with tempfile.TemporaryDirectory() as folder:
             clips = generated(Path(folder) / "tiny")
-        print(json.dumps({"mixes": found, "step": whole_step(), "generated": clips}))
+        facts = {"mixes": found, "step": whole_step(), "distilled": distilled()}
+        print(json.dumps(facts | {"generated": clips}))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,13 @@ def test_nothing_goes_across_experts_but_sums_of_numbers(facts: dict[str, Any]) 
     assert all(int(one.split()[1]) <= 64 for one in facts["step"])
 
 
+def test_a_distillation_on_a_mesh_is_that_of_one_device(facts: dict[str, Any]) -> None:
+    found = facts["distilled"]
+    assert found["student"] < 1e-4 and found["critic"] < 1e-4
+    assert found["across"] and all(one.startswith("all-reduce ") for one in found["across"])
+    assert all(int(one.split()[1]) <= 64 for one in found["across"])
+
+
 def test_a_mesh_generates_what_one_device_does(facts: dict[str, Any]) -> None:
     for name, found in facts["generated"].items():
         assert found["velocity"] < 1e-5, name
