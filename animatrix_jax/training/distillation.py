@@ -125,11 +125,14 @@ def make_windows(
 class Distiller:
     """One expert's part of the step: what student, critic and teacher make of a batch.
 
-    All randomness is of (seed, sample index).
+    All randomness is of (seed, sample index); `knee` weighs the critic's samples as in
+    `flow_matching_losses`.
     """
 
-    def __init__(self, model: AniMatrix, settings: Distillation, seed: int) -> None:
-        self._model, self._settings, self._seed = model, settings, seed
+    def __init__(
+        self, model: AniMatrix, settings: Distillation, seed: int, knee: float = 0.0
+    ) -> None:
+        self._model, self._settings, self._seed, self._knee = model, settings, seed, knee
 
     def velocity(self, params: Any, conditions: Conditions) -> Velocity:
         """Return a network's velocity under conditions."""
@@ -226,7 +229,8 @@ class Distiller:
             jax.lax.stop_gradient(clean),
             self.noise(batch, CRITIC_NOISE),
             sigma,
-            given=self.given(conditions),
+            self._knee,
+            self.given(conditions),
         )
 
     def given(self, conditions: Conditions) -> jax.Array | None:

@@ -25,6 +25,7 @@ def get_config(mode: str = "paper") -> ConfigDict:
                 "initial": "pocket",
                 "steps": 400,
                 "batch": 16,
+                "knee": 0.3,
                 "distillation": {"mode": mode, "anchors": 4, "shift": 3.0},
                 "optimizer": {
                     "peak_lr": 1e-4,

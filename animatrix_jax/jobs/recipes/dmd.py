@@ -162,7 +162,8 @@ def cost(settings: DMDSettings, latents: tuple[int, int, int]) -> tuple[Work, Wo
 
 
 def _distiller(settings: DMDSettings, card: ModelCard, seed: int, mesh: Mesh) -> Distiller:
-    return Distiller(network_on(settings, card, mesh), settings.distillation, seed)
+    network = network_on(settings, card, mesh)
+    return Distiller(network, settings.distillation, seed, settings.knee)
 
 
 def _windows(settings: DMDSettings, card: ModelCard) -> Window:
