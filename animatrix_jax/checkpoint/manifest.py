@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,23 @@ def write_manifest(folder: Path, step: int, metrics: dict[str, float]) -> Manife
     for root, _, _ in os.walk(folder):
         sync(Path(root))
     return manifest
+
+
+def add_metrics(folder: Path, metrics: dict[str, float], temporary: Path) -> None:
+    """Write the manifest of a step's folder anew with other metrics, whole or not at all.
+
+    `temporary` is a folder beside it, which goes when all is done. Raises ValueError where the
+    manifest is not whole, OSError where it cannot be written.
+    """
+    manifest = replace(read_manifest(folder), metrics=metrics)
+    temporary.mkdir()
+    try:
+        (temporary / MANIFEST).write_text(manifest.text(), encoding="utf-8")
+        sync(temporary / MANIFEST)
+        os.replace(temporary / MANIFEST, folder / MANIFEST)
+        sync(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -22,6 +22,7 @@ from etils import epath
 
 from animatrix_jax.checkpoint.manifest import (
     MANIFEST,
+    add_metrics,
     find_damage,
     finite,
     read_manifest,
@@ -140,7 +141,7 @@ class Checkpoints:
         return -min(known)[1] if known else None
 
     def save(self, step: int, state: Any, metrics: dict[str, float] | None = None) -> None:
-        """Save a state whole; a step already saved is left alone.
+        """Save a state whole; a step already saved is left alone, but gets metrics if it has none.
 
         The caller waits for the save before, and for the copy to the host; the rest goes on in
         the background, and the state may be donated at once. What fails is told on stderr and in
@@ -149,16 +150,24 @@ class Checkpoints:
         began = time.perf_counter()
         self.wait()
         self._calls += 1
-        if step not in self._metrics:
+        said = finite(metrics or {})
+        if step in self._metrics:
+            if said and not self._metrics[step]:
+                self._measure(step, said)
+        else:
             copied = threading.Event()
             self._thread = threading.Thread(
                 target=self._save,
-                args=(step, state, finite(metrics or {}), copied),
+                args=(step, state, said, copied),
                 name=f"checkpoint-{step}",
             )
             self._thread.start()
             copied.wait()
         self.blocked_seconds += time.perf_counter() - began
+
+    def metrics(self, step: int) -> dict[str, float]:
+        """Return what a step was saved with; nothing for one that is not there."""
+        return dict(self._metrics.get(step, {}))
 
     def wait(self) -> None:
         """Return when every save is committed or has failed."""
@@ -233,7 +242,7 @@ class Checkpoints:
         except Exception as error:
             if self._peers.index == 0:
                 shutil.rmtree(temporary, ignore_errors=True)
-            self._tell_failure(step, error)
+            self._tell_failure(f"the checkpoint of step {step} was not saved", error)
             return
         self._metrics[step] = metrics
         self._damaged.discard(step)
@@ -269,6 +278,19 @@ class Checkpoints:
         os.replace(temporary, final)
         sync(self.folder)
 
+    def _measure(self, step: int, metrics: dict[str, float]) -> None:
+        """Write metrics into the manifest of a saved step; it is replaced whole or not at all."""
+        temporary = self.folder / f".{step}.{self._token}-{self._calls}.tmp"
+        try:
+            self._peers.tell(
+                f"measured {self._calls}",
+                lambda: add_metrics(self.folder / str(step), metrics, temporary),
+            )
+        except Exception as error:
+            self._tell_failure(f"the checkpoint of step {step} did not get its numbers", error)
+            return
+        self._metrics[step] = metrics
+
     def _retain(self, newest: int) -> None:
         """Remove what is neither among the newest nor the best."""
         regular = sorted(step for step in self._metrics if step % self._cadence == 0)
@@ -290,8 +312,8 @@ class Checkpoints:
             _say(f"{path} cannot be removed: {_reason(error)}")
         shutil.rmtree(aside, ignore_errors=True)
 
-    def _tell_failure(self, step: int, error: Exception) -> None:
-        sentence = f"the checkpoint of step {step} was not saved: {_reason(error)}"
+    def _tell_failure(self, what: str, error: Exception) -> None:
+        sentence = f"{what}: {_reason(error)}"
         self.failures.append(sentence)
         if self._peers.index == 0:
             _say(sentence)

@@ -38,10 +38,14 @@ class Saves:
         return jax.tree.map(lambda leaf: jax.device_put(leaf, leaf.sharding), like)
 
     def save(self, state: TrainState, numbers: Mapping[str, float] | None = None) -> None:
-        """Save a state in the background, beside it the last held-out numbers."""
+        """Save a state in the background, beside it its held-out numbers, where it has any."""
         step = int(state.step)
         self._checkpoints.save(step, state, dict(numbers or {}))
         self._note_failures(step)
+
+    def evaluated(self, step: int) -> bool:
+        """Whether the state of a step was saved with held-out numbers."""
+        return bool(self._checkpoints.metrics(step))
 
     def restore(self, like: TrainState, at_most: int | None = None) -> TrainState | None:
         """Return the newest state that was saved, at step `at_most` or before; None without one."""

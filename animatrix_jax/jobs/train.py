@@ -61,7 +61,8 @@ class Experiment:
     """A config's top level: which recipe, its settings, the seed, the cadence, the guards.
 
     `mesh` is how devices are laid out; without it `meshes` holds one for some numbers of devices.
-    `best` names the held-out number by which the best checkpoint stays beside the newest.
+    `best` names the held-out number by which the best checkpoint stays beside the newest: of those
+    whose own state was evaluated.
     """
 
     recipe: str
@@ -121,11 +122,18 @@ def run(
     if first:
         ledger.go_on(read_metrics(workdir), int(state.step))
     numbers: dict[str, float] = {}
+    measured = -1
 
     def evaluate(current: TrainState) -> dict[str, float]:
+        nonlocal measured
         numbers.update(recipe.evaluate(current))
         numbers.update(on_eval(current) if on_eval else {})
+        measured = int(current.step)
         return dict(numbers)
+
+    def save(current: TrainState) -> None:
+        # Another state's numbers say nothing of this one.
+        saves.save(current, numbers if measured == int(current.step) else None)
 
     def export(current: TrainState) -> None:
         average = gathered(current.average)
@@ -142,10 +150,11 @@ def run(
             telemetry,
             Hooks(
                 evaluate=evaluate,
-                save=lambda current: saves.save(current, numbers),
+                save=save,
                 export=export,
                 restore=saves.restore,
                 stop=stopping.reached,
+                evaluated=saves.evaluated,
             ),
             label=f"Training {experiment.recipe}",
             guards=experiment.guards,
