@@ -162,10 +162,18 @@ def run(
             profile=profile,
         )
         with ledger.during("checkpoint"):
-            saves.finish(int(state.step))
+            seconds = saves.finish(int(state.step))
         export(state)
-        telemetry.write(int(state.step), ledger.fields())
-        telemetry.say(ledger.line())
+        told = ledger.fields()
+        said = ledger.line()
+        if stopping.signal is not None:
+            told["stop_commit_seconds"] = seconds
+            said += (
+                f"; stopped before step {int(state.step)}, its checkpoint committed "
+                f"{seconds:.2f} s after the last step's end"
+            )
+        telemetry.write(int(state.step), told)
+        telemetry.say(said)
         stopping.end()
     return numbers
 

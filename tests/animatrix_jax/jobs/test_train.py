@@ -129,7 +129,11 @@ def test_a_run_that_is_killed_twice_is_the_run_that_was_not(
 
 
 def test_a_stop_at_an_evaluation_leaves_it_to_the_run_that_goes_on(
-    config: dict[str, Any], finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: dict[str, Any],
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     class AtTwo(Stopping):
         def reached(self, step: int) -> bool:
@@ -141,7 +145,11 @@ def test_a_stop_at_an_evaluation_leaves_it_to_the_run_that_goes_on(
         with pytest.raises(SystemExit, match="143"):
             train.run(config, tmp_path)
     assert read_manifest(tmp_path / "checkpoints" / "2").metrics == {}
+    seconds = read_metrics(tmp_path)[-1]["stop_commit_seconds"]
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert f"stopped before step 2, its checkpoint committed {seconds:.2f} s after" in last
     train.run(config, tmp_path)
+    assert "stop_commit_seconds" not in read_metrics(tmp_path)[-1]
     measured = [
         [
             (r["step"], r["held_out_loss_high"])
@@ -162,10 +170,10 @@ def test_a_save_that_fails_stops_nothing_and_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    def full(folder: Path, step: int, metrics: dict[str, float]) -> None:
+    def full(folder: Path, step: int, *more: Any) -> None:
         if step == 2:
             raise OSError(28, "No space left on device")
-        write_manifest(folder, step, metrics)
+        write_manifest(folder, step, *more)
 
     monkeypatch.setattr(training, "write_manifest", full)
     train.run(config, tmp_path, profile_steps=(1, 2))
