@@ -16,6 +16,7 @@ from animatrix_jax import cli, verbs
 from animatrix_jax.convert.layouts import LAYOUTS
 from animatrix_jax.convert.lora import STYLES
 from animatrix_jax.diffusion.solvers import SOLVERS
+from animatrix_jax.jobs import launch_description, plan
 from animatrix_jax.verbs import METAVARS, VERBS, Verb
 
 CONFIG = """
@@ -95,6 +96,8 @@ def test_choices_are_what_the_rooms_know() -> None:
     assert set(verbs.LAYOUTS) == set(LAYOUTS)
     assert set(verbs.LORA_STYLES) == set(STYLES)
     assert set(verbs.STAGES) == set(STAGE_TIERS)
+    assert verbs.LAUNCHERS == launch_description.TARGETS
+    assert verbs.PURPOSES == plan.PURPOSES
 
 
 def test_a_flag_may_have_another_name_than_its_argument(calls: list[dict[str, Any]]) -> None:

@@ -63,7 +63,14 @@ def core(
     step = flow_step(flow_gradients(network, schedule, settings.knee, seed, mesh, parts), update)
     places = shardings(jax.eval_shape(init, jax.random.key(0)), mesh)
     places = on_host(places) if settings.offload_optimizer else places
-    return Core(init, placed_step(step, places, mesh), examples(settings), places)
+    measure = measure_flow(network, schedule, settings.knee, seed, mesh)
+    return Core(
+        init,
+        placed_step(step, places, mesh),
+        examples(settings),
+        places,
+        measure=placed_measure(measure, places.average, mesh),
+    )
 
 
 def prepare(
@@ -81,10 +88,8 @@ def prepare(
     params = starting_experts(settings, card, text, state.params, places.params, mesh)
     state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
 
-    network, schedule = network_on(settings, card, mesh), whole(card)[1]
-    measure = placed_measure(
-        measure_flow(network, schedule, settings.knee, seed, mesh), places.average, mesh
-    )
+    measure = parts.measure
+    assert measure is not None
 
     def evaluate(state: TrainState) -> dict[str, float]:
         batches = clips.measure(max(1, clips.held_out // settings.batch))

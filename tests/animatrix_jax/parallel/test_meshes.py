@@ -1,32 +1,17 @@
 """Training and generation on eight devices give what one device gives."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from animatrix_jax.parallel.mesh import MeshSettings, choose_mesh, make_mesh, parse_mesh
-
-FLAGS = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+from tests.devices import on_eight_devices
 
 
 @pytest.fixture(scope="module")
-def facts(repository: Path) -> dict[str, Any]:
+def facts() -> dict[str, Any]:
     """What `eight_devices` finds in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("eight_devices.py"))],
-        env=os.environ | {"XLA_FLAGS": FLAGS, "PYTHONPATH": str(repository)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return on_eight_devices("tests.animatrix_jax.parallel.eight_devices")
 
 
 def test_every_mix_of_axes_gives_the_gradients_of_one_device(facts: dict[str, Any]) -> None:
