@@ -21,6 +21,8 @@ from animatrix_jax.training.guards import Guards, after_step, guard_metrics, gua
 from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 
+Losses = Callable[[Any, Batch, jax.Array], jax.Array]
+"""From one expert's parameters, its batch and its window to each sample's loss."""
 Gradients = Callable[[Any, Batch, jax.Array], tuple[Any, jax.Array]]
 """From one expert's parameters, its batch and its window to gradients and each sample's loss."""
 SIGMA, NOISE = 3, 4
@@ -74,7 +76,13 @@ def flow_gradients(
     With them come the losses of all samples. Gradients are the mean over `microbatches` parts of
     an expert's batch, one after the other.
     """
-    sample_losses = expert_losses(model, schedule, knee, seed)
+    return mean_gradients(expert_losses(model, schedule, knee, seed), schedule, mesh, microbatches)
+
+
+def mean_gradients(
+    sample_losses: Losses, schedule: Schedule, mesh: Mesh, microbatches: int
+) -> Callable[[Any, Batch], tuple[Any, Float[Array, "E B"]]]:
+    """Return `flow_gradients` of any loss of the samples of one expert's batch."""
     windows = np.asarray(schedule.windows(), np.float32)
 
     def loss_fn(params: Any, batch: Batch, window: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -69,12 +69,12 @@ def _put_back(leaf: jax.Array, place: NamedSharding) -> jax.Array:
     return jax.device_put(leaf, place) if place.memory_kind == HOST else leaf
 
 
-def placed_measure(
-    measure: Callable[[Any, Batch], jax.Array], params: Any, mesh: Mesh
-) -> Callable[[Any, Batch], jax.Array]:
+def placed_measure[Result](
+    measure: Callable[[Any, Batch], Result], params: Any, mesh: Mesh
+) -> Callable[[Any, Batch], Result]:
     """Return a function of parameters and batch compiled for a mesh, its result on every device."""
 
-    def on_mesh(current: Any, batch: Batch) -> jax.Array:
+    def on_mesh(current: Any, batch: Batch) -> Result:
         with kernels_on(mesh):
             return measure(current, batch)
 
