@@ -40,8 +40,8 @@ def get_config(beta: str = "5000") -> ConfigDict:
                 "batch": 16,
                 "optimizer": {
                     "kind": "adamw",
-                    "peak_lr": 1e-4,
-                    "final_lr": 1e-5,
+                    "peak_lr": 2e-5,
+                    "final_lr": 2e-6,
                     "warmup_steps": 20,
                     "weight_decay": 0.0,
                     "ema_decay": 0.95,

@@ -83,8 +83,8 @@ class PairClips(FlowClips):
         pair, draw = self.places.pair_and_draw(shown)
         errors = np.zeros((*shown.shape, 2), np.float32)
         if self._errors is not None:
+            # Those of batches made ahead of the last step may be unknown: no step meets their NaN.
             errors = self._errors[index % self._experts, pair, draw]
-            assert np.isfinite(errors).all(), "the reference has met every place that is drawn"
         apart = self._apart(batch) | {"pair": pair, "draw": draw, "reference_errors": errors}
         return super()._ready(apart, selection)
 
