@@ -48,7 +48,7 @@ def run(
     reject: str = "both",
     threshold: float = THRESHOLD,
     margin: float = 0.0,
-    weights: Sequence[float] | None = None,
+    weights: str | Sequence[float] | None = None,
     to_label: str | Path | None = None,
 ) -> tuple[PairRow, ...]:
     """Write the pairs of the corpus at `corpus` into it, and say on stdout what became of it.
@@ -61,7 +61,7 @@ def run(
     pairs. Raises
     ValueError where there is no pair to write, and for what `Judging` and the readers raise.
     """
-    judging = Judging(EQUAL if weights is None else tuple(weights), reject, threshold, margin)
+    judging = Judging(_weights(weights), reject, threshold, margin)
     if to_label is not None:
         check_writable(to_label)
     prompts = _prompts(corpus)
@@ -80,6 +80,16 @@ def run(
         )
     write_pairs(corpus, rows)
     return rows
+
+
+def _weights(said: str | Sequence[float] | None) -> tuple[float, ...]:
+    """Return the weights that numbers say, or a text such as 1,1,1,1; ValueError for another."""
+    if said is None:
+        return EQUAL
+    try:
+        return tuple(float(part) for part in (said.split(",") if isinstance(said, str) else said))
+    except ValueError:
+        raise ValueError(f"weights are numbers with commas between, not {said!r}") from None
 
 
 def _prompts(corpus: str | Path) -> dict[Prompt, list[Candidate]]:

@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 from animatrix_jax.checkpoint.folder import ModelCard
 from animatrix_jax.jobs.recipes import flow_card
 from animatrix_jax.jobs.recipes.dpo_data import PairClips
-from animatrix_jax.jobs.recipes.dpo_references import know_references, scatter
+from animatrix_jax.jobs.recipes.dpo_references import know_references, open_references, scatter
 from animatrix_jax.jobs.recipes.dpo_settings import DPOSettings
 from animatrix_jax.jobs.recipes.flow import check_mesh as check_mesh
 from animatrix_jax.jobs.recipes.flow import core_of, starting_state
@@ -53,12 +53,13 @@ def prepare(
     load_model(settings.initial)
     parts, card = core(settings, seed, mesh, guards), model_card(settings)
     clips = pair_clips(settings, seed, card, vae, text, mesh)
+    kept = open_references(settings, seed, card, clips, vae, text)
     places, state = parts.places, starting_state(settings, card, parts, seed, text, mesh)
     network, schedule = network_on(settings, card, mesh), whole(card)[1]
     errors = placed_measure(
         measure_errors(network, schedule, settings.knee, seed, mesh), places.params, mesh
     )
-    know_references(settings, seed, card, clips, vae, text, errors, state.params)
+    know_references(kept, clips, errors, state.params)
     measure = placed_measure(
         measure_preference(network, schedule, settings.knee, seed, settings.objective, mesh),
         places.average,

@@ -89,28 +89,31 @@ def scatter(table: np.ndarray, numbers: Any, pair: Any, draw: Any) -> None:
         table[expert, np.asarray(pair)[expert], np.asarray(draw)[expert]] = own
 
 
-def know_references(
-    settings: DPOSettings,
-    seed: int,
-    card: ModelCard,
-    clips: PairClips,
-    vae: Model,
-    text: Model,
-    measure: Callable[[Any, Batch], Located],
-    params: Any,
-) -> None:
-    """Give `clips` the errors of the reference `params`; what is not known is computed and kept.
+def open_references(
+    settings: DPOSettings, seed: int, card: ModelCard, clips: PairClips, vae: Model, text: Model
+) -> References:
+    """Return what is known of a run's reference model; ValueError as `References`.
 
-    Only the places that the run draws are asked for, of each expert: a run that is made longer, or
-    that was stopped meanwhile, computes what is missing. `measure` is `measure_errors` on the mesh
-    on which the processes of the run share the work; the first of them writes. Raises ValueError as
-    `References` does.
+    Of several processes the first alone reads the model's weights for its digest, and writes.
     """
     first = jax.process_index() == 0
     key = reference_key(settings, seed, card, clips, vae, text) if first else None
     kept = References(settings.references, key, clips.errors_shape)
     # All have read before one begins to write.
     together("references read")
+    return kept
+
+
+def know_references(
+    kept: References, clips: PairClips, measure: Callable[[Any, Batch], Located], params: Any
+) -> None:
+    """Give `clips` the errors of the reference `params`; what is not known is computed and kept.
+
+    Only the places that the run draws are asked for, of each expert: a run that is made longer, or
+    that was stopped meanwhile, computes what is missing. `measure` is `measure_errors` on the mesh
+    on which the processes of the run share the work. Raises ValueError as `References.put` does.
+    """
+    first = jax.process_index() == 0
     missing = kept.missing(clips.needed())
     if any(len(rows) for rows in missing):
         count, batches = clips.in_turn(missing)

@@ -71,7 +71,7 @@ def test_what_is_no_table_of_pairs_is_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match="has a column of the wrong type"):
         read_pairs(folder)
     write_pairs(folder, [])
-    with pytest.raises(ValueError, match="holds no pairs$"):
+    with pytest.raises(ValueError, match=r"holds no pairs$"):
         read_pairs(folder)
     with pytest.raises(ValueError, match="has two pairs with the id 'a>b'"):
         write_pairs(folder, [ROW, ROW])
