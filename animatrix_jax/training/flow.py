@@ -54,18 +54,30 @@ def expert_losses(
         key, index, latents = jax.random.key(seed), batch["sample_index"], batch["latents"]
         sigma = draw_sigma(draw_uniform(key, index, SIGMA), window, schedule.shift)
         noise = draw_noise(key, index, NOISE, latents.shape[1:])
-        conditions = batch_conditions(batch)
-
-        def velocity(noisy: jax.Array, timestep: jax.Array) -> jax.Array:
-            out: Any = model.apply(params, noisy, timestep, conditions)
-            return out
-
-        given = None
-        if model.references_in_place and conditions.reference_mask is not None:
-            given = conditions.reference_mask.any(axis=-1)
-        return flow_matching_losses(velocity, latents, noise, sigma, knee, given)
+        return clip_losses(model, params, batch_conditions(batch), latents, noise, sigma, knee)
 
     return losses
+
+
+def clip_losses(
+    model: AniMatrix,
+    params: Any,
+    conditions: Conditions,
+    latents: Float[Array, "B t h w z"],
+    noise: Float[Array, "B t h w z"],
+    sigma: Float[Array, " B"],
+    knee: float,
+) -> Float[Array, " B"]:
+    """Return `flow_matching_losses` of one expert; references in a latent's place do not count."""
+
+    def velocity(noisy: jax.Array, timestep: jax.Array) -> jax.Array:
+        out: Any = model.apply(params, noisy, timestep, conditions)
+        return out
+
+    given = None
+    if model.references_in_place and conditions.reference_mask is not None:
+        given = conditions.reference_mask.any(axis=-1)
+    return flow_matching_losses(velocity, latents, noise, sigma, knee, given)
 
 
 def flow_gradients(

@@ -16,11 +16,16 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from animatrix_jax.diffusion.schedule import Schedule, draw_noise, draw_sigma, draw_uniform
-from animatrix_jax.models.animatrix import AniMatrix, Conditions
-from animatrix_jax.objectives.flow_matching import flow_matching_losses
+from animatrix_jax.models.animatrix import AniMatrix
 from animatrix_jax.objectives.preference import DPO
 from animatrix_jax.parallel.mesh import map_experts
-from animatrix_jax.training.flow import Losses, batch_conditions, everywhere, mean_gradients
+from animatrix_jax.training.flow import (
+    Losses,
+    batch_conditions,
+    clip_losses,
+    everywhere,
+    mean_gradients,
+)
 from animatrix_jax.training.state import Batch
 
 PAIR_SIGMA, PAIR_NOISE = 13, 14
@@ -35,8 +40,7 @@ type Located = tuple[jax.Array, jax.Array, jax.Array]
 def pair_errors(model: AniMatrix, schedule: Schedule, knee: float, seed: int) -> PairErrors:
     """Return a function of (one expert's params, its batch, its window) to (errors, sigma).
 
-    Errors are the means of squared velocity errors as `flow_matching_losses` has them (with its
-    `knee`). Sigma and noise depend on (seed, pair, draw) alone.
+    Errors are the means of squared velocity errors as flow matching has them (`clip_losses`). Sigma and noise depend on (seed, pair, draw) alone.
     """
 
     def errors(params: Any, batch: Batch, window: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -44,31 +48,14 @@ def pair_errors(model: AniMatrix, schedule: Schedule, knee: float, seed: int) ->
         index = jnp.stack([batch["pair"], batch["draw"]], axis=-1)
         sigma = draw_sigma(draw_uniform(key, index, PAIR_SIGMA), window, schedule.shift)
         noise = draw_noise(key, index, PAIR_NOISE, latents.shape[2:])
-        conditions = _for_both(batch_conditions(batch))
-
-        def velocity(noisy: jax.Array, timestep: jax.Array) -> jax.Array:
-            out: Any = model.apply(params, noisy, timestep, conditions)
-            return out
-
-        given = None
-        if model.references_in_place and conditions.reference_mask is not None:
-            given = conditions.reference_mask.any(axis=-1)
+        # What a pair shares, a row for each of its clips.
+        shared = batch_conditions(batch), noise, sigma
+        conditions, *drawn = jax.tree.map(lambda x: jnp.repeat(x, 2, axis=0), shared)
         flat = latents.reshape(-1, *latents.shape[2:])
-        found = flow_matching_losses(velocity, flat, _twice(noise), _twice(sigma), knee, given)
+        found = clip_losses(model, params, conditions, flat, *drawn, knee)
         return found.reshape(-1, 2), sigma
 
     return errors
-
-
-def _twice(x: jax.Array) -> jax.Array:
-    """Return [B, …] as [2B, …], every row twice in a row."""
-    return jnp.repeat(x, 2, axis=0)
-
-
-def _for_both(conditions: Conditions) -> Conditions:
-    """Return the conditions of pairs as those of their clips."""
-    doubled: Conditions = jax.tree.map(_twice, conditions)
-    return doubled
 
 
 def preference_gradients(
