@@ -40,7 +40,8 @@ type Located = tuple[jax.Array, jax.Array, jax.Array]
 def pair_errors(model: AniMatrix, schedule: Schedule, knee: float, seed: int) -> PairErrors:
     """Return a function of (one expert's params, its batch, its window) to (errors, sigma).
 
-    Errors are the means of squared velocity errors as flow matching has them (`clip_losses`). Sigma and noise depend on (seed, pair, draw) alone.
+    Errors are the means of squared velocity errors as flow matching has them (`clip_losses`).
+    Sigma and noise depend on (seed, pair, draw) alone.
     """
 
     def errors(params: Any, batch: Batch, window: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -52,7 +53,7 @@ def pair_errors(model: AniMatrix, schedule: Schedule, knee: float, seed: int) ->
         shared = batch_conditions(batch), noise, sigma
         conditions, *drawn = jax.tree.map(lambda x: jnp.repeat(x, 2, axis=0), shared)
         flat = latents.reshape(-1, *latents.shape[2:])
-        found = clip_losses(model, params, conditions, flat, *drawn, knee)
+        found = clip_losses(model, params, conditions, flat, drawn[0], drawn[1], knee)
         return found.reshape(-1, 2), sigma
 
     return errors
