@@ -31,12 +31,13 @@ from animatrix_jax.training.state import TrainState
 from animatrix_jax.training.stopping import Stopping
 from animatrix_jax.training.telemetry import Telemetry, read_metrics
 
-MESHED = ("flow", "dmd")
+MESHED = ("flow", "dpo", "dmd")
 """The recipes that train on a mesh of several devices, and with guards."""
 RECIPES = {
     "vae": "VAESettings",
     "text": "TextSettings",
     "flow": "FlowSettings",
+    "dpo": "DPOSettings",
     "dmd": "DMDSettings",
     "oracle": "OracleSettings",
     "oracle_closer": "CloserSettings",

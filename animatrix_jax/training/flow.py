@@ -22,6 +22,8 @@ from animatrix_jax.training.guards import Guards, after_step, guard_metrics, gua
 from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 
+Losses = Callable[[Any, Batch, jax.Array], jax.Array]
+"""From one expert's parameters, its batch and its window to each sample's loss."""
 Gradients = Callable[[Any, Batch, jax.Array], tuple[Any, Any]]
 """From one expert's parameters, its batch and its window to gradients and each sample's losses."""
 Update = Callable[[TrainState, Any, jax.Array, jax.Array], tuple[TrainState, Metrics]]
@@ -55,18 +57,30 @@ def expert_losses(
         key, index, latents = jax.random.key(seed), batch["sample_index"], batch["latents"]
         sigma = draw_sigma(draw_uniform(key, index, SIGMA), window, schedule.shift)
         noise = draw_noise(key, index, NOISE, latents.shape[1:])
-        conditions = batch_conditions(batch)
-
-        def velocity(noisy: jax.Array, timestep: jax.Array) -> jax.Array:
-            out: Any = model.apply(params, noisy, timestep, conditions)
-            return out
-
-        given = None
-        if model.references_in_place and conditions.reference_mask is not None:
-            given = conditions.reference_mask.any(axis=-1)
-        return flow_matching_losses(velocity, latents, noise, sigma, knee, given)
+        return clip_losses(model, params, batch_conditions(batch), latents, noise, sigma, knee)
 
     return losses
+
+
+def clip_losses(
+    model: AniMatrix,
+    params: Any,
+    conditions: Conditions,
+    latents: Float[Array, "B t h w z"],
+    noise: Float[Array, "B t h w z"],
+    sigma: Float[Array, " B"],
+    knee: float,
+) -> Float[Array, " B"]:
+    """Return `flow_matching_losses` of one expert; references in a latent's place do not count."""
+
+    def velocity(noisy: jax.Array, timestep: jax.Array) -> jax.Array:
+        out: Any = model.apply(params, noisy, timestep, conditions)
+        return out
+
+    given = None
+    if model.references_in_place and conditions.reference_mask is not None:
+        given = conditions.reference_mask.any(axis=-1)
+    return flow_matching_losses(velocity, latents, noise, sigma, knee, given)
 
 
 def flow_gradients(
@@ -77,7 +91,13 @@ def flow_gradients(
     With them come the losses of all samples. Gradients are the mean over `microbatches` parts of
     an expert's batch, one after the other.
     """
-    sample_losses = expert_losses(model, schedule, knee, seed)
+    return mean_gradients(expert_losses(model, schedule, knee, seed), schedule, mesh, microbatches)
+
+
+def mean_gradients(
+    sample_losses: Losses, schedule: Schedule, mesh: Mesh, microbatches: int
+) -> Callable[[Any, Batch], tuple[Any, Float[Array, "E B"]]]:
+    """Return `flow_gradients` of any loss of the samples of one expert's batch."""
     windows = np.asarray(schedule.windows(), np.float32)
 
     def loss_fn(params: Any, batch: Batch, window: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -75,15 +75,15 @@ def _put_back(leaf: jax.Array, place: NamedSharding) -> jax.Array:
     return jax.device_put(leaf, place) if place.memory_kind == HOST else leaf
 
 
-def placed_measure(
-    measure: Callable[..., jax.Array], params: Any, mesh: Mesh, frozen: tuple[Any, ...] = ()
-) -> Callable[..., jax.Array]:
+def placed_measure[Result](
+    measure: Callable[..., Result], params: Any, mesh: Mesh, frozen: tuple[Any, ...] = ()
+) -> Callable[..., Result]:
     """Return a function of parameters and batch compiled for a mesh, its result on every device.
 
     `params` are the parameters' shardings, `frozen` those of what it takes besides.
     """
 
-    def on_mesh(current: Any, batch: Batch, *held: Any) -> jax.Array:
+    def on_mesh(current: Any, batch: Batch, *held: Any) -> Result:
         with kernels_on(mesh):
             return measure(current, batch, *held)
 

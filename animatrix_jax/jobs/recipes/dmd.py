@@ -12,13 +12,12 @@ from jax.sharding import Mesh
 
 from animatrix_jax.checkpoint.folder import ModelCard
 from animatrix_jax.diffusion.guidance import high_low
-from animatrix_jax.jobs.recipes.flow import check_mesh, flow_clips
+from animatrix_jax.jobs.recipes.flow import check_mesh, flow_clips, starting_state
 from animatrix_jax.jobs.recipes.flow_card import examples, microbatches, model_card, whole
 from animatrix_jax.jobs.recipes.flow_model import (
     exporter,
     network_on,
     new_experts,
-    starting_experts,
 )
 from animatrix_jax.jobs.recipes.flow_settings import FlowSettings
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe
@@ -118,14 +117,11 @@ def prepare(
     load_model(settings.initial or "")
     parts, card = core(settings, seed, mesh, guards), model_card(settings)
     clips = flow_clips(settings, seed, card, vae, text, mesh)
-    places = parts.places
-    state = jax.jit(parts.init, out_shardings=places)(jax.random.key(seed))
-    params = starting_experts(settings, card, text, state.params, places.params, mesh)
-    copies = [jax.tree.map(jnp.copy, params) for _ in range(2)]
+    places, state = parts.places, starting_state(settings, card, parts, seed, text, mesh)
     assert state.critic is not None
-    critic = replace(state.critic, params=copies[1])
-    state = replace(state, params=params, average=copies[0], critic=critic)
-    teacher = _teacher(settings, card, text, params, places.params)
+    critic = replace(state.critic, params=jax.tree.map(jnp.copy, state.params))
+    state = replace(state, critic=critic)
+    teacher = _teacher(settings, card, text, state.params, places.params)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         return parts.step(state, batch, teacher)

@@ -24,6 +24,7 @@ from animatrix_jax.inference.request import Request, SamplerSettings
 from animatrix_jax.models.animatrix import AniMatrix
 from animatrix_jax.models.experts import EXPERT_NAMES
 from animatrix_jax.models.shapes import transformer_shapes
+from animatrix_jax.objectives.preference import DPO
 from animatrix_jax.parallel.collectives import collectives
 from animatrix_jax.parallel.mesh import AXES, MeshSettings, kernels_on, make_mesh
 from animatrix_jax.parallel.partition import batch_sharding, shardings
@@ -39,6 +40,7 @@ from animatrix_jax.training.flow import expert_update, flow_gradients, flow_step
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.placement import placed_step
+from animatrix_jax.training.preference import preference_gradients
 from animatrix_jax.training.state import new_critic, new_state
 from tests.tiny import random_like, tiny_card, write_tiny_model
 
@@ -79,11 +81,32 @@ def params() -> Any:
     }
 
 
-def on(settings: MeshSettings, microbatches: int = 1) -> tuple[Any, Any, list[Any]]:
-    """Return gradients, sample losses and the collectives of the program on a mesh."""
+def pairs() -> dict[str, Any]:
+    """Return eight pairs an expert, whose reference finds both clips as good."""
+    found, layout = batch(), (2, ROWS)
+    losers = np.random.default_rng(1).normal(size=found["latents"].shape)
+    return found | {
+        "latents": np.stack([found["latents"], losers.astype(np.float32)], axis=2),
+        "pair": np.arange(2 * ROWS, dtype=np.uint32).reshape(layout),
+        "draw": np.arange(2 * ROWS, dtype=np.uint32).reshape(layout) % 3,
+        "reference_errors": np.ones((*layout, 2), np.float32),
+    }
+
+
+def on(
+    settings: MeshSettings, microbatches: int = 1, preferred: bool = False
+) -> tuple[Any, Any, list[Any]]:
+    """Return gradients, sample losses and the collectives of the program on a mesh.
+
+    They are of flow matching, or of what is `preferred`.
+    """
     mesh = make_mesh(settings)
-    model = AniMatrix(config(), attend_on(mesh))
-    gradients = flow_gradients(model, SCHEDULE, 0.0, 0, mesh, microbatches)
+    model, shown = AniMatrix(config(), attend_on(mesh)), pairs() if preferred else batch()
+    if preferred:
+        objective = DPO(beta=2.0)
+        gradients = preference_gradients(model, SCHEDULE, 0.0, 0, objective, mesh, microbatches)
+    else:
+        gradients = flow_gradients(model, SCHEDULE, 0.0, 0, mesh, microbatches)
     given = params()
     places = shardings(given, mesh)
 
@@ -97,8 +120,8 @@ def on(settings: MeshSettings, microbatches: int = 1) -> tuple[Any, Any, list[An
         out_shardings=(places, batch_sharding(mesh)),
     )
     with jax.default_matmul_precision("highest"):
-        compiled = split.lower(given, batch()).compile()
-    placed = jax.device_put(given, places), jax.device_put(batch(), batch_sharding(mesh))
+        compiled = split.lower(given, shown).compile()
+    placed = jax.device_put(given, places), jax.device_put(shown, batch_sharding(mesh))
     grads, losses = compiled(*placed)
     return (
         jax.device_get(grads),
@@ -202,6 +225,15 @@ def generated(folder: Path) -> dict[str, float]:
     }
 
 
+def preferred() -> dict[str, Any]:
+    """Return how far preference gradients on a mesh are from those of one device."""
+    grads, losses, _ = on(MeshSettings(), preferred=True)
+    own, sampled, moved = on(MeshSettings(expert=2, fsdp=2, context=2), 2, preferred=True)
+    across = [f"{one.kind} {one.elements}" for one in moved if "expert" in one.axes]
+    found = {"gradients": apart(own, grads), "losses": apart(sampled, losses)}
+    return found | {"across": across}
+
+
 def main() -> None:
     """Print what each mix differs by, what goes across experts, what generation differs by."""
     found = {}
@@ -228,7 +260,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             clips = generated(Path(folder) / "tiny")
         facts = {"mixes": found, "step": whole_step(), "distilled": distilled()}
-        print(json.dumps(facts | {"generated": clips}))
+        print(json.dumps(facts | {"generated": clips, "preferred": preferred()}))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,11 @@ def test_a_distillation_on_a_mesh_is_that_of_one_device(facts: dict[str, Any]) -
     assert all(int(one.split()[1]) <= 64 for one in found["across"])
 
 
+def test_preference_gradients_on_a_mesh_are_those_of_one_device(facts: dict[str, Any]) -> None:
+    found = facts["preferred"]
+    assert found["gradients"] < 1e-5 and found["losses"] < 1e-5 and not found["across"]
+
+
 def test_a_mesh_generates_what_one_device_does(facts: dict[str, Any]) -> None:
     for name, found in facts["generated"].items():
         assert found["velocity"] < 1e-5, name
