@@ -16,7 +16,7 @@ from animatrix_jax.models.shapes import transformer_shapes
 from animatrix_jax.objectives.preference import DPO
 from animatrix_jax.parallel.mesh import MeshSettings, make_mesh
 from animatrix_jax.runtime.attention import attend
-from animatrix_jax.training.flow import HYBRID, UNCONDITIONAL, flow_step
+from animatrix_jax.training.flow import HYBRID, UNCONDITIONAL, expert_update, flow_step
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.preference import (
     measure_errors,
@@ -107,7 +107,8 @@ def test_a_model_at_its_reference_begins_with_log_two_and_turns_to_the_winners(
     state: TrainState, batch: dict[str, Any]
 ) -> None:
     gradients = preference_gradients(MODEL, SCHEDULE, 0.0, 0, OBJECTIVE, ALONE)
-    step = jax.jit(flow_step(gradients, OPTIMIZER, 0.0, CARD.experts, ALONE, Guards()))
+    update = expert_update(OPTIMIZER, 0.0, CARD.experts, ALONE, Guards())
+    step = jax.jit(flow_step(gradients, update))
     losses = []
     now = state
     for _ in range(8):
