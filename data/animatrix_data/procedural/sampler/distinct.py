@@ -81,7 +81,7 @@ def clear_way(move: Tag, shot: str, angle: str) -> bool:
     plane but near things, seldom a hundredth of the picture, would tell a follow inwards from a
     dolly zoom, or a circle around the subject from a way beside it.
     """
-    level = move.name == "Orbit" or move.name == "Follow" and move.direction in ("in", "out")
+    level = move.name == "Orbit" or (move.name == "Follow" and move.direction in ("in", "out"))
     return readable_move(move, shot, angle) and not (level and angle == "High Angle")
 
 
