@@ -57,7 +57,7 @@ class CameraSettings:
     clips: int
     steps: int
     batch: int
-    parts: int = 1
+    parts: int = 2
     seed: int = 5_100_000
     sampler: str = "moves"
     coded: int = 8

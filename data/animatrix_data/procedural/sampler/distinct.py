@@ -53,8 +53,9 @@ SHOTS = (0.17, 0.28, 0.32, 0.15, 0.08)
 """The shares of the shot scales, in the order in which the studio names them."""
 ABOVE = 0.08
 """The share of clips seen from straight above."""
-MOVES = {name: 0.3 if name == "Static" else 1.0 for name in MOVEMENTS}
-"""How often the camera makes each of its movements, against the others, where it could move."""
+MOVES = {name: {"Static": 0.3, "Orbit": 1.3}.get(name, 1.0) for name in MOVEMENTS}
+"""How often the camera makes each of its movements, against the others, where it could move (from a
+high angle it makes no orbit)."""
 CLEAR = LEVELS[1:]
 """The amplitudes of its movements."""
 
