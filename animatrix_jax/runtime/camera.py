@@ -89,7 +89,7 @@ class CameraOracle:
 
         The reading of a clip whose movement is not sure enough is empty.
         """
-        config, readings = self.card.config, []
+        config, readings = self.card.config, list[Reading]()
         for start in range(0, len(clips), batch):
             seen = [
                 parallax(fitted_clip(clip, fps, config, self.card.fps, self.folder)[:: config.skip])
