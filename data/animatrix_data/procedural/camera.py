@@ -65,7 +65,7 @@ class CameraPath:
     a follow inwards and in a dolly zoom, which leave the figure's; chase: [T, 2] what the
     subject's own way adds to its place in frame heights; blur: [T, 2] sigma of background and
     figure in frame heights; heading: 1 or -1 where the camera follows a subject to the right or
-    the left; fine: whether the picture is large enough for planes that part further.
+    the left.
     """
 
     x: Path1
@@ -81,18 +81,17 @@ class CameraPath:
     chase: NDArray[np.float64]
     blur: NDArray[np.float64]
     heading: int = 0
-    fine: bool = False
 
     def depth_scale(self, depth: float) -> Path1:
         """Return the scale [T] of a layer at a depth (the figure stands at 1)."""
         travel = 1.0 - np.exp(-self.dolly)
         scale = np.exp(self.zoom) * depth / np.maximum(depth - travel, 0.12)
-        advance, vertigo = (_rate(depth, rates[self.fine]) for rates in (ADVANCE, VERTIGO))
-        return scale * np.exp(self.advance * advance + self.vertigo * vertigo)
+        rates = self.advance * _rate(depth, ADVANCE) + self.vertigo * _rate(depth, VERTIGO)
+        return scale * np.exp(rates)
 
     def offset(self, depth: float, share: float) -> NDArray[np.float64]:
         """Return where [T, 2] a layer of a depth and a share of a pan lies, in frame heights."""
-        slide, swing = _rate(depth, SLIDE), _rate(depth, SWING[self.fine])
+        slide, swing = _rate(depth, SLIDE), _rate(depth, SWING)
         x = self.x * share + self.shake[:, 0] + self.truck * slide + self.orbit * swing
         y = self.y * share + self.shake[:, 1] + self.pedestal * slide
         return np.stack([x, y], axis=1)
@@ -103,7 +102,7 @@ class CameraPath:
 
     def times(self, factor: float) -> CameraPath:
         """Return the path with every travel multiplied by a factor."""
-        still = ("blur", "heading", "fine")
+        still = ("blur", "heading")
         moved = (f.name for f in fields(self) if f.name not in still)
         return replace(self, **{name: getattr(self, name) * factor for name in moved})
 
@@ -112,13 +111,12 @@ Rates = tuple[float, float, float, float, float]
 
 RATE_DEPTHS = (0.8, 1.0, GROUND_DEPTH, 2.8, FAR_DEPTH)
 SLIDE: Rates = (1.25, 1.0, 0.66, 0.36, 0.33)
-SWING: tuple[Rates, Rates] = ((-0.75, 0.0, 0.55, 0.96, 1.0), (-1.3, 0.0, 0.55, 0.87, 1.0))
-ADVANCE: tuple[Rates, Rates] = ((5.0, 0.0, 2.2, 1.08, 1.0), (3.0, 0.0, 2.2, 1.13, 1.0))
-VERTIGO: tuple[Rates, Rates] = ((-0.35, 0.0, 0.5, 0.95, 1.0), (-0.8, 0.0, 0.35, 0.87, 1.0))
+SWING: Rates = (-0.75, 0.0, 0.55, 0.96, 1.0)
+ADVANCE: Rates = (5.0, 0.0, 2.2, 1.08, 1.0)
+VERTIGO: Rates = (-0.35, 0.0, 0.5, 0.95, 1.0)
 """How much of a truck, an orbit, an advance and a dolly zoom is seen in front of the figure, in its
-plane, on the ground, and in the middle and the far background; of all but the truck in a small
-picture and in a fine one, where the planes part further. All of the distance moves nearly as one
-painting, so that it can be registered; a figure that is followed keeps its size."""
+plane, on the ground, and in the middle and the far background. All of the distance moves nearly
+as one painting, so that it can be registered; a figure that is followed keeps its size."""
 
 
 def _rate(depth: float, rates: Rates) -> float:
@@ -200,13 +198,10 @@ def _eased(progress: Path1) -> Path1:
     return 0.7 * progress + 0.3 * progress * progress * (3 - 2 * progress)
 
 
-def camera_path(
-    moves: Sequence[Tag], frames: int, fps: float, seed: int, fine: bool = False
-) -> CameraPath:
+def camera_path(moves: Sequence[Tag], frames: int, fps: float, seed: int) -> CameraPath:
     """Return the path of a sequence of moves that share the clip's time equally.
 
-    In a `fine` picture the planes of an orbit, an advance and a dolly zoom part further. What has
-    less time travels less far: by the root of the number of moves.
+    What has less time travels less far: by the root of the number of moves.
     Raises ValueError for a movement that the studio cannot draw.
     """
     channels = {name: np.zeros(frames) for name in CHANNELS}
@@ -234,8 +229,9 @@ def camera_path(
     chase = np.stack([centred.pop(f"chase_{n}") for n in ("x", "y")], axis=1)
     headings = [{"left": -1, "right": 1}.get(m.direction or "", 0)
                 for m in moves if m.name == "Follow"]  # fmt: skip
-    heading = headings[0] if headings else 0
-    return CameraPath(**centred, shake=shake, chase=chase, blur=blur, heading=heading, fine=fine)
+    return CameraPath(
+        **centred, shake=shake, chase=chase, blur=blur, heading=headings[0] if headings else 0
+    )
 
 
 def _jitter(frames: int, fps: float, size: float, seed: int) -> NDArray[np.float64]:

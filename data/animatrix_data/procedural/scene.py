@@ -18,7 +18,7 @@ from animatrix_data.procedural.content import Content
 from animatrix_data.procedural.effects import EFFECTS, Effect, Placed, Setting
 from animatrix_data.procedural.faults import FAULTS, Breakage, Fault, Scope
 from animatrix_data.procedural.framing import ANGLES, SHOTS
-from animatrix_data.procedural.painter import FINE, Painter
+from animatrix_data.procedural.painter import Painter
 from animatrix_data.procedural.places import INDOORS, PLACES, Stage
 from animatrix_data.procedural.props import NO_PROP, PROPS, Brush, Prop
 from animatrix_data.procedural.registry import first_name, generator
@@ -107,8 +107,7 @@ class Scene:
         head = kinetics.build.head * self.style.head_scale
         self.build = replace(kinetics.build, head=head)
         framing = SHOTS[first_name(spec, "ShotScale", "Full Shot")](self.build)
-        fine = size.height >= FINE
-        camera = camera_path(spec.get("CameraMotion"), size.frames, size.fps, seed, fine)
+        camera = camera_path(spec.get("CameraMotion"), size.frames, size.fps, seed)
         angle = ANGLES[first_name(spec, "ShotAngle", "Eye Level")]
         self.view = View(camera, framing, angle, (size.frames, size.height, size.width), seed)
         shooting = Shooting(framing, size.frames, size.fps, seed, deformation, size.height)

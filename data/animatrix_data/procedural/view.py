@@ -50,9 +50,6 @@ NEAR_FOOT = 0.45
 """Where near things rise from: no camera shows what is below."""
 NEAR_LEAST = 0.8
 """The least scale of near things beside a subject that is followed: smaller ones would float."""
-NEAR_SIZE, NEAR_ROOT, NEAR_STEP = 1.5, 0.62, 0.75
-"""In a fine picture whose planes part (an orbit, an advance, a dolly zoom), how much larger near
-things stand, from which height up, and how far beside them they stand again."""
 
 PLANES = ((1e6, 0.9), (FAR_DEPTH, 1.0), (2.8, 1.05), (GROUND_DEPTH, 1.1), (0.8, 1.5))
 """Depth and share of a pan of a place's layers: sky, far, middle, ground, and the one in front."""
@@ -100,8 +97,6 @@ class View:
             self.spin = -self.turns
             camera = replace(camera, orbit=np.zeros(self.frames))
         self.camera = camera
-        ways = (camera.orbit, camera.advance, camera.vertigo)
-        self._parting = camera.fine and any(way.any() for way in ways)
         self._paths: dict[tuple[float, float], tuple[list[list[float]], list[float]]] = {}
         self._figure_path = (camera.figure_offset().tolist(), camera.depth_scale(1.0).tolist())
         self._floors: dict[int, skia.Picture] = {}
@@ -148,11 +143,6 @@ class View:
         else:
             canvas.scale(scale * world, scale * world)
         canvas.translate(0, PIVOT / world - PIVOT)
-        if near and self._parting:
-            canvas.translate(0, NEAR_ROOT * (1 - NEAR_SIZE))
-            canvas.scale(NEAR_SIZE, NEAR_SIZE)
-            canvas.drawPicture(layer.picture)
-            canvas.translate(NEAR_STEP / NEAR_SIZE, 0)
         canvas.drawPicture(self._floor(layer.picture) if floor and projective else layer.picture)
         canvas.restoreToCount(count)
 
@@ -217,8 +207,7 @@ class View:
         """Return a layer's offset and scale per frame, worked out once."""
         if (depth, share) not in self._paths:
             offset, scale = self.camera.offset(depth, share), self.camera.depth_scale(depth)
-            rising = self.camera.pedestal.any() or self.camera.advance.any()
-            if depth < 1 and (rising or self._parting):
+            if depth < 1 and (self.camera.pedestal.any() or self.camera.advance.any()):
                 scale = np.maximum(scale, NEAR_LEAST)
                 offset[:, 1] = np.maximum(offset[:, 1], 0.5 - NEAR_FOOT * scale)
             self._paths[depth, share] = (offset.tolist(), scale.tolist())

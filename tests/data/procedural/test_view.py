@@ -27,14 +27,8 @@ def tag(name: str, direction: str | None, amplitude: str = "high", speed: str = 
     return Tag("CameraMotion", name, direction=direction, amplitude=amplitude, speed=speed)
 
 
-def view(
-    moves: list[Tag],
-    angle: str = "Eye Level",
-    width: int = EDGE,
-    shot: str = "Full Shot",
-    fine: bool = False,
-) -> View:
-    camera = camera_path(moves, FRAMES, FPS, 5, fine)
+def view(moves: list[Tag], angle: str = "Eye Level", width: int = EDGE, shot="Full Shot") -> View:
+    camera = camera_path(moves, FRAMES, FPS, 5)
     shape = (FRAMES, EDGE, width)
     return View(camera, SHOTS[shot](Build()), ANGLES[angle], shape, seed=5)
 
@@ -69,7 +63,7 @@ def centroid(cover: np.ndarray) -> tuple[float, float]:
 def test_a_mark_on_the_far_layer_moves_as_the_truth_says(
     name: str, direction: str | None, angle: str
 ) -> None:
-    seen = view([tag(name, direction, "low")], angle, fine=True)
+    seen = view([tag(name, direction, "low")], angle)
     truth = seen.truth()
     middle = {"High Angle": 0.6, "Low Angle": -0.1}.get(angle, 0.0)
     dot = skia.Path.Circle(0.02, middle, 0.03)
@@ -81,17 +75,6 @@ def test_a_mark_on_the_far_layer_moves_as_the_truth_says(
         told = turned + (truth["dx"][t], truth["dy"][t]) + EDGE / 2
         if (np.abs(told - EDGE / 2) < EDGE / 2 - 6).all():
             np.testing.assert_allclose(centroid(shown(seen, layer, t)), told, atol=0.7)
-
-
-@pytest.mark.parametrize("move", ["Orbit cw", "Follow in", "Dolly Zoom in", "Push in"])
-def test_near_things_are_larger_where_the_planes_of_a_fine_picture_part(move: str) -> None:
-    name, _, direction = move.rpartition(" ")
-    bush = Layer(picture(WHITE, skia.Path.Circle(0, 0.5, 0.1)), *NEAR)
-    coarse, fine = (
-        shown(view([tag(name, direction)], fine=large), bush, FRAMES // 2).sum()
-        for large in (False, True)
-    )
-    assert fine > 1.5 * coarse if name != "Push" else fine == coarse
 
 
 def test_seen_from_overhead_an_orbit_turns_the_ground() -> None:
@@ -133,11 +116,10 @@ def test_no_edge_of_the_painting_is_seen(moves, angle: str, shot: str, wide: flo
         ("Dolly Zoom in", 1), ("Dolly Zoom out", -1),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("fine", [False, True])
-def test_layers_part_as_a_movement_is_named(move: str, sign: int, fine: bool) -> None:
+def test_layers_part_as_a_movement_is_named(move: str, sign: int) -> None:
     """The direction's sign, and how ground and figure move beside the background."""
     name, _, direction = move.rpartition(" ")
-    camera = camera_path([tag(name, direction)], FRAMES, FPS, 0, fine)
+    camera = camera_path([tag(name, direction)], FRAMES, FPS, 0)
     axis = 1 if direction in ("up", "down") else 0
     grows = direction in ("in", "out")
 
