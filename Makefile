@@ -76,8 +76,8 @@ desk: setup  ## train the desk oracles from nothing, into the package
 	cp -r $(DESK)/camera/model/. $(SHIPPED_DESK)
 	set -e; for part in oracle camera; do cp $(DESK)/$$part/run.json $(SHIPPED_DESK)/run.$$part.json; done
 
-# A benchmark lives beside what it times and prints one table; those of `make chaos` kill and move.
-BENCHMARKS = $(filter-out benchmarks/chaos.py benchmarks/moves.py,$(sort $(wildcard kernels/benchmarks/[a-z]*.py data/benchmarks/[a-z]*.py benchmarks/[a-z]*.py)))
+# A benchmark lives beside what it times and prints one table; those of `make chaos` kill, move, stop.
+BENCHMARKS = $(filter-out benchmarks/chaos.py benchmarks/moves.py benchmarks/stops.py,$(sort $(wildcard kernels/benchmarks/[a-z]*.py data/benchmarks/[a-z]*.py benchmarks/[a-z]*.py)))
 
 bench: setup  ## every benchmark in turn (B=kernels/benchmarks/attention.py for one)
 	@set -e; for benchmark in $(or $(B),$(BENCHMARKS)); do echo "== $$benchmark"; $(PYTHON) $$benchmark; done
@@ -85,6 +85,7 @@ bench: setup  ## every benchmark in turn (B=kernels/benchmarks/attention.py for 
 chaos: setup  ## kill a run fifty times, move one over meshes, count what diverges (KILLS=5 for fewer)
 	@$(PYTHON) benchmarks/chaos.py --kills $(or $(KILLS),50)
 	@$(PYTHON) benchmarks/moves.py
+	@$(PYTHON) benchmarks/stops.py
 
 clean:  ## remove caches and build leftovers; .venv and runs/ stay
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -86,8 +86,10 @@ MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped mod
 LORA_STYLES = ("diffusers", "wan", "kohya")
 LATENT_DTYPES = ("float16", "bfloat16")
 LAUNCHERS = ("local", "slurm", "jobset", "tpu_vm", "xpk", "sky")
+REJECTS = ("both", "winner", "none")
 STAGES = ("CT", "SFT", "QT", "DPO")
 SOLVERS = ("unipc", "dpmpp", "euler")
+GRIDS = ("wan", "wan_dpm", "diffusers", "anchors")
 PURPOSES = ("training", "sampling")
 
 VERBS = (
@@ -105,6 +107,12 @@ VERBS = (
             SAMPLER,
             Flag("crf", "H.264 quality, 0 is lossless", "whole", 16),
             Flag("pixel_format", "H.264 colours", default="yuv444p"),
+            Flag(
+                "candidates",
+                "clips of every seed: a sound one, and others with faults, for `pairs`",
+                "whole",
+                1,
+            ),
             Flag("processes", "processes to draw with, 0 for one per core", "whole", 2),
             Flag(
                 "report",
@@ -186,6 +194,24 @@ VERBS = (
         ),
     ),
     Verb(
+        "pairs",
+        "Write the preference pairs of a corpus, from what its clips are rated.",
+        "animatrix pairs runs/candidates --reject winner --to_label unsure.csv",
+        arguments=(Flag("corpus", "folder of the corpus", "folder"),),
+        flags=(
+            Flag(
+                "reject",
+                "what a rating below the threshold rules out: the whole pair, a winner, nothing",
+                default="both",
+                choices=REJECTS,
+            ),
+            Flag("threshold", "least rating of a sound clip, from 1 to 5", "number", 2.0),
+            Flag("margin", "rewards of a pair differ by more than this", "number", 0.0),
+            Flag("weights", "of face, limb, line and motion (default: equal)", "numbers"),
+            Flag("to_label", "the pairs that experts should decide, CSV", "file"),
+        ),
+    ),
+    Verb(
         "train",
         "Train as a config file says.",
         "animatrix train --config configs/pocket/tune.py:runs/rain --workdir runs/tune",
@@ -219,8 +245,8 @@ VERBS = (
             Flag("steps", "solver steps (default: the model's own)", "whole"),
             Flag("guidance_text", "strength of the text (default: the model's own)", "pair"),
             Flag("guidance_tag", "strength of the tags (default: the model's own)", "pair"),
-            Flag("solver", "how to integrate", default="unipc", choices=SOLVERS),
-            Flag("grid", "noise levels", default="wan", choices=("wan", "wan_dpm", "diffusers")),
+            Flag("solver", "how to integrate (default: the model's own)", choices=SOLVERS),
+            Flag("grid", "noise levels (default: the model's own)", choices=GRIDS),
             Flag("shift", "flow shift of the noise levels (default: the model's own)", "number"),
             Flag("seed", "the same seed writes the same bytes", "whole", 0),
             Flag("frames", "frames, 4n+1 (default: the model's own)", "whole"),

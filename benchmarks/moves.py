@@ -78,27 +78,28 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as passing:
         folder = args.folder or Path(passing)
         config = prepare(folder, args.steps)
-        _end(Stage(1, 1, "").start(folder, "alone"), (0,))
+        end(Stage(1, 1, "").start(folder, "alone"), (0,))
         begun = []
         for number, stage in enumerate(STAGES, start=1):
-            begun.append(_steps(folder / "moved"))
+            begun.append(steps_told(folder / "moved"))
             lives = stage.start(folder, "moved")
             if number < len(STAGES):
-                _wait(folder / "moved", args.steps * number // len(STAGES), lives)
+                wait_for_steps(folder / "moved", args.steps * number // len(STAGES), lives)
                 lives[-1].send_signal(signal.SIGTERM)
-            _end(lives, (0,) if number == len(STAGES) else (0, TERMINATED))
+            end(lives, (0,) if number == len(STAGES) else (0, TERMINATED))
         _show(folder, config, begun)
 
 
-def _end(lives: list[subprocess.Popen[bytes]], wanted: tuple[int, ...]) -> None:
+def end(lives: list[subprocess.Popen[bytes]], wanted: tuple[int, ...]) -> None:
+    """Wait for the processes of a run; SystemExit where one ends with a status not wanted."""
     for life in lives:
         if life.wait() not in wanted:
             raise SystemExit(f"a run ended with status {life.returncode}: --folder keeps its log")
 
 
-def _wait(workdir: Path, steps: int, lives: list[subprocess.Popen[bytes]]) -> None:
+def wait_for_steps(workdir: Path, steps: int, lives: list[subprocess.Popen[bytes]]) -> None:
     """Return when so many steps were told of, or a process has ended."""
-    while _steps(workdir) < steps and all(life.poll() is None for life in lives):
+    while steps_told(workdir) < steps and all(life.poll() is None for life in lives):
         time.sleep(0.05)
 
 
@@ -107,7 +108,8 @@ def _losses(workdir: Path) -> dict[int, float]:
     return {int(record["step"]): record["loss"] for record in found if "loss" in record}
 
 
-def _steps(workdir: Path) -> int:
+def steps_told(workdir: Path) -> int:
+    """Return how many steps a run has told of."""
     return len(_losses(workdir))
 
 

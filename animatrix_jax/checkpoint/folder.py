@@ -58,7 +58,7 @@ class ModelCard:
     `reference` says how reference frames enter the transformer: as "channels" beside the noisy
     latents, in place of the "first_latent" frame, or not at all (None). Guidance is one number or
     (high, low); `negative` is the text to steer away from, "" the null text; `steps` is how many
-    the sampler takes.
+    the sampler takes, with which `solver` and on which `grid` of sigmas.
     """
 
     vae: VAEConfig | None = None
@@ -72,6 +72,8 @@ class ModelCard:
     guidance_tag: float | tuple[float, float] = 2.0
     negative: str = ""
     steps: int = 40
+    solver: str = "unipc"
+    grid: str = "wan"
     note: str = ""
 
     def __post_init__(self) -> None:

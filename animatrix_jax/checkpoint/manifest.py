@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,25 +57,69 @@ def step_folders(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def write_manifest(folder: Path, step: int, metrics: dict[str, float]) -> Manifest:
-    """Hash every file of a folder, write its manifest and make both outlast a power cut.
+def file_sizes(folder: Path) -> dict[str, int]:
+    """Return the sizes in bytes of a folder's files, its manifest left out."""
+    return {n: path.lstat().st_size for n, path in list_files(folder).items() if n != MANIFEST}
 
-    Raises OSError where a file cannot be read, or the manifest not written.
+
+def share_of(sizes: Mapping[str, int], share: int, shares: int) -> list[str]:
+    """Return one of `shares` even parts of files; neighbours in size go to different ones."""
+    return sorted(sizes, key=lambda name: (sizes[name], name))[share::shares]
+
+
+def record_files(folder: Path, names: Iterable[str]) -> dict[str, FileRecord]:
+    """Hash some files of a folder, several at a time, and make them outlast a power cut.
+
+    Raises OSError where one cannot be read.
     """
-    files = list_files(folder)
-    files.pop(MANIFEST, None)
+    names = list(names)
 
-    def record(path: Path) -> FileRecord:
+    def record(name: str) -> FileRecord:
+        path = folder / name
+        sync(path)
         return FileRecord(digest_file(path), path.stat().st_size)
 
-    records = dict(zip(files, _side_by_side(record, files.values()), strict=True))
-    manifest = Manifest(step, records, metrics)
+    return dict(zip(names, _side_by_side(record, names), strict=True))
+
+
+def write_manifest(
+    folder: Path,
+    step: int,
+    metrics: dict[str, float],
+    records: Mapping[str, FileRecord] | None = None,
+) -> Manifest:
+    """Write a folder's manifest, and make it and all names outlast a power cut.
+
+    `records` are those of all files; without them every file is hashed here. Raises OSError where
+    a file cannot be read or has no record, or the manifest cannot be written.
+    """
+    sizes = file_sizes(folder)
+    records = record_files(folder, sizes) if records is None else records
+    if {name: record.bytes for name, record in records.items()} != sizes:
+        raise OSError(f"the files of {folder} are not those that were hashed")
+    manifest = Manifest(step, dict(sorted(records.items())), metrics)
     (folder / MANIFEST).write_text(manifest.text(), encoding="utf-8")
-    for path in [folder / MANIFEST, *files.values()]:
-        sync(path)
+    sync(folder / MANIFEST)
     for root, _, _ in os.walk(folder):
         sync(Path(root))
     return manifest
+
+
+def add_metrics(folder: Path, metrics: dict[str, float], temporary: Path) -> None:
+    """Write the manifest of a step's folder anew with other metrics, whole or not at all.
+
+    `temporary` is a folder beside it, which goes when all is done. Raises ValueError where the
+    manifest is not whole, OSError where it cannot be written.
+    """
+    manifest = replace(read_manifest(folder), metrics=metrics)
+    temporary.mkdir()
+    try:
+        (temporary / MANIFEST).write_text(manifest.text(), encoding="utf-8")
+        sync(temporary / MANIFEST)
+        os.replace(temporary / MANIFEST, folder / MANIFEST)
+        sync(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -103,7 +148,7 @@ def read_manifest(folder: Path) -> Manifest:
 def find_damage(folder: Path, step: int, share: int = 0, shares: int = 1) -> list[str]:
     """Return what is wrong with a step's folder, a phrase a file, nothing where it is whole.
 
-    Names and sizes are checked of all files, contents of every `shares`-th from `share` on.
+    Names and sizes are checked of all files, contents of those of one share (`share_of`).
     """
     try:
         manifest = read_manifest(folder)
@@ -122,8 +167,7 @@ def find_damage(folder: Path, step: int, share: int = 0, shares: int = 1) -> lis
             problems.append(f"{name} has {size} bytes in place of {saved}")
         else:
             ready.append(name)
-    # Neighbours in size go to different shares.
-    ready.sort(key=lambda name: manifest.files[name].bytes)
+    mine = share_of({name: manifest.files[name].bytes for name in ready}, share, shares)
 
     def compare(name: str) -> str:
         try:
@@ -132,7 +176,7 @@ def find_damage(folder: Path, step: int, share: int = 0, shares: int = 1) -> lis
             return f"{name} cannot be read: {error.strerror}"
         return "" if same else f"{name} has other bytes than were saved"
 
-    problems += filter(None, _side_by_side(compare, ready[share::shares]))
+    problems += filter(None, _side_by_side(compare, mine))
     return sorted(problems)
 
 

@@ -1,6 +1,7 @@
 """Training checkpoints: Orbax behind one door."""
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,9 +23,14 @@ from etils import epath
 
 from animatrix_jax.checkpoint.manifest import (
     MANIFEST,
+    FileRecord,
+    add_metrics,
+    file_sizes,
     find_damage,
     finite,
     read_manifest,
+    record_files,
+    share_of,
     step_folders,
     sum_up,
     sync,
@@ -77,7 +83,7 @@ class Checkpoints:
     written under a temporary name, its files are hashed into `manifest.json`, and one rename makes
     it visible: a visible step of ours is whole. Folders that killed runs left unfinished are
     removed at once. With several processes all make the same calls in the same order, on a folder
-    that all see.
+    that all see, and hash a share of the files each.
     """
 
     def __init__(
@@ -140,7 +146,7 @@ class Checkpoints:
         return -min(known)[1] if known else None
 
     def save(self, step: int, state: Any, metrics: dict[str, float] | None = None) -> None:
-        """Save a state whole; a step already saved is left alone.
+        """Save a state whole; a step already saved is left alone, but gets metrics if it has none.
 
         The caller waits for the save before, and for the copy to the host; the rest goes on in
         the background, and the state may be donated at once. What fails is told on stderr and in
@@ -149,16 +155,24 @@ class Checkpoints:
         began = time.perf_counter()
         self.wait()
         self._calls += 1
-        if step not in self._metrics:
+        said = finite(metrics or {})
+        if step in self._metrics:
+            if said and not self._metrics[step]:
+                self._measure(step, said)
+        else:
             copied = threading.Event()
             self._thread = threading.Thread(
                 target=self._save,
-                args=(step, state, finite(metrics or {}), copied),
+                args=(step, state, said, copied),
                 name=f"checkpoint-{step}",
             )
             self._thread.start()
             copied.wait()
         self.blocked_seconds += time.perf_counter() - began
+
+    def metrics(self, step: int) -> dict[str, float]:
+        """Return what a step was saved with; nothing for one that is not there."""
+        return dict(self._metrics.get(step, {}))
 
     def wait(self) -> None:
         """Return when every save is committed or has failed."""
@@ -226,14 +240,15 @@ class Checkpoints:
         temporary = self.folder / f".{step}.{self._token}-{self._calls}.tmp"
         problem = self._write(temporary, state, copied)
         try:
-            problems = self._peers.gather(f"written {self._calls}", problem)
-            if any(problems):
-                raise OSError(next(problem for problem in problems if problem))
-            self._peers.tell(f"saved {self._calls}", lambda: self._commit(temporary, step, metrics))
+            _agreed(self._peers.gather(f"written {self._calls}", problem))
+            records = self._hash(temporary)
+            self._peers.tell(
+                f"saved {self._calls}", lambda: self._commit(temporary, step, metrics, records)
+            )
         except Exception as error:
             if self._peers.index == 0:
                 shutil.rmtree(temporary, ignore_errors=True)
-            self._tell_failure(step, error)
+            self._tell_failure(f"the checkpoint of step {step} was not saved", error)
             return
         self._metrics[step] = metrics
         self._damaged.discard(step)
@@ -259,15 +274,50 @@ class Checkpoints:
                 problem = problem or _reason(error)
         return problem
 
-    def _commit(self, temporary: Path, step: int, metrics: dict[str, float]) -> None:
+    def _hash(self, temporary: Path) -> dict[str, FileRecord]:
+        """Return the records of a written step's files, which the processes share among them.
+
+        Raises OSError in all of them where one cannot read its share.
+        """
+
+        def finalize() -> dict[str, int]:
+            self._orbax.finalize(epath.Path(temporary))
+            return file_sizes(temporary)
+
+        peers, problem, mine = self._peers, "", {}
+        sizes = peers.tell(f"finalized {self._calls}", finalize)
+        try:
+            mine = record_files(temporary, share_of(sizes, peers.index, peers.count))
+        except Exception as error:
+            problem = _reason(error)
+        text = json.dumps([problem, {name: asdict(record) for name, record in mine.items()}])
+        said = [json.loads(told) for told in peers.gather(f"hashed {self._calls}", text)]
+        _agreed([problem for problem, _ in said])
+        return {name: FileRecord(**record) for _, part in said for name, record in part.items()}
+
+    def _commit(
+        self, temporary: Path, step: int, metrics: dict[str, float], records: dict[str, FileRecord]
+    ) -> None:
         """Make a written step visible under its number, whole, in place of a damaged one."""
-        self._orbax.finalize(epath.Path(temporary))
-        write_manifest(temporary, step, metrics)
+        write_manifest(temporary, step, metrics, records)
         final = self.folder / str(step)
         if final.exists():
             self._remove(final)
         os.replace(temporary, final)
         sync(self.folder)
+
+    def _measure(self, step: int, metrics: dict[str, float]) -> None:
+        """Write metrics into the manifest of a saved step; it is replaced whole or not at all."""
+        temporary = self.folder / f".{step}.{self._token}-{self._calls}.tmp"
+        try:
+            self._peers.tell(
+                f"measured {self._calls}",
+                lambda: add_metrics(self.folder / str(step), metrics, temporary),
+            )
+        except Exception as error:
+            self._tell_failure(f"the checkpoint of step {step} did not get its numbers", error)
+            return
+        self._metrics[step] = metrics
 
     def _retain(self, newest: int) -> None:
         """Remove what is neither among the newest nor the best."""
@@ -290,11 +340,17 @@ class Checkpoints:
             _say(f"{path} cannot be removed: {_reason(error)}")
         shutil.rmtree(aside, ignore_errors=True)
 
-    def _tell_failure(self, step: int, error: Exception) -> None:
-        sentence = f"the checkpoint of step {step} was not saved: {_reason(error)}"
+    def _tell_failure(self, what: str, error: Exception) -> None:
+        sentence = f"{what}: {_reason(error)}"
         self.failures.append(sentence)
         if self._peers.index == 0:
             _say(sentence)
+
+
+def _agreed(problems: list[str]) -> None:
+    """Raise OSError of the first problem that a process has, of all processes'."""
+    for problem in filter(None, problems):
+        raise OSError(problem)
 
 
 def _own(leaf: Any) -> Any:

@@ -11,7 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-GRIDS = ("wan", "wan_dpm", "diffusers")
+SHIFTED_GRIDS = ("wan", "wan_dpm", "diffusers")
+GRIDS = (*SHIFTED_GRIDS, "anchors")
+BELOW = 1e-6
+"""How far under its edge a window of sigma begins, so that its own expert is asked there."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ class Schedule:
         if self.boundary is None:
             return ((0.0, 1.0),)
         return (self.boundary, 1.0), (0.0, self.boundary)
+
+    def anchors(self, count: int) -> np.ndarray:
+        """Return the sigmas [E, count] that a distilled model is asked at (decision 12).
+
+        They are uniform in each expert's window, from its upper edge: hi − i·(hi − lo)/count.
+        """
+        windows = np.array(self.windows())
+        steps = np.arange(count) / count
+        return windows[:, 1:] - steps * (windows[:, 1:] - windows[:, :1])
 
 
 def shift_sigma(sigma: Float[Array, "..."], shift: float) -> Float[Array, "..."]:
@@ -78,8 +90,8 @@ def sampling_sigmas(steps: int, shift: float, grid: str = "wan") -> np.ndarray:
     """
     if steps < 1:
         raise ValueError(f"sampling needs at least 1 step, not {steps}")
-    if grid not in GRIDS:
-        raise ValueError(f"there is no sigma grid {grid!r}: there are {', '.join(GRIDS)}")
+    if grid not in SHIFTED_GRIDS:
+        raise ValueError(f"there is no sigma grid {grid!r}: there are {', '.join(SHIFTED_GRIDS)}")
     first = {"wan": 0.999, "wan_dpm": 1.0, "diffusers": 1.0}[grid]
     last = 0.001 if grid == "diffusers" else 0.0
     sigmas = np.linspace(first, last, steps + 1)[:-1]
@@ -87,6 +99,22 @@ def sampling_sigmas(steps: int, shift: float, grid: str = "wan") -> np.ndarray:
     if grid == "diffusers":
         sigmas[0] -= 1e-6
     return np.append(sigmas, 0.0)
+
+
+def grid_sigmas(steps: int, schedule: Schedule, grid: str) -> np.ndarray:
+    """Return `sampling_sigmas` under a schedule, or the grid `anchors` of a distilled model.
+
+    The latter asks each expert equally often, at `Schedule.anchors`. Raises ValueError as
+    `sampling_sigmas`, and where the experts cannot share the steps.
+    """
+    if grid != "anchors":
+        return sampling_sigmas(steps, schedule.shift, grid)
+    experts = len(schedule.windows())
+    if steps < 1 or steps % experts:
+        raise ValueError(f"{experts} experts cannot share {steps} steps of the grid 'anchors'")
+    anchors = schedule.anchors(steps // experts)
+    anchors[1:, 0] -= BELOW
+    return np.append(anchors.reshape(-1), 0.0)
 
 
 def fold_sample(key: jax.Array, sample_index: jax.Array, purpose: int) -> jax.Array:

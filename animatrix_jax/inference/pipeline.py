@@ -121,8 +121,9 @@ def _sample(
 
     noise = start_noise([request.seed for request in requests], plan.latent_shape)
     noise = model.spread(noise)
-    solve = SOLVERS[settings.solver]
-    clean = solve(velocity, noise, plan.sigmas, integer_timestep=settings.integer_timestep)
+    clean = SOLVERS[plan.solver](
+        velocity, noise, plan.sigmas, integer_timestep=plan.integer_timestep
+    )
     return place_reference(clean, given) if model.card.reference == "first_latent" else clean
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from animatrix_data.settings import near
 from animatrix_data.taxonomy import Directive, ProductionSpec
 from animatrix_jax.diffusion.guidance import Scales, high_low
-from animatrix_jax.diffusion.schedule import GRIDS, Schedule, sampling_sigmas
+from animatrix_jax.diffusion.schedule import GRIDS, Schedule, grid_sigmas
 from animatrix_jax.diffusion.solvers import SOLVERS
 from animatrix_jax.inference.references import References, place_references
 from animatrix_jax.models.experts import HIGH, LOW
@@ -49,8 +49,8 @@ class SamplerSettings:
     """
 
     steps: int | None = None
-    solver: str = "unipc"
-    grid: str = "wan"
+    solver: str | None = None
+    grid: str | None = None
     shift: float | None = None
     guidance_text: tuple[float, float] | None = None
     guidance_tag: tuple[float, float] | None = None
@@ -65,7 +65,7 @@ class SamplerSettings:
 
     def __post_init__(self) -> None:
         for name, value, known in (("solver", self.solver, SOLVERS), ("grid", self.grid, GRIDS)):
-            if value not in known:
+            if value is not None and value not in known:
                 raise ValueError(f"there is no {name} {value!r}{near(value, known)}")
         for name, count in (("steps", self.steps), ("batch", self.batch)):
             if count is not None and count < 1:
@@ -83,7 +83,10 @@ class Plan:
     latent_shape: tuple[int, int, int, int]
     fps: float
     schedule: Schedule
+    solver: str
+    grid: str
     sigmas: np.ndarray
+    integer_timestep: bool
     scales: tuple[Scales, Scales]
     negative: str
     tiling: Tiling | None
@@ -115,6 +118,7 @@ def plan_sampling(model: Model, settings: SamplerSettings) -> Plan:
     schedule = card.schedule
     if settings.shift is not None:
         schedule = replace(schedule, shift=settings.shift)
+    grid = settings.grid or card.grid
     text = settings.guidance_text or high_low(card.guidance_text, "guidance_text")
     tag = settings.guidance_tag or high_low(card.guidance_tag, "guidance_tag")
     scales = [Scales(text[i], tag[i], settings.guidance_fields) for i in (HIGH, LOW)]
@@ -123,7 +127,11 @@ def plan_sampling(model: Model, settings: SamplerSettings) -> Plan:
         latent_shape=latent_shape,
         fps=card.clip.fps,
         schedule=schedule,
-        sigmas=sampling_sigmas(settings.steps or card.steps, schedule.shift, settings.grid),
+        solver=settings.solver or card.solver,
+        grid=grid,
+        sigmas=grid_sigmas(settings.steps or card.steps, schedule, grid),
+        # A distilled model was taught at its anchors as they are.
+        integer_timestep=settings.integer_timestep and grid != "anchors",
         scales=(scales[HIGH], scales[LOW]),
         negative=card.negative if settings.negative is None else settings.negative,
         tiling=make_tiling(settings.tile, model.vae_config.space_stride),

@@ -1,5 +1,6 @@
 """`animatrix draw`: a corpus drawn by the procedural studio, whose every tag is known."""
 
+import itertools
 import json
 import os
 import re
@@ -29,6 +30,7 @@ from animatrix_data.procedural import (
     sample_staging,
     style_index,
 )
+from animatrix_data.procedural.candidates import candidate_faults
 from animatrix_data.procedural.content import Staging
 from animatrix_data.procedural.faults import Fault, conflict
 from animatrix_data.procedural.report import describe_plan
@@ -53,7 +55,10 @@ NAMED_SIZES = {
 
 @dataclass(frozen=True)
 class DrawSettings:
-    """What decides the bytes of a drawn clip besides its own seed."""
+    """What decides the bytes of a drawn clip besides its own seed.
+
+    Of every seed as many `candidates` are drawn, alike but for their faults.
+    """
 
     size: Size
     tags: str = ""
@@ -62,6 +67,22 @@ class DrawSettings:
     crf: int = 16
     pixel_format: str = "yuv444p"
     studio: int = STUDIO_VERSION
+    candidates: int = 1
+
+    @property
+    def record(self) -> str:
+        """What a corpus keeps of them, JSON; a single candidate is not told."""
+        told = asdict(self)
+        if self.candidates == 1:
+            del told["candidates"]
+        return json.dumps(told, indent=2) + "\n"
+
+    def names(self, seed: int) -> list[str]:
+        """Return the ids of the clips of a seed, a candidate each."""
+        name = f"drawn-{seed:08d}"
+        if self.candidates == 1:
+            return [name]
+        return [f"{name}-{candidate}" for candidate in range(self.candidates)]
 
 
 def run(
@@ -77,6 +98,7 @@ def run(
     pixel_format: str = "yuv444p",
     report: bool = False,
     gallery: bool = False,
+    candidates: int = 1,
 ) -> Catalogue | None:
     """Draw `clips` clips with the seeds `seed`, `seed` + 1, … into the corpus at `out`.
 
@@ -88,7 +110,9 @@ def run(
     kept. `report` prints how the corpus is distributed and writes report.json into it; a corpus
     that `out` already holds is reported as it is, and without `out` nothing is drawn and the specs
     alone are counted (None is returned). `gallery` draws the picture book of the taxonomy into
-    `out` in place of a corpus: a looping clip for every tag, and pairs for every fault.
+    `out` in place of a corpus: a looping clip for every tag, and pairs for every fault. With
+    several `candidates` every seed gives as many clips of one prompt, the first sound and each of
+    the others with a fault of its own (`procedural.candidates`), in place of the sampler's faults.
     Raises ValueError for unknown tags and faults, tags that the studio cannot draw, a size below
     the minimum, a folder that cannot be written or that holds another corpus.
     """
@@ -96,17 +120,27 @@ def run(
         raise ValueError(f"clips must be 1 or more, not {clips}")
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, not {seed}")
+    if candidates < 1:
+        raise ValueError(f"candidates must be 1 or more, not {candidates}")
+    if candidates > 1 and faults:
+        raise ValueError("candidates have faults of their own: leave out --faults")
     if processes < 0:
         raise ValueError(f"processes must be 0 (one per core) or more, not {processes}")
     find_sampler(sampler)
     fixed = DrawSettings(
-        parse_size(size), _fixed_tags(tags), _fixed_faults(faults), sampler, crf, pixel_format
+        parse_size(size),
+        _fixed_tags(tags),
+        _fixed_faults(faults),
+        sampler,
+        crf,
+        pixel_format,
+        candidates=candidates,
     )
     seeds = range(seed, seed + clips)
     if out is None:
         if not report:
             raise ValueError("--out is missing: say which folder the corpus goes to")
-        plans = [plan_clip(number, fixed) for number in seeds]
+        plans = [plan_clip(number, fixed, k) for number in seeds for k in range(candidates)]
         draw_report.report_specs([describe_plan(**vars(plan)) for plan in plans])
         return None
     folder = Path(out)
@@ -157,14 +191,15 @@ def _draw(folder: Path, seeds: range, settings: DrawSettings, processes: int) ->
     """Draw what is missing of a corpus and write its catalogue."""
     _claim(folder, settings)
     rows = _finished(folder, seeds)
-    missing = [s for s in seeds if s not in rows]
+    names = {seed: settings.names(seed) for seed in seeds}
+    missing = [seed for seed, own in names.items() if not rows.keys() >= set(own)]
     chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
-    with ticking("Drawing", len(seeds)) as ticker:
-        ticker.advance(len(rows))
+    with ticking("Drawing", len(seeds) * settings.candidates) as ticker:
+        ticker.advance((len(seeds) - len(missing)) * settings.candidates)
         for drawn in spread(partial(draw_chunk, folder, settings=settings), chunks, processes):
             ticker.advance(len(drawn))
-            rows |= {_seed_of(row): row for row in drawn}
-    write_catalogue(folder, [rows[s] for s in sorted(rows)])
+            rows |= {row.id: row for row in drawn}
+    write_catalogue(folder, [rows[name] for own in names.values() for name in own])
     _forget_rows(folder)
 
 
@@ -189,7 +224,7 @@ def parse_size(size: str | Size) -> Size:
 
 def _claim(folder: Path, settings: DrawSettings) -> None:
     """Make the folder and write the settings into it, or check those that are there."""
-    record = json.dumps(asdict(settings), indent=2) + "\n"
+    record = settings.record
     path = folder / SETTINGS_NAME
     try:
         if path.is_file():
@@ -207,8 +242,8 @@ def _claim(folder: Path, settings: DrawSettings) -> None:
         raise ValueError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
-def _finished(folder: Path, seeds: range) -> dict[int, ClipRow]:
-    """Return the rows of the clips that are drawn already and whole, by seed."""
+def _finished(folder: Path, seeds: range) -> dict[str, ClipRow]:
+    """Return the rows of the clips that are drawn already and whole, by id."""
     candidates: list[ClipRow] = []
     if (folder / CATALOGUE_NAME).is_file():
         candidates += read_catalogue(folder)
@@ -218,8 +253,8 @@ def _finished(folder: Path, seeds: range) -> dict[int, ClipRow]:
     for row in candidates:
         clip = folder / row.path
         if clip.is_file() and digest_file(clip) == row.digest:
-            rows[_seed_of(row)] = row
-    if others := sorted(set(rows) - set(seeds)):
+            rows[row.id] = row
+    if others := sorted({_seed_of(row) for row in rows.values()} - set(seeds)):
         raise ValueError(
             f"{folder} holds clips of other seeds ({others[0]} … {others[-1]}); give another "
             "folder, or ask for these seeds too"
@@ -235,19 +270,19 @@ def _seed_of(row: ClipRow) -> int:
 def draw_chunk(folder: Path, seeds: Sequence[int], settings: DrawSettings) -> list[ClipRow]:
     """Draw the clips of some seeds into a corpus folder and return their rows."""
     rows = []
-    for seed in seeds:
-        row = _draw_one(folder, seed, settings)
+    for seed, candidate in itertools.product(seeds, range(settings.candidates)):
+        row = _draw_one(folder, seed, settings, candidate)
         with whole_file(folder / ROWS_FOLDER / f"{row.id}.json") as temporary:
             temporary.write_text(json.dumps(asdict(row)))
         rows.append(row)
     return rows
 
 
-def _draw_one(folder: Path, seed: int, settings: DrawSettings) -> ClipRow:
+def _draw_one(folder: Path, seed: int, settings: DrawSettings, candidate: int) -> ClipRow:
     """Draw and encode one clip; its file appears whole or not at all."""
-    plan, size = plan_clip(seed, settings), settings.size
+    plan, size = plan_clip(seed, settings, candidate), settings.size
     clip = draw_clip(plan.spec, seed, size, plan.staging, plan.faults)
-    name = f"drawn-{seed:08d}"
+    name = settings.names(seed)[candidate]
     path = f"{CLIPS_FOLDER}/{name}.mp4"
     encode_video(
         folder / path, clip.frames, size.fps, crf=settings.crf, pixel_format=settings.pixel_format
@@ -284,14 +319,17 @@ class ClipPlan:
     faults: tuple[Fault, ...]
 
 
-def plan_clip(seed: int, settings: DrawSettings) -> ClipPlan:
+def plan_clip(seed: int, settings: DrawSettings, candidate: int = 0) -> ClipPlan:
     """Return the plan of a seed: the sampler's, with the fixed tags in place of its own.
 
-    A fixed fault is left out where the clip's tags ask for what it would look like or hide it.
+    `candidate` is which of its clips, where there are several. A fixed fault is left out where the
+    clip's tags ask for what it would look like or hide it.
     """
     fixed = parse_tags(settings.tags) if settings.tags else None
     spec = sample_spec(seed, settings.sampler, fixed)
-    if settings.faults:
+    if settings.candidates > 1:
+        faults = candidate_faults(seed, candidate, spec)
+    elif settings.faults:
         faults = tuple(f for f in parse_faults(settings.faults) if conflict(f, spec) is None)
     else:
         faults = sample_faults(seed, settings.sampler, spec)

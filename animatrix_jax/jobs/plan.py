@@ -27,6 +27,7 @@ from animatrix_jax.models.shapes import empty_tags, transformer_shapes
 from animatrix_jax.models.work import Work, token_count, velocity_work
 from animatrix_jax.parallel.mesh import choose_mesh, make_mesh
 from animatrix_jax.parallel.partition import batch_sharding
+from animatrix_jax.training.state import Critic
 
 PURPOSES = ("training", "sampling")
 
@@ -95,11 +96,12 @@ def plan_training(
         "parameters": shard_bytes(state.params, core.places.params),
         "optimizer": shard_bytes(state.optimizer, core.places.optimizer),
         "average": shard_bytes(state.average, core.places.average),
-        "critic": shard_bytes(state.critic, core.places.critic),
-        "frozen": shard_bytes(core.frozen, core.frozen_places),
+        **_critic_bytes(state.critic, core.places.critic),
+        "teacher": shard_bytes(core.frozen, core.frozen_places),
         "batch": shard_bytes(batch, batch_sharding(mesh)),
     }
-    waiting = kinds.pop("optimizer") if settings.offload_optimizer else 0.0
+    optimizers = [name for name in kinds if name.endswith("optimizer")]
+    waiting = sum(kinds.pop(name) for name in optimizers) if settings.offload_optimizer else 0.0
     latents = batch["latents"].shape[-4:-1]
     work, hardware = recipe.cost(settings, latents)
     found = _compiled(core.step, (state, batch, *core.frozen), kinds, hardware, target, mesh)
@@ -118,6 +120,16 @@ def plan_training(
         found,
         host=waiting,
     )
+
+
+def _critic_bytes(critic: Critic | None, places: Critic | None) -> dict[str, float]:
+    """Return the bytes that a device holds of a critic, where there is one."""
+    if critic is None or places is None:
+        return {}
+    return {
+        "critic": shard_bytes(critic.params, places.params),
+        "critic's optimizer": shard_bytes(critic.optimizer, places.optimizer),
+    }
 
 
 def plan_sampling(

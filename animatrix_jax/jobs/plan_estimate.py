@@ -73,7 +73,7 @@ class Estimate:
 
     memory: Memory
     seconds: Seconds | None
-    moved: dict[str, int]
+    moved: dict[str, float]
     compiler_flops: float | None
     compiler_optimal_seconds: float | None
 

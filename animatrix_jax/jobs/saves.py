@@ -1,5 +1,6 @@
 """What a run does with its checkpoints: the one place of the train job that knows them."""
 
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ class Saves:
     def __init__(self, checkpoints: Checkpoints, telemetry: Telemetry) -> None:
         self._checkpoints, self._telemetry = checkpoints, telemetry
         self._told = 0
+        self._asked = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -38,10 +40,14 @@ class Saves:
         return jax.tree.map(lambda leaf: jax.device_put(leaf, leaf.sharding), like)
 
     def save(self, state: TrainState, numbers: Mapping[str, float] | None = None) -> None:
-        """Save a state in the background, beside it the last held-out numbers."""
-        step = int(state.step)
+        """Save a state in the background, beside it its held-out numbers, where it has any."""
+        self._asked, step = time.monotonic(), int(state.step)
         self._checkpoints.save(step, state, dict(numbers or {}))
         self._note_failures(step)
+
+    def evaluated(self, step: int) -> bool:
+        """Whether the state of a step was saved with held-out numbers."""
+        return bool(self._checkpoints.metrics(step))
 
     def restore(self, like: TrainState, at_most: int | None = None) -> TrainState | None:
         """Return the newest state that was saved, at step `at_most` or before; None without one."""
@@ -52,12 +58,17 @@ class Saves:
         state: TrainState = restored
         return state
 
-    def finish(self, step: int) -> None:
-        """Wait until what was saved is on disk; OSError where the state of `step` is not."""
+    def finish(self, step: int) -> float:
+        """Wait until what was saved is on disk; OSError where the state of `step` is not.
+
+        Returns the seconds since the last save was asked for, which the loop does when the step
+        before it has ended.
+        """
         self._checkpoints.wait()
         self._note_failures(step)
         if self._checkpoints.newest != step:
             raise OSError(self._checkpoints.failures[-1])
+        return time.monotonic() - self._asked
 
     def _note_failures(self, step: int) -> None:
         for sentence in self._checkpoints.failures[self._told :]:

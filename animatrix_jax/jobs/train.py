@@ -31,12 +31,14 @@ from animatrix_jax.training.state import TrainState
 from animatrix_jax.training.stopping import Stopping
 from animatrix_jax.training.telemetry import Telemetry, read_metrics
 
-MESHED = ("flow",)
+MESHED = ("flow", "dpo", "dmd")
 """The recipes that train on a mesh of several devices, and with guards."""
 RECIPES = {
     "vae": "VAESettings",
     "text": "TextSettings",
     "flow": "FlowSettings",
+    "dpo": "DPOSettings",
+    "dmd": "DMDSettings",
     "oracle": "OracleSettings",
     "oracle_closer": "CloserSettings",
     "camera": "CameraSettings",
@@ -61,7 +63,8 @@ class Experiment:
     """A config's top level: which recipe, its settings, the seed, the cadence, the guards.
 
     `mesh` is how devices are laid out; without it `meshes` holds one for some numbers of devices.
-    `best` names the held-out number by which the best checkpoint stays beside the newest.
+    `best` names the held-out number by which the best checkpoint stays beside the newest: of those
+    whose own state was evaluated.
     """
 
     recipe: str
@@ -120,19 +123,7 @@ def run(
     recipe = dataclasses.replace(recipe, state=state)
     if first:
         ledger.go_on(read_metrics(workdir), int(state.step))
-    numbers: dict[str, float] = {}
-
-    def evaluate(current: TrainState) -> dict[str, float]:
-        numbers.update(recipe.evaluate(current))
-        numbers.update(on_eval(current) if on_eval else {})
-        return dict(numbers)
-
-    def export(current: TrainState) -> None:
-        average = gathered(current.average)
-        if first:
-            recipe.export(dataclasses.replace(current, average=average), workdir / "model")
-        together("model written")
-
+    beside = _Beside(recipe, workdir, saves, telemetry, ledger, on_eval)
     with saves, Stopping() as stopping:
         state = run_loop(
             state,
@@ -140,25 +131,72 @@ def run(
             recipe.batches,
             LoopSettings(recipe.total_steps, **dataclasses.asdict(experiment.cadence)),
             telemetry,
-            Hooks(
-                evaluate=evaluate,
-                save=lambda current: saves.save(current, numbers),
-                export=export,
-                restore=saves.restore,
-                stop=stopping.reached,
-            ),
+            beside.hooks(stopping),
             label=f"Training {experiment.recipe}",
             guards=experiment.guards,
             ledger=ledger,
             profile=profile,
         )
-        with ledger.during("checkpoint"):
-            saves.finish(int(state.step))
-        export(state)
-        telemetry.write(int(state.step), ledger.fields())
-        telemetry.say(ledger.line())
+        beside.end(state, stopping)
+    return beside.numbers
+
+
+@dataclasses.dataclass
+class _Beside:
+    """What a run does beside its steps: measure, save, write its model, tell how it ended."""
+
+    recipe: Recipe
+    workdir: Path
+    saves: Saves
+    telemetry: Telemetry
+    ledger: Ledger
+    on_eval: Callable[[TrainState], dict[str, float]] | None
+    numbers: dict[str, float] = dataclasses.field(default_factory=dict)
+    measured: int | None = None
+
+    def hooks(self, stopping: Stopping) -> Hooks:
+        return Hooks(
+            evaluate=self.evaluate,
+            save=self.save,
+            export=self.export,
+            restore=self.saves.restore,
+            stop=stopping.reached,
+            evaluated=self.saves.evaluated,
+        )
+
+    def evaluate(self, state: TrainState) -> dict[str, float]:
+        self.numbers.update(self.recipe.evaluate(state))
+        self.numbers.update(self.on_eval(state) if self.on_eval else {})
+        self.measured = int(state.step)
+        return dict(self.numbers)
+
+    def save(self, state: TrainState) -> None:
+        # Another state's numbers say nothing of this one.
+        self.saves.save(state, self.numbers if self.measured == int(state.step) else None)
+
+    def export(self, state: TrainState) -> None:
+        average = gathered(state.average)
+        if jax.process_index() == 0:
+            kept = dataclasses.replace(state, average=average)
+            self.recipe.export(kept, self.workdir / "model")
+        together("model written")
+
+    def end(self, state: TrainState, stopping: Stopping) -> None:
+        """Wait for the checkpoint, write the model, tell where the time went; raise at a stop."""
+        step = int(state.step)
+        with self.ledger.during("checkpoint"):
+            seconds = self.saves.finish(step)
+        self.export(state)
+        record, line = self.ledger.fields(), self.ledger.line()
+        if stopping.signal is not None:
+            record["stop_commit_seconds"] = seconds
+            line += (
+                f"; stopped before step {step}, its checkpoint committed {seconds:.2f} s after the "
+                "last step's end"
+            )
+        self.telemetry.write(step, record)
+        self.telemetry.say(line)
         stopping.end()
-    return numbers
 
 
 def find_recipe(experiment: Experiment) -> tuple[Any, Any]:

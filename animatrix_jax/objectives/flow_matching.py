@@ -25,7 +25,14 @@ def flow_matching_losses(
     """
     predicted = velocity(interpolate(latents, noise, sigma), 1000.0 * sigma)
     error = predicted.astype(jnp.float32) - (noise - latents)
-    kept = jnp.ones(latents.shape[:2]) if given is None else ~given
-    frames = jnp.mean(jnp.square(error), axis=tuple(range(2, latents.ndim)))
-    losses = jnp.sum(frames * kept, axis=1) / jnp.maximum(jnp.sum(kept, axis=1), 1)
+    losses = sample_means(jnp.square(error), given)
     return losses * jnp.square(jnp.minimum(sigma / knee, 1.0)) if knee > 0 else losses
+
+
+def sample_means(
+    values: Float[Array, "B t h w z"], given: Bool[Array, "B t"] | None = None
+) -> Float[Array, " B"]:
+    """Return each sample's mean over its elements but those of `given` frames."""
+    kept = jnp.ones(values.shape[:2]) if given is None else ~given
+    frames = jnp.mean(values, axis=tuple(range(2, values.ndim)))
+    return jnp.sum(frames * kept, axis=1) / jnp.maximum(jnp.sum(kept, axis=1), 1)

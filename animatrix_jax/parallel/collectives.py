@@ -46,7 +46,7 @@ class Collective:
     axes: tuple[str, ...]
     bytes: int
     elements: int
-    times: int = 1
+    times: float = 1
 
 
 def collectives(text: str, mesh: Mesh) -> Iterator[Collective]:
@@ -54,7 +54,7 @@ def collectives(text: str, mesh: Mesh) -> Iterator[Collective]:
 
     A loop's body stands in the text once; `times` says how often it runs (`program`).
     """
-    seen = set[tuple[str, int]]()
+    seen = set[tuple[str, float]]()
     for instruction in instructions(text):
         line = instruction.text
         found = _LINE.search(line)
@@ -133,9 +133,9 @@ def _named_groups(axes: str, taken: str) -> list[list[int]]:
     return list(groups.values())
 
 
-def by_kind(found: Iterable[Collective]) -> Mapping[str, int]:
+def by_kind(found: Iterable[Collective]) -> Mapping[str, float]:
     """Return the bytes of each kind of collective, each as often as it runs."""
-    total = dict.fromkeys(KINDS, 0)
+    total = dict.fromkeys(KINDS, 0.0)
     for one in found:
         total[one.kind] += one.bytes * one.times
     return {kind: count for kind, count in total.items() if count}

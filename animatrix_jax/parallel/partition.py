@@ -65,7 +65,7 @@ STATISTICS: dict[str, Dims] = {
     r"step": (),
     r"(critic/)?optimizer/(.*/)?(count|ns_coeffs)": ("expert",),
     r"guard/\w+": (),
-    r"critic/(norm|loss)/\w+": (),
+    r"critic/((norm|loss)/\w+|behind)": (),
 }
 """What a training state holds besides parameters and what has their shapes."""
 

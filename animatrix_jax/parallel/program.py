@@ -1,7 +1,8 @@
 """A compiled program's text: its instructions, and how often each of them runs.
 
 `Compiled.as_text` writes a loop's body once. How often it runs stands beside the loop where the
-compiler has kept it, else in its condition, which compares a counter from 0 with a constant.
+compiler has kept it, else in its condition, which compares a counter from 0 with a constant. Which
+branch of a condition runs is not known: each counts as its equal share.
 """
 
 import re
@@ -14,7 +15,8 @@ _BODY = re.compile(r"\bbody=%?(?P<name>[\w.\-]+)")
 _CONDITION = re.compile(r"\bcondition=%?(?P<name>[\w.\-]+)")
 _FUSED = re.compile(r"\bcalls=%?(?P<name>[\w.\-]+)")
 _CALLED = re.compile(r"\bto_apply=%?(?P<name>[\w.\-]+)")
-_BRANCHES = re.compile(r"\b(?:branch_computations=\{|true_computation=|false_computation=)([^},]+)")
+_BRANCHES = re.compile(r"\bbranch_computations=\{([^}]+)\}")
+_BRANCH = re.compile(r"\b(?:true|false)_computation=%?([\w.\-]+)")
 _KEPT = re.compile(r'known_trip_count[":{ ]+n[": ]+(?P<count>\d+)')
 _CONSTANT = re.compile(r"%?(?P<name>[\w.\-]+) = [su]\d+\[\]\S* constant\((?P<value>\d+)\)")
 _CYCLES = re.compile(r'"estimated_cycles":"(?P<count>\d+)"')
@@ -29,15 +31,15 @@ class Instruction:
 
     text: str
     computation: str
-    times: int
+    times: float
     fused: bool
 
 
 def instructions(text: str) -> Iterator[Instruction]:
     """Yield the instructions that run, those of the entry first."""
     entry, computations = _computations(text)
-    times: dict[tuple[str, bool], int] = defaultdict(int)
-    waiting = [(entry, 1, False)]
+    times: dict[tuple[str, bool], float] = defaultdict(float)
+    waiting = [(entry, 1.0, False)]
     while waiting:
         name, count, fused = waiting.pop()
         if name in computations and count:
@@ -52,7 +54,7 @@ def instructions(text: str) -> Iterator[Instruction]:
             yield Instruction(line, name, count, fused)
 
 
-def estimated_cycles(text: str) -> int | None:
+def estimated_cycles(text: str) -> float | None:
     """Return the cycles that the TPU compiler reckons with, loops counted as often as they run.
 
     Kernels of our own and collectives are not among them. None where it has said nothing, as
@@ -78,7 +80,7 @@ def _computations(text: str) -> tuple[str, Mapping[str, list[str]]]:
     return entry, found
 
 
-def _inner(line: str, computations: Mapping[str, list[str]]) -> Iterator[tuple[str, int, bool]]:
+def _inner(line: str, computations: Mapping[str, list[str]]) -> Iterator[tuple[str, float, bool]]:
     """Yield the computations that an instruction runs, how often, and whether as parts of it."""
     if " while(" in line:
         body, condition = _BODY.search(line), _CONDITION.search(line)
@@ -89,8 +91,9 @@ def _inner(line: str, computations: Mapping[str, list[str]]) -> Iterator[tuple[s
         yield found["name"], 1, " fusion(" in line
     if " call(" in line and (found := _CALLED.search(line)):
         yield found["name"], 1, False
-    for names in _BRANCHES.findall(line):
-        yield from ((name.strip(" %"), 1, False) for name in names.split(","))
+    listed = [name for names in _BRANCHES.findall(line) for name in names.split(",")]
+    branches = listed or _BRANCH.findall(line)
+    yield from ((name.strip(" %"), 1 / len(branches), False) for name in branches)
 
 
 def _trips(line: str, condition: list[str]) -> int:

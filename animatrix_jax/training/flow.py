@@ -1,6 +1,7 @@
 """Flow matching of all noise experts in one step (sections 4.2, 5.1; decision 6)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,8 +22,12 @@ from animatrix_jax.training.guards import Guards, after_step, guard_metrics, gua
 from animatrix_jax.training.optimizer import update_average
 from animatrix_jax.training.state import Batch, Metrics, Step, TrainState
 
-Gradients = Callable[[Any, Batch, jax.Array], tuple[Any, jax.Array]]
-"""From one expert's parameters, its batch and its window to gradients and each sample's loss."""
+Losses = Callable[[Any, Batch, jax.Array], jax.Array]
+"""From one expert's parameters, its batch and its window to each sample's loss."""
+Gradients = Callable[[Any, Batch, jax.Array], tuple[Any, Any]]
+"""From one expert's parameters, its batch and its window to gradients and each sample's losses."""
+Update = Callable[[TrainState, Any, jax.Array, jax.Array], tuple[TrainState, Metrics]]
+"""From a state, its gradients, each sample's loss and index to the state after the step."""
 SIGMA, NOISE = 3, 4
 HYBRID, TAG_ONLY, TEXT_ONLY, UNCONDITIONAL = range(4)
 
@@ -52,18 +57,30 @@ def expert_losses(
         key, index, latents = jax.random.key(seed), batch["sample_index"], batch["latents"]
         sigma = draw_sigma(draw_uniform(key, index, SIGMA), window, schedule.shift)
         noise = draw_noise(key, index, NOISE, latents.shape[1:])
-        conditions = batch_conditions(batch)
-
-        def velocity(noisy: jax.Array, timestep: jax.Array) -> jax.Array:
-            out: Any = model.apply(params, noisy, timestep, conditions)
-            return out
-
-        given = None
-        if model.references_in_place and conditions.reference_mask is not None:
-            given = conditions.reference_mask.any(axis=-1)
-        return flow_matching_losses(velocity, latents, noise, sigma, knee, given)
+        return clip_losses(model, params, batch_conditions(batch), latents, noise, sigma, knee)
 
     return losses
+
+
+def clip_losses(
+    model: AniMatrix,
+    params: Any,
+    conditions: Conditions,
+    latents: Float[Array, "B t h w z"],
+    noise: Float[Array, "B t h w z"],
+    sigma: Float[Array, " B"],
+    knee: float,
+) -> Float[Array, " B"]:
+    """Return `flow_matching_losses` of one expert; references in a latent's place do not count."""
+
+    def velocity(noisy: jax.Array, timestep: jax.Array) -> jax.Array:
+        out: Any = model.apply(params, noisy, timestep, conditions)
+        return out
+
+    given = None
+    if model.references_in_place and conditions.reference_mask is not None:
+        given = conditions.reference_mask.any(axis=-1)
+    return flow_matching_losses(velocity, latents, noise, sigma, knee, given)
 
 
 def flow_gradients(
@@ -74,7 +91,13 @@ def flow_gradients(
     With them come the losses of all samples. Gradients are the mean over `microbatches` parts of
     an expert's batch, one after the other.
     """
-    sample_losses = expert_losses(model, schedule, knee, seed)
+    return mean_gradients(expert_losses(model, schedule, knee, seed), schedule, mesh, microbatches)
+
+
+def mean_gradients(
+    sample_losses: Losses, schedule: Schedule, mesh: Mesh, microbatches: int
+) -> Callable[[Any, Batch], tuple[Any, Float[Array, "E B"]]]:
+    """Return `flow_gradients` of any loss of the samples of one expert's batch."""
     windows = np.asarray(schedule.windows(), np.float32)
 
     def loss_fn(params: Any, batch: Batch, window: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -89,28 +112,41 @@ def flow_gradients(
     return lambda params, batch: gradients(params, batch, windows)
 
 
-def flow_step(
-    gradients: Callable[[Any, Batch], tuple[Any, jax.Array]],
+def flow_step(gradients: Callable[[Any, Batch], tuple[Any, jax.Array]], update: Update) -> Step:
+    """Return the step on a batch laid out [expert, batch/expert, …]; each part trains its expert.
+
+    `gradients` as `flow_gradients` gives them, `update` as `expert_update`.
+    """
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        grads, sampled = gradients(state.params, batch)
+        return update(state, grads, sampled, batch["sample_index"])
+
+    return step
+
+
+def expert_update(
     optimizer: optax.GradientTransformation,
     ema_decay: float,
     names: tuple[str, ...],
     mesh: Mesh,
     guards: Guards,
     tied: bool = False,
-) -> Step:
-    """Return the step on a batch laid out [expert, batch/expert, …]; each part trains its expert.
+) -> Update:
+    """Return what a step does with its gradients: guards, optimiser, average, metrics.
 
-    `gradients` as `flow_gradients` gives them, `names` the experts' (`expert_names`). Clipping,
-    guards and the optimiser's statistics are per expert, since the optimiser is mapped over the
-    expert dim; nothing but numbers crosses it. With `tied` both experts take the mean of their
-    gradients: experts that start alike stay one network, which learns from every noise level.
+    `names` are the experts' (`expert_names`). Clipping, guards and the optimiser's statistics are
+    per expert, since the optimiser is mapped over the expert dim; nothing but numbers crosses it.
+    With `tied` both experts take the mean of their gradients: experts that start alike stay one
+    network, which learns from every noise level.
     """
     update = map_experts(optimizer.update, mesh, in_turn=False)
     norm = map_experts(optax.tree.norm, mesh, in_turn=False)
 
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        grads, sampled = gradients(state.params, batch)
-        indices = everywhere(batch["sample_index"], mesh)
+    def updated(
+        state: TrainState, grads: Any, sampled: jax.Array, indices: jax.Array
+    ) -> tuple[TrainState, Metrics]:
+        indices = everywhere(indices, mesh)
         sampled, norms = everywhere(sampled, mesh), everywhere(norm(grads), mesh)
         losses = jnp.mean(sampled, axis=1)
         params, moments = state.params, state.optimizer
@@ -135,9 +171,17 @@ def flow_step(
         for index, name in enumerate(names):
             metrics |= {f"loss_{name}": losses[index], f"gradient_norm_{name}": norms[index]}
         metrics |= guard_metrics(names, guard, sampled, indices)
-        return TrainState(state.step + 1, params, average, moments, guard), metrics
+        after = replace(
+            state,
+            step=state.step + 1,
+            params=params,
+            average=average,
+            optimizer=moments,
+            guard=guard,
+        )
+        return after, metrics
 
-    return step
+    return updated
 
 
 def everywhere(values: Shaped[Array, "E ..."], mesh: Mesh) -> Shaped[Array, "E ..."]:
@@ -145,7 +189,7 @@ def everywhere(values: Shaped[Array, "E ..."], mesh: Mesh) -> Shaped[Array, "E .
     experts = jnp.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
     # A row that is not the expert's own counts as 0, whatever it holds.
     own = [jnp.sum(jnp.where(experts == e, values, 0), axis=0) for e in range(len(values))]
-    return jnp.stack(whole(own, mesh))
+    return whole(jnp.stack(whole(own, mesh)), mesh)
 
 
 def accumulated(gradients: Gradients, parts: int) -> Gradients:
@@ -156,18 +200,18 @@ def accumulated(gradients: Gradients, parts: int) -> Gradients:
     if parts == 1:
         return gradients
 
-    def mean(params: Any, batch: Batch, window: jax.Array) -> tuple[Any, jax.Array]:
+    def mean(params: Any, batch: Batch, window: jax.Array) -> tuple[Any, Any]:
         def split(x: jax.Array) -> jax.Array:
             return x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1)
 
-        def add(total: Any, part: Batch) -> tuple[Any, jax.Array]:
+        def add(total: Any, part: Batch) -> tuple[Any, Any]:
             grads, losses = gradients(params, part, window)
             return jax.tree.map(lambda a, g: a + g / parts, total, grads), losses
 
         total, losses = jax.lax.scan(
             add, jax.tree.map(jnp.zeros_like, params), jax.tree.map(split, batch)
         )
-        return total, losses.swapaxes(0, 1).reshape(-1)
+        return total, jax.tree.map(lambda part: part.swapaxes(0, 1).reshape(-1), losses)
 
     return mean
 

@@ -17,6 +17,8 @@ SAMPLE_LOSSES, SAMPLE_INDEX = "sample_losses_", "sample_index_"
 """What the names of a step's metrics begin with, before the expert's: whether it was skipped, for
 how many steps in a row, and the loss and the index of every sample. The last two are arrays, which
 the loop reads and does not log."""
+NOT_ASKED = -1
+"""In place of a number of skipped steps: the step was not one that could be skipped."""
 SMALLEST = 1e-30
 
 

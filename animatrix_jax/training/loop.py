@@ -40,7 +40,8 @@ class Hooks:
 
     `evaluate` returns the held-out numbers; `save` writes a checkpoint, whose failure is no error;
     `restore(like, at_most)` returns the newest state that was saved at the cadence's step
-    `at_most` or before, None where there is none; `stop(step)` says whether to stop before it.
+    `at_most` or before, None where there is none; `stop(step)` says whether to stop before it,
+    `evaluated(step)` whether the state of this step was evaluated before it was saved.
     """
 
     evaluate: Callable[[TrainState], dict[str, float]]
@@ -48,6 +49,7 @@ class Hooks:
     export: Callable[[TrainState], None] = lambda state: None
     restore: Callable[[TrainState, int], TrainState | None] = lambda like, at_most: None
     stop: Callable[[int], bool] = lambda step: False
+    evaluated: Callable[[int], bool] = lambda step: True
 
 
 def run_loop(
@@ -68,8 +70,8 @@ def run_loop(
     `batches(start)` yields the batch of step `start`, `start + 1`, …; a metric is fetched one step
     after it was computed, so that the device never waits for the log. Beside the metrics of a step
     stand `data_wait_seconds`, how long the loop waited for its batch and for those since the step
-    that was logged before it, and the ledger. A stop saves. Raises ValueError where skipped steps
-    give the run up (`Guards`).
+    that was logged before it, and the ledger. A stop saves, and leaves an evaluation that is due
+    then to the run that goes on. Raises ValueError where skipped steps give the run up (`Guards`).
     """
     start, guards, ledger = int(state.step), guards or Guards(), ledger or Ledger()
     ledger.enter("other")
@@ -89,6 +91,8 @@ def run_loop(
                 break
             if index > start:
                 loop.between(index, state)
+            elif index > 0:
+                loop.catch_up(index, state)
             state = loop.advance(index, state, source, ticker)
         else:
             state = loop.settle(settings.total_steps, state)
@@ -147,6 +151,12 @@ class _Loop:
         if s.export_every and index % s.export_every == 0:
             self._wait(state)
             self._hooks.export(state)
+
+    def catch_up(self, index: int, state: TrainState) -> None:
+        """Make the evaluation that a stop left out, and let the checkpoint have its numbers."""
+        if index % self._settings.evaluate_every == 0 and not self._hooks.evaluated(index):
+            self.evaluate(index, state)
+            self.save(index, state)
 
     def advance(
         self, index: int, state: TrainState, source: Iterator[Batch], ticker: Ticker

@@ -1,5 +1,6 @@
 """AdamW or Muon with warm-up, cosine decay and clipping (optax), and the parameters' average."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,8 @@ class OptimizerSettings:
 
     The learning rate rises to `peak_lr` over `warmup_steps` and falls along a cosine to
     `final_lr` at the run's last step. Gradients are clipped to a global norm of `clip_norm`, per
-    expert where there are experts. `ema_decay` 0 keeps no average: it follows the parameters.
+    expert where there are experts; None clips nothing here. `ema_decay` 0 keeps no average: it
+    follows the parameters.
     """
 
     kind: str = "adamw"
@@ -34,7 +36,7 @@ class OptimizerSettings:
     weight_decay: float = 0.0
     beta1: float = 0.9
     beta2: float = 0.99
-    clip_norm: float = 1.0
+    clip_norm: float | None = 1.0
     ema_decay: float = 0.999
 
     def __post_init__(self) -> None:
@@ -71,7 +73,8 @@ def make_optimizer(
             weight_decay=settings.weight_decay,
             mask=_matrices,
         )
-    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), update), schedule
+    clip = math.inf if settings.clip_norm is None else settings.clip_norm
+    return optax.chain(optax.clip_by_global_norm(clip), update), schedule
 
 
 def _muon_dimensions(params: Any) -> Any:

@@ -17,8 +17,14 @@ HOST = "pinned_host"
 
 def on_host(places: TrainState) -> TrainState:
     """Return the shardings of a state whose optimiser statistics wait in the host's memory."""
-    kept = jax.tree.map(lambda place: place.with_memory_kind(HOST), places.optimizer)
-    return replace(places, optimizer=kept)
+
+    def kept(tree: Any) -> Any:
+        return jax.tree.map(lambda place: place.with_memory_kind(HOST), tree)
+
+    critic = places.critic
+    if critic is not None:
+        critic = replace(critic, optimizer=kept(critic.optimizer))
+    return replace(places, optimizer=kept(places.optimizer), critic=critic)
 
 
 def placed_step(
@@ -69,18 +75,21 @@ def _put_back(leaf: jax.Array, place: NamedSharding) -> jax.Array:
     return jax.device_put(leaf, place) if place.memory_kind == HOST else leaf
 
 
-def placed_measure(
-    measure: Callable[[Any, Batch], jax.Array], params: Any, mesh: Mesh
-) -> Callable[[Any, Batch], jax.Array]:
-    """Return a function of parameters and batch compiled for a mesh, its result on every device."""
+def placed_measure[Result](
+    measure: Callable[..., Result], params: Any, mesh: Mesh, frozen: tuple[Any, ...] = ()
+) -> Callable[..., Result]:
+    """Return a function of parameters and batch compiled for a mesh, its result on every device.
 
-    def on_mesh(current: Any, batch: Batch) -> jax.Array:
+    `params` are the parameters' shardings, `frozen` those of what it takes besides.
+    """
+
+    def on_mesh(current: Any, batch: Batch, *held: Any) -> Result:
         with kernels_on(mesh):
-            return measure(current, batch)
+            return measure(current, batch, *held)
 
     return jax.jit(
         on_mesh,
-        in_shardings=(params, batch_sharding(mesh)),
+        in_shardings=(params, batch_sharding(mesh), *frozen),
         out_shardings=replicated(mesh),
         compiler_options=compiler_options(mesh),
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from animatrix_jax.training.guards import (
     IN_A_ROW,
+    NOT_ASKED,
     SAMPLE_INDEX,
     SAMPLE_LOSSES,
     Guards,
@@ -41,9 +42,9 @@ class Skips:
         rows = {
             name.removeprefix(IN_A_ROW): int(value)
             for name, value in metrics.items()
-            if name.startswith(IN_A_ROW)
+            if name.startswith(IN_A_ROW) and value != NOT_ASKED
         }
-        self._row = max(rows.values(), default=0)
+        self._row = max(rows.values(), default=self._row)
         for name, row in rows.items():
             if row:
                 samples, why = _blame(name, metrics)

@@ -6,9 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from animatrix_jax.training.guards import GuardState, guarded, new_guard
-from animatrix_jax.training.moments import Moments
+from animatrix_jax.training.moments import Moments, new_moments
 
 Metrics = dict[str, jax.Array]
 Batch = dict[str, Any]
@@ -19,13 +20,15 @@ Batch = dict[str, Any]
 class Critic:
     """A network that follows what another one makes (`training.distillation`), and its optimiser.
 
-    `norm` and `loss` hold the running moments of the other's gradient norm and of its own loss.
+    `norm` and `loss` hold the running moments of the other's gradient norm and of its own loss;
+    `behind` [E] says of which expert it has lost track.
     """
 
     params: Any
     optimizer: Any
     norm: Moments
     loss: Moments
+    behind: Bool[Array, " E"]
 
 
 @jax.tree_util.register_dataclass
@@ -56,6 +59,12 @@ def new_state(params: Any, optimizer: Any, experts: int | None = None) -> TrainS
     average = jax.tree.map(jnp.copy, params)
     guard = None if experts is None else new_guard(experts)
     return TrainState(jnp.zeros((), jnp.int32), params, average, optimizer, guard)
+
+
+def new_critic(params: Any, optimizer: Any, experts: int) -> Critic:
+    """Return a critic of so many experts that has seen nothing."""
+    moments = new_moments(experts), new_moments(experts)
+    return Critic(params, optimizer, *moments, behind=jnp.zeros(experts, bool))
 
 
 def rolled_back(state: TrainState, saved: TrainState, after: int) -> TrainState:

@@ -30,10 +30,12 @@ from animatrix_data.pipeline.sources import ClipTexts, Feed
 from animatrix_data.pipeline.stages import feed_sources
 from animatrix_data.sampling.selection import Phase, Ratio, Selection
 from animatrix_jax.models.animatrix import AniMatrix
+from animatrix_jax.parallel.mesh import MeshSettings, make_mesh
 from animatrix_jax.runtime.attention import attend
 from animatrix_jax.runtime.model import load_model
 from animatrix_jax.runtime.tokenizer import make_tokenizer
-from animatrix_jax.training.flow import flow_step
+from animatrix_jax.training.flow import expert_update, flow_gradients, flow_step
+from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.state import new_state
 
@@ -153,8 +155,11 @@ def _pocket_step(batch: int) -> float:
     assert schedule is not None
     transform, _ = make_optimizer(OptimizerSettings(), 100)
     params = model.stacked_experts()
-    state = new_state(params, jax.vmap(transform.init)(params))
-    step = flow_step(AniMatrix(config, attend), schedule, 0.3, transform, 0.999, 0)
+    state = new_state(params, jax.vmap(transform.init)(params), len(model.card.experts))
+    alone = make_mesh(MeshSettings())
+    gradients = flow_gradients(AniMatrix(config, attend), schedule, 0.3, 0, alone)
+    update = expert_update(transform, 0.999, model.card.experts, alone, Guards())
+    step = jax.jit(flow_step(gradients, update), donate_argnums=0)
     layout, (bucket, channels) = (2, batch // 2), POCKET
     zeros = {
         "latents": (*bucket, channels), "reference": (*bucket, channels),

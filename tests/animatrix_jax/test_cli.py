@@ -15,7 +15,9 @@ from animatrix_data.sampling.tiers import STAGE_TIERS
 from animatrix_jax import cli, verbs
 from animatrix_jax.convert.layouts import LAYOUTS
 from animatrix_jax.convert.lora import STYLES
+from animatrix_jax.diffusion.schedule import GRIDS
 from animatrix_jax.diffusion.solvers import SOLVERS
+from animatrix_jax.jobs import launch_description, plan
 from animatrix_jax.verbs import METAVARS, VERBS, Verb
 
 CONFIG = """
@@ -77,8 +79,8 @@ def test_flags_reach_the_job_as_plain_values(calls: list[dict[str, Any]]) -> Non
         "steps": 20,
         "guidance_text": 3.0,
         "guidance_tag": (4.0, 3.0),
-        "solver": "unipc",
-        "grid": "wan",
+        "solver": None,
+        "grid": None,
         "shift": None,
         "tile": None,
         "scale": 1,
@@ -92,9 +94,12 @@ def test_flags_reach_the_job_as_plain_values(calls: list[dict[str, Any]]) -> Non
 
 def test_choices_are_what_the_rooms_know() -> None:
     assert set(verbs.SOLVERS) == set(SOLVERS)
+    assert set(verbs.GRIDS) == set(GRIDS)
     assert set(verbs.LAYOUTS) == set(LAYOUTS)
     assert set(verbs.LORA_STYLES) == set(STYLES)
     assert set(verbs.STAGES) == set(STAGE_TIERS)
+    assert verbs.LAUNCHERS == launch_description.TARGETS
+    assert verbs.PURPOSES == plan.PURPOSES
 
 
 def test_a_flag_may_have_another_name_than_its_argument(calls: list[dict[str, Any]]) -> None:

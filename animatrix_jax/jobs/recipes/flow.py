@@ -1,6 +1,8 @@
 """Recipe `flow`: train a model's noise experts by flow matching on cached latents (CT, SFT, QT)."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,11 +32,11 @@ from animatrix_jax.parallel.context import degrees_for
 from animatrix_jax.parallel.mesh import MeshSettings, make_mesh
 from animatrix_jax.parallel.partition import shardings
 from animatrix_jax.runtime.model import Model, load_model
-from animatrix_jax.training.flow import flow_gradients, flow_step, measure_flow
+from animatrix_jax.training.flow import expert_update, flow_gradients, flow_step, measure_flow
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.optimizer import make_optimizer
 from animatrix_jax.training.placement import on_host, placed_measure, placed_step
-from animatrix_jax.training.state import TrainState, new_state
+from animatrix_jax.training.state import Batch, TrainState, new_state
 
 
 def core(
@@ -43,6 +45,23 @@ def core(
     """Return what the run compiles; where its parents are not there yet, `variant` gives sizes."""
     mesh = mesh or make_mesh(MeshSettings())
     card = model_card(settings)
+    network, schedule = network_on(settings, card, mesh), whole(card)[1]
+    parts = microbatches(settings, card, mesh)
+    gradients = flow_gradients(network, schedule, settings.knee, seed, mesh, parts)
+    found = core_of(settings, card, mesh, guards, gradients, examples(settings))
+    measure = measure_flow(network, schedule, settings.knee, seed, mesh)
+    return replace(found, measure=placed_measure(measure, found.places.average, mesh))
+
+
+def core_of(
+    settings: FlowSettings,
+    card: ModelCard,
+    mesh: Mesh,
+    guards: Guards | None,
+    gradients: Callable[[Any, Batch], tuple[Any, jax.Array]],
+    batches: tuple[Batch, ...],
+) -> Core:
+    """Return what a run with some `gradients` of the experts compiles, for `batches` as shapes."""
     transform, _ = make_optimizer(settings.optimizer, settings.steps)
     fresh = new_experts(settings, card)
 
@@ -50,10 +69,7 @@ def core(
         params = fresh(key)
         return new_state(params, jax.vmap(transform.init)(params), len(card.experts))
 
-    network, schedule = network_on(settings, card, mesh), whole(card)[1]
-    parts = microbatches(settings, card, mesh)
-    step = flow_step(
-        flow_gradients(network, schedule, settings.knee, seed, mesh, parts),
+    update = expert_update(
         transform,
         settings.optimizer.ema_decay,
         card.experts,
@@ -61,9 +77,10 @@ def core(
         guards or Guards(),
         settings.tied,
     )
+    step = flow_step(gradients, update)
     places = shardings(jax.eval_shape(init, jax.random.key(0)), mesh)
     places = on_host(places) if settings.offload_optimizer else places
-    return Core(init, placed_step(step, places, mesh), examples(settings), places)
+    return Core(init, placed_step(step, places, mesh), batches, places)
 
 
 def prepare(
@@ -76,15 +93,9 @@ def prepare(
         load_model(settings.initial)
     parts, card = core(settings, seed, mesh, guards), model_card(settings)
     clips = flow_clips(settings, seed, card, vae, text, mesh)
-    places = parts.places
-    state = jax.jit(parts.init, out_shardings=places)(jax.random.key(seed))
-    params = starting_experts(settings, card, text, state.params, places.params, mesh)
-    state = replace(state, params=params, average=jax.tree.map(jnp.copy, params))
-
-    network, schedule = network_on(settings, card, mesh), whole(card)[1]
-    measure = placed_measure(
-        measure_flow(network, schedule, settings.knee, seed, mesh), places.average, mesh
-    )
+    state = starting_state(settings, card, parts, seed, text, mesh)
+    measure = parts.measure
+    assert measure is not None
 
     def evaluate(state: TrainState) -> dict[str, float]:
         batches = clips.measure(max(1, clips.held_out // settings.batch))
@@ -100,6 +111,15 @@ def prepare(
         total_steps=settings.steps,
         parents={**clips.digests, "vae": vae.vae_digest},
     )
+
+
+def starting_state(
+    settings: FlowSettings, card: ModelCard, parts: Core, seed: int, text: Model, mesh: Mesh
+) -> TrainState:
+    """Return the state that a run starts from, in its places."""
+    state = jax.jit(parts.init, out_shardings=parts.places)(jax.random.key(seed))
+    params = starting_experts(settings, card, text, state.params, parts.places.params, mesh)
+    return replace(state, params=params, average=jax.tree.map(jnp.copy, params))
 
 
 def check_mesh(settings: FlowSettings, state: TrainState, mesh: AbstractMesh) -> None:

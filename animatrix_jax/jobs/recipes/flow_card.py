@@ -113,7 +113,7 @@ def blank_conditions(card: ModelCard, shape: tuple[int, ...]) -> Conditions:
 
 
 def examples(settings: FlowSettings, clip: tuple[int, int, int] | None = None) -> tuple[Batch, ...]:
-    """Return a batch of every shape that the run will see, as shapes: images and clips.
+    """Return a batch of every shape that the run will see, as shapes: clips, and images if drawn.
 
     With `clip` (frames, height, width) it is that shape alone. Raises ValueError where the VAE or
     the patch cannot take one.
@@ -125,7 +125,9 @@ def examples(settings: FlowSettings, clip: tuple[int, int, int] | None = None) -
     for shape in latents:
         if any(n % p for n, p in zip(shape[:3], patch, strict=True)):
             raise ValueError(f"latents of {shape[:3]} are not divided by the patch {patch}")
-    counts = (1,) if clip is None else ()
+    ratios = [stage.ratio for stage in settings.substages] or [settings.task_ratio]
+    images = clip is None and any(ratio is None or ratio[0] > 0 for ratio in ratios)
+    counts = (1,) if images else ()
     shapes = dict.fromkeys((f, *rest) for t, *rest in latents for f in (*counts, t))
     return tuple(batch_example(settings, card, shape) for shape in shapes)
 

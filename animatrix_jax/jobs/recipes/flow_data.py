@@ -29,7 +29,14 @@ from animatrix_data.pipeline.stages import (
 )
 from animatrix_data.sampling.balance import Target
 from animatrix_data.sampling.curriculum import Curriculum, difficulty, difficulty_buckets
-from animatrix_data.sampling.selection import I2V, Phase, Ratio, Selection, check_ratio
+from animatrix_data.sampling.selection import (
+    I2V,
+    Drawing,
+    Phase,
+    Ratio,
+    Selection,
+    check_ratio,
+)
 from animatrix_data.sampling.tiers import SHORTEST, STAGE_TIERS
 from animatrix_data.settings import near
 from animatrix_jax.jobs.encode import Wanted
@@ -194,10 +201,15 @@ class FlowClips:
         self._vae, self._text, self._text_length = vae, text, text_length
         self._placement, self._referenced = placement, referenced
         self._blank = cache(vae.blank_reference)
-        s, self._bad = settings, BadClips()
+        self._bad, self._stride = BadClips(), stride
+        self._gather()
+
+    def _gather(self) -> None:
+        """Find the clips, what reads them, and how they are drawn."""
+        s = self._settings
         corpora = [CorpusClips(s.corpus, s.stage, s.shortest, s.held_out)]
         corpora += [CorpusClips(one.corpus, s.stage, s.shortest, 0) for one in s.mixture]
-        self._corpora, self._stride = corpora, stride
+        self._corpora = corpora
         self.held_out = len(corpora[0].held_out)
         weigh, last = weighing(s.balance, s.target), s.stages[-1]
         for (stage, own), folder in zip(self._all, s.caches, strict=True):
@@ -212,9 +224,9 @@ class FlowClips:
         ]
         for feed, (_, own) in zip(self._feeds, self._all, strict=True):
             self._bad.leave_out(own.left_out(feed))
-        self._selection = self._to_train(weigh, buckets)
+        self._selection: Drawing = self._to_train(weigh, buckets)
         self._measured = self._feeds[-len(corpora)]
-        self._held_out_selection = self._to_measure(corpora[0])
+        self._held_out_selection: Drawing = self._to_measure(corpora[0])
 
     @property
     def digests(self) -> dict[str, str]:
@@ -252,7 +264,7 @@ class FlowClips:
         try:
             for batch in loader:
                 # The device works on these while the step runs.
-                waiting.append(self._ready(batch))
+                waiting.append(self._ready(batch, self._selection))
                 if len(waiting) > AHEAD:
                     yield waiting.popleft()
         finally:
@@ -261,15 +273,19 @@ class FlowClips:
                 print(line, file=sys.stderr)
 
     def measure(self, count: int) -> Iterator[Batch]:
-        """Yield `count` batches of the held-out clips, the same at every call, videos alone."""
-        loader = self._loader(self._held_out_selection, [self._measured], 0, workers=0)
+        """Return `count` batches of the held-out clips, the same at every call, videos alone."""
+        return self._some(self._held_out_selection, count)
+
+    def _some(self, selection: Drawing, count: int) -> Iterator[Batch]:
+        """Yield the first `count` batches of a selection of the measured clips."""
+        loader = self._loader(selection, [self._measured], 0, workers=0)
         try:
             for _ in range(count):
-                yield self._ready(next(loader))
+                yield self._ready(next(loader), selection)
         finally:
             loader.close()
 
-    def _loader(self, selection: Selection, feeds: list[Feed], start: int, workers: int) -> Loader:
+    def _loader(self, selection: Drawing, feeds: list[Feed], start: int, workers: int) -> Loader:
         s = self._settings
         loader = s.loader(
             self._seed,
@@ -316,8 +332,8 @@ class FlowClips:
         sources = feed_sources([self._measured], [weights], [None])
         return Selection([Phase(None, videos, sources)], self._seed, block=s.block)
 
-    def _ready(self, batch: Batch) -> Batch:
-        """Return a batch on the device as the step takes it; nothing waits for it."""
+    def _ready(self, batch: Batch, selection: Drawing) -> Batch:
+        """Return a selection's batch on the device as the step takes it; nothing waits for it."""
         batch = dict(batch)
         if "text_ids" in batch:
             batch["text"] = self._text.encode_ids(batch.pop("text_ids"))

@@ -1,5 +1,6 @@
 """The shape of a recipe: everything the train job needs to know of an objective."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,8 @@ class Core:
     `examples` holds one batch of `jax.ShapeDtypeStruct` for every shape that the run will see,
     `places` the sharding of every leaf of the state, None where the run has one device. `frozen`
     are the shapes of what the step takes after state and batch and never changes, each with the
-    shardings in `frozen_places`.
+    shardings in `frozen_places`. `measure` is the held-out loss of (parameters, batch): the step
+    without its backward pass and its update.
     """
 
     init: Callable[[jax.Array], TrainState]
@@ -27,13 +29,28 @@ class Core:
     places: Any = None
     frozen: tuple[Any, ...] = ()
     frozen_places: tuple[Any, ...] = ()
+    measure: Callable[[Any, Batch], jax.Array] | None = None
 
     def check(self) -> TrainState:
-        """Trace initialisation and step on every shape; return the state as shapes."""
+        """Trace initialisation and step on every shape; return the state as shapes.
+
+        Where there is a `measure`, it is what every shape is traced by, and the step is traced on
+        the largest alone: a backward pass takes what its forward pass took, and the update is the
+        same for all.
+        """
         state = jax.eval_shape(self.init, jax.random.key(0))
-        for example in self.examples:
+        stepped = self.examples
+        if self.measure is not None:
+            for example in self.examples:
+                jax.eval_shape(self.measure, state.average, example)
+            stepped = (max(self.examples, key=_size),)
+        for example in stepped:
             jax.eval_shape(self.step, state, example, *self.frozen)
         return state
+
+
+def _size(batch: Batch) -> int:
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(batch))
 
 
 def batch_random(seed: int, step: int) -> np.random.Generator:

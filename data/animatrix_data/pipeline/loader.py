@@ -19,7 +19,7 @@ from animatrix_data.pipeline.collate import EXPERTS, BadClips, Batch, Collate, T
 from animatrix_data.pipeline.conditioning import Perturbation
 from animatrix_data.pipeline.samples import Describe, Sample
 from animatrix_data.pipeline.sources import Feed
-from animatrix_data.sampling.selection import Selection
+from animatrix_data.sampling.selection import Drawing
 
 ON_BAD = ("skip", "raise")
 _END = 2**48
@@ -92,7 +92,7 @@ class LoaderSettings:
 class _SelectionMap(grain.transforms.DatasetSelectionMap):
     """The selection as Grain asks for it: number of what is read → (source, row)."""
 
-    def __init__(self, selection: Selection, settings: LoaderSettings) -> None:
+    def __init__(self, selection: Drawing, settings: LoaderSettings) -> None:
         self._selection, self._settings = selection, settings
 
     def __len__(self) -> int:
@@ -132,7 +132,7 @@ class Loader(Iterator[Batch]):
 
 
 def make_loader(
-    selection: Selection,
+    selection: Drawing,
     feeds: Sequence[Feed],
     settings: LoaderSettings,
     tokenize: Tokenize | None = None,

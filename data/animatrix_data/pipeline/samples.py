@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from animatrix_data.pipeline.conditioning import Conditioned, Perturbation, condition
 from animatrix_data.pipeline.sources import Feed
 from animatrix_data.sampling.curriculum import prompt_complexity
-from animatrix_data.sampling.selection import T2I, Chosen, Selection
+from animatrix_data.sampling.selection import T2I, Chosen, Drawing
 
 TEMPORAL_FIELDS = ("CameraMotion", "MotionAmplitude", "MotionSpeed")
 """Sub-fields that say nothing of one frame: masked out of T2I samples."""
@@ -37,7 +37,7 @@ class Describe:
 
     def __init__(
         self,
-        selection: Selection,
+        selection: Drawing,
         feeds: Sequence[Feed],
         seed: int,
         rates: Perturbation,
@@ -74,7 +74,7 @@ class Describe:
         return condition(
             feed.texts(row),
             self._seed,
-            index,
+            index if chosen.conditioned is None else chosen.conditioned,
             self._rates,
             TEMPORAL_FIELDS if chosen.task == T2I else (),
             complexity,

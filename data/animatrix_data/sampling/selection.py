@@ -12,7 +12,7 @@ import functools
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -74,7 +74,10 @@ class Block:
 
 
 class Chosen(NamedTuple):
-    """What one sample is; the fields are those of `Block`."""
+    """What one sample is; the fields are those of `Block`.
+
+    `conditioned` is the sample by whose number its conditions are drawn, None for its own.
+    """
 
     source: int
     clip: int
@@ -82,6 +85,19 @@ class Chosen(NamedTuple):
     shape: int
     images: bool
     tau: float
+    conditioned: int | None = None
+
+
+class Drawing(Protocol):
+    """What the loader asks: which clip of which source a sample shows. It can be pickled."""
+
+    sources: tuple[str, ...]
+
+    def __call__(self, index: int) -> Chosen:
+        """Return what sample `index` is."""
+
+    def redraw(self, index: int, attempt: int) -> Chosen:
+        """Return what it is where the clips of `attempt` draws (≥ 1) cannot be used."""
 
 
 class Selection:

@@ -5,7 +5,9 @@ eight_devices.py FOLDER PROCESS PORT: one of two processes of four devices, whic
 what the first left in FOLDER
 """
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from animatrix_jax.checkpoint import training
 from animatrix_jax.checkpoint.manifest import list_files
 from animatrix_jax.checkpoint.peers import Peers
 from animatrix_jax.checkpoint.training import Checkpoints
@@ -92,6 +95,16 @@ def meet(folder: Path, process: int) -> dict[str, Any]:
     """Save, restore, be damaged and fail together with the other process."""
     facts: dict[str, Any] = {}
     checkpoints = Checkpoints(folder)
+    record = training.record_files
+
+    def recorded(place: Path, names: list[str]) -> Any:
+        facts["hashed"] = names
+        return record(place, names)
+
+    def unread(*_: Any) -> Any:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    training.record_files = recorded  # type: ignore[assignment]
     step, state = checkpoints.restore(shapes(8, "rows"))
     facts["from one process"] = step == 6 and came_back(state, 6, 8, "rows")
     for step in (7, 8):
@@ -117,12 +130,16 @@ def meet(folder: Path, process: int) -> dict[str, Any]:
         checkpoints._write = broken  # type: ignore[method-assign]
     checkpoints.save(8, spread(8, 8, "rows"))
     checkpoints.wait()
-    facts["failures"] = checkpoints.failures
-    facts["newest"] = checkpoints.newest
     checkpoints._write = write  # type: ignore[method-assign]
+    training.record_files = unread if process == 1 else recorded  # type: ignore[assignment]
+    checkpoints.save(8, spread(8, 8, "rows"))
+    checkpoints.wait()
+    training.record_files = recorded  # type: ignore[assignment]
+    facts["failures"] = list(checkpoints.failures)
+    facts["newest"] = checkpoints.newest
     checkpoints.save(9, spread(9, 8, "rows"))
     checkpoints.close()
-    facts["goes on"] = checkpoints.newest == 9 and len(checkpoints.failures) == 1
+    facts["goes on"] = checkpoints.newest == 9 and len(checkpoints.failures) == 2
 
     facts["told"] = Peers().tell("value", lambda: [1, "two"])
     facts["refused"] = raised(lambda: Peers().tell("error", refuse))

@@ -12,9 +12,12 @@ from animatrix_data.files import digest_file
 from animatrix_jax.checkpoint import manifest
 from animatrix_jax.checkpoint.manifest import (
     MANIFEST,
+    file_sizes,
     find_damage,
     list_files,
     read_manifest,
+    record_files,
+    share_of,
     step_folders,
 )
 from animatrix_jax.checkpoint.training import Checkpoints
@@ -92,6 +95,20 @@ def test_shares_of_the_files_cover_all_of_them(whole: Path, tmp_path: Path) -> N
     together = sorted(problem for share in shares for problem in share)
     assert together == find_damage(tmp_path / "20", 20)
     assert len(together) == len(read_manifest(whole / "20").files)
+
+
+def test_a_manifest_of_shares_is_that_of_the_whole(whole: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(whole / "20", tmp_path / "20"))
+    before, sizes = read_manifest(folder), file_sizes(folder)
+    shares = [record_files(folder, share_of(sizes, share, 3)) for share in range(3)]
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    records = {name: record for share in shares for name, record in share.items()}
+    (folder / MANIFEST).unlink()
+    assert manifest.write_manifest(folder, 20, before.metrics, records) == before
+    assert read_manifest(folder) == before and find_damage(folder, 20) == []
+    for other in (shares[0], records | {"more": records["_METADATA"]}):
+        with pytest.raises(OSError, match="are not those that were hashed"):
+            manifest.write_manifest(folder, 20, {}, other)
 
 
 def test_a_step_under_another_number_and_a_link_are_damages(whole: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from animatrix_jax.checkpoint.manifest import read_manifest
 from animatrix_jax.checkpoint.training import Checkpoints
 from tests.animatrix_jax.checkpoint.states import on_device, same_bits, state_of
 
@@ -75,8 +76,15 @@ def test_two_processes_pass_over_the_same_damage(met: tuple[Path, list]) -> None
 
 def test_a_failure_of_one_process_is_a_failure_of_both(met: tuple[Path, list]) -> None:
     for facts, _ in met[1]:
-        assert facts["failures"] == ["the checkpoint of step 8 was not saved: disk full"]
+        said = "the checkpoint of step 8 was not saved: "
+        assert facts["failures"] == [f"{said}disk full", f"{said}input/output error"]
         assert facts["newest"] == 7 and facts["goes on"]
+
+
+def test_each_process_hashes_its_share_of_the_files(met: tuple[Path, list]) -> None:
+    shares = [set(facts["hashed"]) for facts, _ in met[1]]
+    assert shares[0] & shares[1] == set() and abs(len(shares[0]) - len(shares[1])) <= 1
+    assert shares[0] | shares[1] == read_manifest(met[0] / "9").files.keys()
 
 
 def test_nobody_waits_for_ever(met: tuple[Path, list]) -> None:

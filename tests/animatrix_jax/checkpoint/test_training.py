@@ -119,7 +119,46 @@ def test_the_newest_and_the_best_stay(folder: Path) -> None:
     assert names(folder) == ["9"] and plain.best is None
 
 
+def test_a_step_saved_without_numbers_gets_them_later(folder: Path) -> None:
+    best = BestBy("loss")
+    with Checkpoints(folder, keep=1, keep_best=best) as checkpoints:
+        checkpoints.save(1, on_device(1), {"loss": 0.5})
+        checkpoints.save(2, on_device(2))
+    before = read_manifest(folder / "2")
+    again = Checkpoints(folder, keep=1, keep_best=best)
+    assert (again.metrics(1), again.metrics(2), again.metrics(3)) == ({"loss": 0.5}, {}, {})
+    for loss in (0.25, 0.75):
+        again.save(2, on_device(7), {"loss": loss})
+    assert names(folder) == ["1", "2"] and again.best == 2
+    found = read_manifest(folder / "2")
+    assert (found.metrics, found.files) == ({"loss": 0.25}, before.files)
+    again.save(3, on_device(3))
+    step, state = again.restore(on_device(0), 2)
+    assert step == again.best == 2 and same_bits(state, state_of(2))
+    assert names(folder) == ["2", "3"] and again.failures == []
+
+
+def test_numbers_that_cannot_be_written_leave_the_step_as_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    checkpoints = saved(folder, 1)
+    before = read_manifest(folder / "1")
+    with monkeypatch.context() as broken:
+        fail_renaming(folder, broken)
+        checkpoints.save(1, on_device(1), {"loss": 0.5})
+    said = f"the checkpoint of step 1 did not get its numbers: {FAILURES[fail_renaming]}"
+    assert capfd.readouterr().err.startswith(said) and len(checkpoints.failures) == 1
+    assert names(folder) == ["1"] and read_manifest(folder / "1") == before
+
+
 def fail_hashing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(training, "record_files", broken)
+
+
+def fail_writing_the_manifest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -148,7 +187,8 @@ def fail_copying(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FAILURES = {
-    fail_hashing: "no space left on device",
+    fail_hashing: "input/output error",
+    fail_writing_the_manifest: "no space left on device",
     fail_renaming: "permission denied",
     fail_making: "read-only file system",
     fail_copying: "out of memory",

@@ -1,36 +1,16 @@
 """One expert's guided velocity on eight devices, against one."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import jax
 import pytest
 
 from animatrix_jax.inference.placement import placed_velocity
 from animatrix_jax.parallel.mesh import MeshSettings
 from tests.animatrix_jax.inference.placement_checks import CONFIG, MESHES
+from tests.devices import on_eight_devices
 
 
-def test_eight_devices_give_one_devices_velocity_and_share_the_weights(repository: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.animatrix_jax.inference.placement_checks"],
-        cwd=repository,
-        env={
-            **os.environ,
-            "JAX_PLATFORMS": "cpu",
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "XLA_FLAGS": "--xla_force_host_platform_device_count=8 "
-            "--xla_backend_optimization_level=0",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout.splitlines()[-1])
+def test_eight_devices_give_one_devices_velocity_and_share_the_weights() -> None:
+    found = on_eight_devices("tests.animatrix_jax.inference.placement_checks")
     assert found.keys() == MESHES.keys()
     for name, facts in found.items():
         assert facts["error"] < 1e-5, name

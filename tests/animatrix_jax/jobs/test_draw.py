@@ -76,11 +76,11 @@ def test_an_interrupted_run_goes_on(
     asked = {"size": SMALL, "processes": 1, "sampler": sampler}
     real = draw._draw_one
 
-    def failing(place: Path, seed: int, settings: draw.DrawSettings):  # type: ignore[no-untyped-def]
+    def failing(place: Path, seed: int, *plan):  # type: ignore[no-untyped-def]
         if len(drawn) == 3:
             raise KeyboardInterrupt
         drawn.append(seed)
-        return real(place, seed, settings)
+        return real(place, seed, *plan)
 
     monkeypatch.setattr(draw, "_draw_one", failing)
     with pytest.raises(KeyboardInterrupt):

@@ -111,7 +111,7 @@ def test_nonsense_is_a_sentence(arguments: dict[str, Any], sentence: str) -> Non
 def test_a_recipe_without_a_mesh_and_a_missing_topology_are_sentences(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ValueError, match="recipes that take a mesh .*: vae trains on one device"):
+    with pytest.raises(ValueError, match=r"recipes that take a mesh .*: vae trains on one device"):
         plan.run(tiny("vae"), "v5e:2x2")
     assert cli.main(["plan", "--config", str(repository / "configs/studio/sft.py")]) == 2
     assert "--topology is missing" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 import animatrix_jax
 from animatrix_data.settings import build
 from animatrix_jax.checkpoint import training
-from animatrix_jax.checkpoint.manifest import write_manifest
+from animatrix_jax.checkpoint.manifest import read_manifest, write_manifest
 from animatrix_jax.checkpoint.training import Checkpoints
 from animatrix_jax.jobs import draw, train
 from animatrix_jax.jobs.recipes import flow
@@ -26,6 +26,7 @@ from animatrix_jax.jobs.recipes.flow_settings import FlowSettings
 from animatrix_jax.models.animatrix import AniMatrixConfig
 from animatrix_jax.models.experts import EXPERT_NAMES
 from animatrix_jax.runtime.model import load_model
+from animatrix_jax.training.stopping import Stopping
 from animatrix_jax.training.telemetry import read_metrics
 from tests.tiny import tiny_card, write_tiny_model, write_tokenizer
 
@@ -127,16 +128,52 @@ def test_a_run_that_is_killed_twice_is_the_run_that_was_not(
     assert last_record["goodput_lost_seconds"] > 0 and last_record["goodput_evaluate_seconds"] > 0
 
 
+def test_a_stop_at_an_evaluation_leaves_it_to_the_run_that_goes_on(
+    config: dict[str, Any],
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class AtTwo(Stopping):
+        def reached(self, step: int) -> bool:
+            self.signal = signal.SIGTERM if step == 2 else None
+            return step == 2
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(train, "Stopping", AtTwo)
+        with pytest.raises(SystemExit, match="143"):
+            train.run(config, tmp_path)
+    assert read_manifest(tmp_path / "checkpoints" / "2").metrics == {}
+    seconds = read_metrics(tmp_path)[-1]["stop_commit_seconds"]
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert f"stopped before step 2, its checkpoint committed {seconds:.2f} s after" in last
+    train.run(config, tmp_path)
+    assert "stop_commit_seconds" not in read_metrics(tmp_path)[-1]
+    measured = [
+        [
+            (r["step"], r["held_out_loss_high"])
+            for r in read_metrics(workdir)
+            if "held_out_loss_high" in r
+        ]
+        for workdir in (finished, tmp_path)
+    ]
+    assert measured[0] == measured[1] and [step for step, _ in measured[0]] == [2, 4]
+    for step in (2, 4):
+        kept = [read_manifest(w / "checkpoints" / str(step)).metrics for w in (finished, tmp_path)]
+        assert kept[0] == kept[1] and kept[0]["held_out_loss_high"] == dict(measured[0])[step]
+
+
 def test_a_save_that_fails_stops_nothing_and_is_told(
     config: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    def full(folder: Path, step: int, metrics: dict[str, float]) -> None:
+    def full(folder: Path, step: int, *more: Any) -> None:
         if step == 2:
             raise OSError(28, "No space left on device")
-        write_manifest(folder, step, metrics)
+        write_manifest(folder, step, *more)
 
     monkeypatch.setattr(training, "write_manifest", full)
     train.run(config, tmp_path, profile_steps=(1, 2))

@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 
 from animatrix_data.taxonomy import MAX_TAGS, Directive, parse_tags
 from animatrix_jax.diffusion.schedule import Schedule
@@ -23,15 +24,24 @@ from animatrix_jax.inference.request import Request, SamplerSettings
 from animatrix_jax.models.animatrix import AniMatrix
 from animatrix_jax.models.experts import EXPERT_NAMES
 from animatrix_jax.models.shapes import transformer_shapes
+from animatrix_jax.objectives.preference import DPO
 from animatrix_jax.parallel.collectives import collectives
 from animatrix_jax.parallel.mesh import AXES, MeshSettings, kernels_on, make_mesh
 from animatrix_jax.parallel.partition import batch_sharding, shardings
 from animatrix_jax.runtime.attention import attend_on
-from animatrix_jax.training.flow import flow_gradients, flow_step
+from animatrix_jax.training.distillation import (
+    Distillation,
+    Distiller,
+    distillation_gradients,
+    distillation_step,
+    make_windows,
+)
+from animatrix_jax.training.flow import expert_update, flow_gradients, flow_step
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.placement import placed_step
-from animatrix_jax.training.state import new_state
+from animatrix_jax.training.preference import preference_gradients
+from animatrix_jax.training.state import new_critic, new_state
 from tests.tiny import random_like, tiny_card, write_tiny_model
 
 FEW = ("expert 2, fsdp 2, tensor 2", "data 2, context 4", "fsdp 2, context 2, tensor 2")
@@ -71,11 +81,32 @@ def params() -> Any:
     }
 
 
-def on(settings: MeshSettings, microbatches: int = 1) -> tuple[Any, Any, list[Any]]:
-    """Return gradients, sample losses and the collectives of the program on a mesh."""
+def pairs() -> dict[str, Any]:
+    """Return eight pairs an expert, whose reference finds both clips as good."""
+    found, layout = batch(), (2, ROWS)
+    losers = np.random.default_rng(1).normal(size=found["latents"].shape)
+    return found | {
+        "latents": np.stack([found["latents"], losers.astype(np.float32)], axis=2),
+        "pair": np.arange(2 * ROWS, dtype=np.uint32).reshape(layout),
+        "draw": np.arange(2 * ROWS, dtype=np.uint32).reshape(layout) % 3,
+        "reference_errors": np.ones((*layout, 2), np.float32),
+    }
+
+
+def on(
+    settings: MeshSettings, microbatches: int = 1, preferred: bool = False
+) -> tuple[Any, Any, list[Any]]:
+    """Return gradients, sample losses and the collectives of the program on a mesh.
+
+    They are of flow matching, or of what is `preferred`.
+    """
     mesh = make_mesh(settings)
-    model = AniMatrix(config(), attend_on(mesh))
-    gradients = flow_gradients(model, SCHEDULE, 0.0, 0, mesh, microbatches)
+    model, shown = AniMatrix(config(), attend_on(mesh)), pairs() if preferred else batch()
+    if preferred:
+        objective = DPO(beta=2.0)
+        gradients = preference_gradients(model, SCHEDULE, 0.0, 0, objective, mesh, microbatches)
+    else:
+        gradients = flow_gradients(model, SCHEDULE, 0.0, 0, mesh, microbatches)
     given = params()
     places = shardings(given, mesh)
 
@@ -89,8 +120,8 @@ def on(settings: MeshSettings, microbatches: int = 1) -> tuple[Any, Any, list[An
         out_shardings=(places, batch_sharding(mesh)),
     )
     with jax.default_matmul_precision("highest"):
-        compiled = split.lower(given, batch()).compile()
-    placed = jax.device_put(given, places), jax.device_put(batch(), batch_sharding(mesh))
+        compiled = split.lower(given, shown).compile()
+    placed = jax.device_put(given, places), jax.device_put(shown, batch_sharding(mesh))
     grads, losses = compiled(*placed)
     return (
         jax.device_get(grads),
@@ -118,13 +149,50 @@ def whole_step() -> list[str]:
     mesh = make_mesh(MeshSettings(expert=2, fsdp=2, tensor=2))
     optimizer, _ = make_optimizer(OptimizerSettings(), total_steps=10)
     gradients = flow_gradients(AniMatrix(config(), attend_on(mesh)), SCHEDULE, 0.0, 0, mesh, 2)
-    step = flow_step(gradients, optimizer, 0.99, EXPERT_NAMES, mesh, Guards())
+    step = flow_step(gradients, expert_update(optimizer, 0.99, EXPERT_NAMES, mesh, Guards()))
 
     given = params()
     state = jax.eval_shape(lambda: new_state(given, jax.vmap(optimizer.init)(given), 2))
     compiled = placed_step(step, shardings(state, mesh), mesh).lower(state, batch()).compile()
     found = collectives(compiled.as_text(), mesh)
     return [f"{one.kind} {one.elements}" for one in found if "expert" in one.axes]
+
+
+def distilled() -> dict[str, Any]:
+    """Return how far a distillation's updates are from one device's, and what goes across experts.
+
+    Of student and critic, after a step in which both learn: plain gradients, scaled.
+    """
+    settings, optimizer = Distillation(anchors=2), optax.sgd(1e-3)
+    windows = make_windows(SCHEDULE, 2, (3.0, 3.0), (2.0, 2.0))
+    given, updates, across = params(), [], list[str]()
+    for mix in (MeshSettings(), MeshSettings(expert=2, fsdp=2, tensor=2)):
+        mesh = make_mesh(mix)
+        distiller = Distiller(AniMatrix(config(), attend_on(mesh)), settings, 0)
+        step = distillation_step(
+            distillation_gradients(distiller, windows, mesh, microbatches=2),
+            settings,
+            expert_update(optimizer, 0.99, EXPERT_NAMES, mesh, Guards()),
+            optimizer,
+            EXPERT_NAMES,
+            mesh,
+        )
+        moments = jax.vmap(optimizer.init)(given)
+        state = replace(new_state(given, moments, 2), critic=new_critic(given, moments, 2))
+        places = shardings(state, mesh)
+        held = (places.params,)
+        arguments = jax.device_put(
+            (state, batch(), given), (places, batch_sharding(mesh), places.params)
+        )
+        with jax.default_matmul_precision("highest"):
+            compiled = placed_step(step, places, mesh, held).lower(*arguments).compile()
+        after, _ = compiled(*arguments)
+        trained = after.params, after.critic.params
+        updates.append(jax.tree.map(np.subtract, jax.device_get(trained), (given, given)))
+        found = collectives(compiled.as_text(), mesh)
+        across = [f"{one.kind} {one.elements}" for one in found if "expert" in one.axes]
+    student, critic = zip(*updates, strict=True)
+    return {"student": apart(*student), "critic": apart(*critic), "across": across}
 
 
 def generated(folder: Path) -> dict[str, float]:
@@ -157,6 +225,15 @@ def generated(folder: Path) -> dict[str, float]:
     }
 
 
+def preferred() -> dict[str, Any]:
+    """Return how far preference gradients on a mesh are from those of one device."""
+    grads, losses, _ = on(MeshSettings(), preferred=True)
+    own, sampled, moved = on(MeshSettings(expert=2, fsdp=2, context=2), 2, preferred=True)
+    across = [f"{one.kind} {one.elements}" for one in moved if "expert" in one.axes]
+    found = {"gradients": apart(own, grads), "losses": apart(sampled, losses)}
+    return found | {"across": across}
+
+
 def main() -> None:
     """Print what each mix differs by, what goes across experts, what generation differs by."""
     found = {}
@@ -182,7 +259,8 @@ def main() -> None:
     if not every_mix:
         with tempfile.TemporaryDirectory() as folder:
             clips = generated(Path(folder) / "tiny")
-        print(json.dumps({"mixes": found, "step": whole_step(), "generated": clips}))
+        facts = {"mixes": found, "step": whole_step(), "distilled": distilled()}
+        print(json.dumps(facts | {"generated": clips, "preferred": preferred()}))
 
 
 if __name__ == "__main__":

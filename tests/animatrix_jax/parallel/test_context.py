@@ -1,11 +1,6 @@
 """Attention over split tokens: its numbers on eight devices, and what the TPU's compiler makes."""
 
-import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,28 +15,13 @@ from animatrix_jax.parallel.mesh import AXES, MeshSettings, kernels_on, make_mes
 from animatrix_kernels import tpu_compiler
 from animatrix_kernels.flash_attention import flash_attention
 from tests.animatrix_jax.parallel.context_checks import SHARES, draw, moves
+from tests.devices import on_eight_devices
 
 
 @pytest.fixture(scope="module")
-def facts(repository: Path) -> dict[str, Any]:
+def facts() -> dict[str, Any]:
     """What `context_checks` finds in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.animatrix_jax.parallel.context_checks"],
-        cwd=repository,
-        env={
-            **os.environ,
-            "JAX_PLATFORMS": "cpu",
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            # Programs that run for milliseconds are not worth the time of making them faster.
-            "XLA_FLAGS": "--xla_force_host_platform_device_count=8 "
-            "--xla_backend_optimization_level=0",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return on_eight_devices("tests.animatrix_jax.parallel.context_checks")
 
 
 @pytest.mark.parametrize("name", SHARES)

@@ -1,32 +1,17 @@
 """Training and generation on eight devices give what one device gives."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from animatrix_jax.parallel.mesh import MeshSettings, choose_mesh, make_mesh, parse_mesh
-
-FLAGS = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+from tests.devices import on_eight_devices
 
 
 @pytest.fixture(scope="module")
-def facts(repository: Path) -> dict[str, Any]:
+def facts() -> dict[str, Any]:
     """What `eight_devices` finds in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("eight_devices.py"))],
-        env=os.environ | {"XLA_FLAGS": FLAGS, "PYTHONPATH": str(repository)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return on_eight_devices("tests.animatrix_jax.parallel.eight_devices")
 
 
 def test_every_mix_of_axes_gives_the_gradients_of_one_device(facts: dict[str, Any]) -> None:
@@ -43,6 +28,18 @@ def test_nothing_goes_across_experts_but_sums_of_numbers(facts: dict[str, Any]) 
     assert all(one.startswith("all-reduce ") for one in facts["step"])
     # Summed side by side are losses and norms, and of all 16 samples the loss and the index.
     assert all(int(one.split()[1]) <= 64 for one in facts["step"])
+
+
+def test_a_distillation_on_a_mesh_is_that_of_one_device(facts: dict[str, Any]) -> None:
+    found = facts["distilled"]
+    assert found["student"] < 1e-4 and found["critic"] < 1e-4
+    assert found["across"] and all(one.startswith("all-reduce ") for one in found["across"])
+    assert all(int(one.split()[1]) <= 64 for one in found["across"])
+
+
+def test_preference_gradients_on_a_mesh_are_those_of_one_device(facts: dict[str, Any]) -> None:
+    found = facts["preferred"]
+    assert found["gradients"] < 1e-5 and found["losses"] < 1e-5 and not found["across"]
 
 
 def test_a_mesh_generates_what_one_device_does(facts: dict[str, Any]) -> None:

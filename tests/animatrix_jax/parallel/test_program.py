@@ -55,3 +55,19 @@ def test_a_scan_of_this_machines_compiler_is_counted(length: int) -> None:
     text = jax.jit(layers).lower(jnp.ones((8, 8))).compile().as_text()
     products = [one.times for one in instructions(text) if "dot" in one.text.split(" = ")[0]]
     assert products == [length]
+
+
+def test_each_branch_of_a_condition_counts_as_its_share() -> None:
+    def either(turn: jax.Array, x: jax.Array) -> jax.Array:
+        return jax.lax.cond(turn, lambda x: jnp.sin(x @ x) @ x, lambda x: jnp.tanh(x @ x), x)
+
+    text = jax.jit(either).lower(True, jnp.ones((64, 64))).compile().as_text()
+    products = [one.times for one in instructions(text) if "dot" in one.text.split(" = ")[0]]
+    assert products == [0.5] * 3
+    line = "%c = f32[8]{0} conditional(%t, %x, %x), true_computation=%a, false_computation=%b"
+    entry = "ENTRY %main (x: f32[8]) -> f32[8] {"
+    parts = [
+        f"%{name} (x: f32[8]) -> f32[8] {{\n  %{name}1 = f32[8]{{0}} copy(%x)\n}}" for name in "ab"
+    ]
+    old = "\n\n".join([*parts, f"{entry}\n  {line}\n}}"])
+    assert [one.times for one in instructions(old)] == [1, 0.5, 0.5]

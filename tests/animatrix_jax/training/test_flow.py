@@ -19,6 +19,7 @@ from animatrix_jax.runtime.attention import attend
 from animatrix_jax.training.flow import (
     HYBRID,
     UNCONDITIONAL,
+    expert_update,
     flow_gradients,
     flow_step,
     measure_flow,
@@ -69,7 +70,8 @@ def state() -> TrainState:
 @functools.cache
 def step_of(tied: bool = False) -> Any:
     """Return the compiled step."""
-    return jax.jit(flow_step(GRADIENTS, OPTIMIZER, 0.0, CARD.experts, ALONE, Guards(), tied))
+    update = expert_update(OPTIMIZER, 0.0, CARD.experts, ALONE, Guards(), tied)
+    return jax.jit(flow_step(GRADIENTS, update))
 
 
 def one_step(state: TrainState, batch: dict[str, Any], tied: bool = False) -> Any:

@@ -24,7 +24,9 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.records: list[tuple[int, dict[str, float]]] = []
+        self.marks: list[int] = []
         self.stop_before: int | None = None
+        self.evaluated = True
         self.now = 0.0
 
     def batches(self, start: int) -> Iterator[dict[str, Any]]:
@@ -60,6 +62,7 @@ class Recorder:
 
     def note(self, step: int, values: dict[str, Any]) -> None:
         assert values.keys() >= {"checkpoint", "wall_time"} and values["checkpoint"] == step
+        self.marks.append(step)
 
     def flush(self) -> None:
         self.events.append("flush")
@@ -72,7 +75,13 @@ class Recorder:
             self.batches,
             settings,
             self,  # type: ignore[arg-type]
-            Hooks(evaluate=self.evaluate, save=self.save, export=self.export, stop=self.stop),
+            Hooks(
+                evaluate=self.evaluate,
+                save=self.save,
+                export=self.export,
+                stop=self.stop,
+                evaluated=lambda step: self.evaluated,
+            ),
             label="Testing",
             ledger=Ledger(lambda: self.now),
         )
@@ -184,6 +193,32 @@ def test_a_stop_saves_and_logs_and_neither_measures_nor_steps(recorder: Recorder
     state = recorder.run(0, LoopSettings(5, log_every=4, evaluate_every=2, save_every=2))
     assert int(state.step) == 2
     assert recorder.events == words("batch 0, step 0, batch 1, step 1, log 0, save 2, log 1, flush")
+
+
+@pytest.mark.parametrize(
+    ("start", "evaluated", "first"),
+    [
+        (2, False, "evaluate 2, save 2, batch 2, step 2"),
+        (2, True, "batch 2, step 2"),
+        (3, False, "batch 3, step 3"),
+        (0, False, "batch 0, step 0"),
+    ],
+)
+def test_an_evaluation_that_a_stop_left_out_is_made_once(
+    recorder: Recorder, start: int, evaluated: bool, first: str
+) -> None:
+    recorder.evaluated = evaluated
+    recorder.run(start, LoopSettings(5, log_every=4, evaluate_every=2, save_every=2))
+    assert recorder.events[: len(words(first))] == words(first)
+    assert recorder.events.count("evaluate 2") == (first.count("evaluate") or start == 0)
+    # The step whose state was on disk before it, and again when its checkpoint has the numbers.
+    assert recorder.marks.count(start) == 1 + first.count("evaluate")
+
+
+def test_a_run_that_is_stopped_where_it_began_evaluates_nothing(recorder: Recorder) -> None:
+    recorder.evaluated, recorder.stop_before = False, 2
+    recorder.run(2, LoopSettings(5, evaluate_every=2))
+    assert recorder.events == ["save 2", "flush"]
 
 
 def test_a_transfer_that_nobody_asked_for_is_an_error(

@@ -100,7 +100,7 @@ def test_a_block_has_one_kind_one_source_one_shape_one_progress():
         assert block.images or block.source == 0
         rows = WANTED[number * 64 : (number + 1) * 64]
         assert [row.clip for row in rows] == block.clips.tolist()
-        assert {row[3:] for row in rows} == {(block.shape, block.images, block.tau)}
+        assert {row[3:6] for row in rows} == {(block.shape, block.images, block.tau)}
 
 
 def test_a_clip_without_weight_or_shape_is_never_drawn():

@@ -1,14 +1,9 @@
 """Which backend serves a call, what is said about it, and what cuDNN is handed."""
 
 import functools
-import json
 import logging
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,6 +17,7 @@ from animatrix_kernels.flash_attention.backend import Backend, Request, attentio
 from animatrix_kernels.fused import forms
 from animatrix_kernels.fused.adaln import gated_sum
 from animatrix_kernels.platforms import gpu_capability, platform_of
+from tests.devices import on_eight_devices
 
 BF16 = jnp.dtype(jnp.bfloat16)
 LONG = Request((1, 75600, 40, 128), 75600, BF16, masked=False)
@@ -232,20 +228,9 @@ def test_the_platform_is_that_of_the_array_or_of_the_mesh() -> None:
 
 
 @pytest.fixture(scope="session")
-def split(repository: Path) -> dict[str, Any]:
+def split() -> dict[str, Any]:
     """What `eight_devices` finds in a process of its own."""
-    flags = "--xla_force_host_platform_device_count=8"
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("eight_devices.py"))],
-        env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=repository,
-    )
-    assert done.returncode == 0, done.stderr
-    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return facts
+    return on_eight_devices("tests.kernels.flash_attention.eight_devices", optimized=True)
 
 
 def test_batch_and_heads_are_split_without_moving_anything(split: dict[str, Any]) -> None:

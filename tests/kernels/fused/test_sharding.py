@@ -1,30 +1,16 @@
 """The fused kernels over eight devices: what one device computes, and nothing gathered."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.devices import on_eight_devices
+
 
 @pytest.fixture(scope="session")
-def split(repository: Path) -> dict[str, Any]:
+def split() -> dict[str, Any]:
     """What `eight_devices` finds in a process of its own."""
-    flags = "--xla_force_host_platform_device_count=8"
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("eight_devices.py"))],
-        env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=repository,
-    )
-    assert done.returncode == 0, done.stderr
-    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return facts
+    return on_eight_devices("tests.kernels.fused.eight_devices", optimized=True)
 
 
 def test_every_split_gives_what_one_device_gives(split: dict[str, Any]) -> None:
