@@ -69,14 +69,14 @@ def examine(
     names = [n for n in readers.labels if field_of(n) in FIELDS]
     for name in (*names, *((CAMERA_MOVEMENT,) if FIELD in names else ())):
         raw, after = (
-            _asked_and_read(shown, readings, kept, name)
+            asked_and_read(shown, readings, kept, name)
             for shown, readings, kept in zip((drawn, soft), read, sound, strict=True)
         )
-        rows[name] = (_share(raw), _share(after))
+        rows[name] = (share_right(raw), share_right(after))
         asked = [texts[0] for texts, _ in raw]
         confusion[name] = tables.confusion(asked, [text or UNREAD_CLIP for _, text in raw])
         per_answer[name] = {
-            text: _share([pair for pair in raw if text in pair[0]]) for text in confusion[name]
+            text: share_right([pair for pair in raw if text in pair[0]]) for text in confusion[name]
         }
         weak = readers.unmeasured.get(name, {})
         tables.show(tables.answer_table(name, per_answer[name], confusion[name], weak))
@@ -128,13 +128,14 @@ Pair = tuple[tuple[str, ...], str | None]
 """What may be read of a clip, and what is; None where the oracle is not sure enough to answer."""
 
 
-def _asked_and_read(
+def asked_and_read(
     shown: Sequence[Shown], readings: Sequence[Reading], kept: Sequence[bool], name: str
 ) -> list[Pair]:
     """Return what is asked of each sound clip in a sub-field and what is read; a clip that asks for
-    nothing counts where the oracle can answer so."""
+    nothing counts where the oracle can answer so. None is read where a reading lacks the
+    sub-field."""
     if name == CAMERA_MOVEMENT:
-        moves = _asked_and_read(shown, readings, kept, FIELD)
+        moves = asked_and_read(shown, readings, kept, FIELD)
         return [(tuple(map(movement, asked)), read and movement(read)) for asked, read in moves]
     pairs: list[Pair] = []
     for clip, reading, sound in zip(shown, readings, kept, strict=True):
@@ -144,7 +145,7 @@ def _asked_and_read(
     return pairs
 
 
-def _share(pairs: Sequence[Pair]) -> Proportion:
+def share_right(pairs: Sequence[Pair]) -> Proportion:
     """Return how often what is read is right; what is not read counts neither way."""
     read = [text in asked for asked, text in pairs if text is not None]
     return proportion(sum(read), len(read))

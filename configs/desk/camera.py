@@ -3,8 +3,8 @@
     animatrix train --config configs/desk/camera.py --workdir runs/desk/camera
 
 draws its own clips (sampler `moves`, seventeen frames of 128×128 at 8 fps), keeps what it sees of
-them in runs/desk/camera_clips, and learns from 6,000 of that. On 1,000 more it is chosen how sure it
-must be to name a movement; then it reads 1,000 others that it never saw. Two CPU cores: half an
+them in runs/desk/camera_clips, and learns from 6,000 of that. On 1,000 more it is chosen how sure
+it must be to name a movement; then it reads 1,000 others that it never saw. Two CPU cores: half an
 hour of drawing, 10 minutes of training. Every movement should be read right in 95 % of the clips
 that are read; runs/desk/camera/model/camera/camera.json says of how many that is so.
 """

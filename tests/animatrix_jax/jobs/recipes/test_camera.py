@@ -1,5 +1,6 @@
 """The camera recipe: what is kept of drawn clips, what is true of them, and a run in small."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from animatrix_data.procedural import Size
+from animatrix_data.procedural.camera import MOVEMENTS
 from animatrix_data.procedural.oracles.patterns import Patterns
 from animatrix_data.taxonomy import parse_tags
 from animatrix_jax.evaluation.oracles import load_oracles
@@ -111,5 +113,8 @@ def test_a_run_leaves_an_oracle_that_reads_clips(tmp_path: Path) -> None:
     assert oracles.accuracy[FIELD].clips == 3 and oracles.accuracy[FIELD].reconstructed is None
     reading = oracles(np.zeros((17, 64, 64, 3), np.uint8), 16.0)
     assert set(reading) == {FIELD} and sum(reading[FIELD].values()) == pytest.approx(1, abs=1e-4)
+    card = replace(oracles.camera.card, thresholds=dict.fromkeys(MOVEMENTS, 1.1))
+    unsure = replace(oracles, camera=replace(oracles.camera, card=card))
+    assert unsure(np.zeros((17, 64, 64, 3), np.uint8), 16.0) == {}
     with pytest.raises(ValueError, match="reads 17 frames at 16 fps; a clip has 9 at 16"):
         oracles(np.zeros((9, 64, 64, 3), np.uint8), 16.0)
