@@ -4,7 +4,8 @@ A clip counts in a sub-field when its spec asks for something there. It is a hit
 top answer is the tag asked; where several are asked (motion types, effects, a camera sequence),
 when it is one of them. A camera movement is met only with its direction. An axis pools the
 sub-fields whose oracle is good enough to be used; trials of one clip are counted as independent.
-Of a sub-field's answers only those that its oracle reads well enough are asked about.
+Of a sub-field's answers only those that its oracle reads well enough are asked about, and a clip
+of which a sub-field is not in the reading, because the oracle is not sure enough, does not count.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -41,6 +42,8 @@ class Adherence:
 
     `chance` is the same for permuted specs; `accuracy` the oracle's own on held-out renders after
     the VAE round trip, where known. A sub-field whose oracle is too weak is not `measured`.
+    `unread` clips ask for something that the oracle is not sure enough to read: they count neither
+    as hits nor as misses.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Adherence:
     chance: Chance
     accuracy: float | None
     measured: bool
+    unread: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,8 @@ def measure_adherence(
     for name in (*FIELDS, *PARTS, CAMERA_MOVEMENT):
         field = "CameraMotion" if name == CAMERA_MOVEMENT else name
         weak = set((unmeasured or {}).get(name, ()))
-        chosen = [
-            i
-            for i, spec in enumerate(specs)
-            if field in readings[i] and set(_asked(spec, name)) - weak
-        ]
+        asking = [i for i, spec in enumerate(specs) if set(_asked(spec, name)) - weak]
+        chosen = [i for i in asking if field in readings[i]]
         if not chosen:
             continue
         matches = match_table([specs[i] for i in chosen], [readings[i] for i in chosen], name)
@@ -102,7 +103,8 @@ def measure_adherence(
         measured = accuracy is None or accuracy >= NEEDED_ACCURACY
         found = proportion(int(np.trace(matches)), len(chosen))
         entry = Adherence(
-            name, FIELDS[field_of(field)], found, chance_of(shares), accuracy, measured
+            *(name, FIELDS[field_of(field)], found, chance_of(shares), accuracy, measured),
+            unread=len(asking) - len(chosen),
         )
         sub_fields.append(entry)
         if measured and name != CAMERA_MOVEMENT:
@@ -133,7 +135,7 @@ class _Pool:
     """Gathers the measured sub-fields of an axis."""
 
     def __init__(self) -> None:
-        self.hits = self.trials = 0
+        self.hits = self.trials = self.unread = 0
         self.permuted: np.ndarray | float = 0.0
         self.accuracy = 0.0
         self.known = True
@@ -142,6 +144,7 @@ class _Pool:
         """Add a sub-field's counts, weighted by its trials."""
         trials = entry.found.trials
         self.hits, self.trials = self.hits + entry.found.hits, self.trials + trials
+        self.unread += entry.unread
         self.permuted = self.permuted + trials * shares
         self.known = self.known and entry.accuracy is not None
         self.accuracy += trials * (entry.accuracy or 0.0)
@@ -150,4 +153,5 @@ class _Pool:
         """Return the axis' adherence."""
         accuracy = self.accuracy / self.trials if self.known else None
         chance = chance_of(np.asarray(self.permuted) / self.trials)
-        return Adherence(axis, axis, proportion(self.hits, self.trials), chance, accuracy, True)
+        found = proportion(self.hits, self.trials)
+        return Adherence(axis, axis, found, chance, accuracy, True, self.unread)

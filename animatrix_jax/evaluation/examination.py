@@ -23,6 +23,7 @@ from animatrix_data.taxonomy import FIELDS
 from animatrix_jax.evaluation import report as tables
 from animatrix_jax.evaluation.bench import read_clips
 from animatrix_jax.evaluation.oracles import Oracles
+from animatrix_jax.evaluation.report import UNREAD_CLIP
 from animatrix_jax.evaluation.sources import Shown, draw_held_out, mean_psnr, reconstruct
 from animatrix_jax.evaluation.statistics import (
     Proportion,
@@ -58,7 +59,8 @@ def examine(
 ) -> dict[str, Any]:
     """Measure the oracles on held-out renders, print how they do, and return the numbers.
 
-    Tags are asked of clips without faults; each fault is told from those.
+    Tags are asked of clips without faults; each fault is told from those. A clip that an oracle
+    does not answer is right or wrong in no share; the confusion counts it as `UNREAD_CLIP`.
     """
     drawn, soft, value = through_vae(model, readers, renders, seed, sampler)
     read = [read_clips(readers, shown) for shown in (drawn, soft)]
@@ -67,13 +69,14 @@ def examine(
     names = [n for n in readers.labels if field_of(n) in FIELDS]
     for name in (*names, *((CAMERA_MOVEMENT,) if FIELD in names else ())):
         raw, after = (
-            _asked_and_read(shown, readings, kept, name)
+            asked_and_read(shown, readings, kept, name)
             for shown, readings, kept in zip((drawn, soft), read, sound, strict=True)
         )
-        rows[name] = (_share(raw), _share(after))
-        confusion[name] = tables.confusion([texts[0] for texts, _ in raw], [r for _, r in raw])
+        rows[name] = (share_right(raw), share_right(after))
+        asked = [texts[0] for texts, _ in raw]
+        confusion[name] = tables.confusion(asked, [text or UNREAD_CLIP for _, text in raw])
         per_answer[name] = {
-            text: _share([pair for pair in raw if text in pair[0]]) for text in confusion[name]
+            text: share_right([pair for pair in raw if text in pair[0]]) for text in confusion[name]
         }
         weak = readers.unmeasured.get(name, {})
         tables.show(tables.answer_table(name, per_answer[name], confusion[name], weak))
@@ -121,28 +124,31 @@ def camera_numbers(shown: Sequence[Shown]) -> dict[str, float | int | None]:
     return numbers
 
 
-Pair = tuple[tuple[str, ...], str]
-"""What may be read of a clip, and what is."""
+Pair = tuple[tuple[str, ...], str | None]
+"""What may be read of a clip, and what is; None where the oracle is not sure enough to answer."""
 
 
-def _asked_and_read(
+def asked_and_read(
     shown: Sequence[Shown], readings: Sequence[Reading], kept: Sequence[bool], name: str
 ) -> list[Pair]:
     """Return what is asked of each sound clip in a sub-field and what is read; a clip that asks for
-    nothing counts where the oracle can answer so."""
+    nothing counts where the oracle can answer so. None is read where a reading lacks the
+    sub-field."""
     if name == CAMERA_MOVEMENT:
-        pairs = _asked_and_read(shown, readings, kept, FIELD)
-        return [(tuple(map(movement, asked)), movement(read)) for asked, read in pairs]
-    pairs = []
+        moves = asked_and_read(shown, readings, kept, FIELD)
+        return [(tuple(map(movement, asked)), read and movement(read)) for asked, read in moves]
+    pairs: list[Pair] = []
     for clip, reading, sound in zip(shown, readings, kept, strict=True):
-        asked = answers(clip.spec, name) or ((NOTHING,) if NOTHING in reading[name] else ())
-        if sound and asked:
-            pairs.append((asked, top(reading, name)))
+        nothing = (NOTHING,) if NOTHING in reading.get(name, ()) else ()
+        if sound and (asked := answers(clip.spec, name) or nothing):
+            pairs.append((asked, top(reading, name) if name in reading else None))
     return pairs
 
 
-def _share(pairs: Sequence[Pair]) -> Proportion:
-    return proportion(sum(read in asked for asked, read in pairs), len(pairs))
+def share_right(pairs: Sequence[Pair]) -> Proportion:
+    """Return how often what is read is right; what is not read counts neither way."""
+    read = [text in asked for asked, text in pairs if text is not None]
+    return proportion(sum(read), len(read))
 
 
 def _faults(

@@ -120,7 +120,10 @@ class Oracles:
         return self.read([frames], fps)[0]
 
     def read(self, clips: Sequence[np.ndarray], fps: float) -> list[Reading]:
-        """Return what each of some clips shows; ValueError when one is too short."""
+        """Return what each of some clips shows; ValueError when one is too short.
+
+        A camera's movement that is not sure enough is not in the reading.
+        """
         readings: list[Reading] = [{} for _ in clips]
         if self.learned:
             readings = self.learned.read(clips, fps)
@@ -129,6 +132,7 @@ class Oracles:
                 reading[name] = CLASSICAL[name](frames)
         if self._special:
             for reading, found in zip(readings, self._special.read(clips, fps), strict=True):
+                reading.pop(FIELD, None)
                 reading |= found
         return readings
 

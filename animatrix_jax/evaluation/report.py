@@ -15,6 +15,8 @@ from animatrix_jax.evaluation.adherence import NEEDED_ACCURACY, Adherence, Adher
 from animatrix_jax.evaluation.statistics import Proportion
 from animatrix_jax.evaluation.swaps import SwapReport
 
+UNREAD_CLIP = "not read"
+"""What a confusion says of a clip that an oracle is not sure enough to answer."""
 AXIS_NAMES = {"S": "Style", "M": "Motion", "C": "Camera", "V": "VFX"}
 
 
@@ -38,8 +40,13 @@ def adherence_table(report: AdherenceReport, title: str) -> Table:
     table.add_section()
     for entry in report.sub_fields:
         note = "" if entry.measured else f"not measured: oracle below {percent(NEEDED_ACCURACY)}"
+        note = f"{note}; {unread}".strip("; ") if (unread := _unread(entry)) else note
         table.add_row(f"{entry.axis} {entry.name}", *_cells(entry), note)
     return table
+
+
+def _unread(entry: Adherence) -> str:
+    return f"{entry.unread} more not read" if entry.unread else ""
 
 
 def _cells(entry: Adherence) -> list[str]:
@@ -76,15 +83,18 @@ def answer_table(
     counts: Mapping[str, Mapping[str, int]],
     unmeasured: Mapping[str, float],
 ) -> Table:
-    """Return how often each answer of a sub-field is read right, and what is read instead."""
+    """Return how often each answer of a sub-field is read right, of the clips that are read, what
+    is read instead, and how many clips are not read."""
     table = Table(title=f"{name} as drawn")
-    for heading in ("asked", "clips", "read right [95 %]", "read instead", ""):
+    for heading in ("asked", "read", "read right [95 %]", "read instead", "not read", ""):
         table.add_column(heading)
     for text, found in shares.items():
         others = sorted(counts[text].items(), key=lambda item: -item[1])
-        instead = ", ".join(f"{other} {count}" for other, count in others if other != text)
+        own = (text, UNREAD_CLIP)
+        instead = ", ".join(f"{other} {count}" for other, count in others if other not in own)
         note = "not measured" if text in unmeasured else ""
-        table.add_row(text, str(found.trials), interval(found), instead, note)
+        unread = str(counts[text].get(UNREAD_CLIP, 0) or "")
+        table.add_row(text, str(found.trials), interval(found), instead, unread, note)
     return table
 
 
@@ -145,6 +155,8 @@ def swap_table(report: SwapReport) -> Table:
     table.add_section()
     for what, found in (("tag", report.tag), ("text", report.text), ("seed", report.seed)):
         table.add_row(f"another {what} changes the reading", interval(found), "")
+    if report.unread:
+        table.add_row("not read, and counted nowhere", str(report.unread), "")
     return table
 
 

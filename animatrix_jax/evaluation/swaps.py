@@ -56,7 +56,8 @@ class Swap:
 class SwapReport:
     """What the readings did: followed the new tag, and changed with the tag, the text, the seed.
 
-    `chance` is how often permuted new tags (within each sub-field) would have been followed.
+    `chance` is how often permuted new tags (within each sub-field) would have been followed;
+    `unread` swaps, of which a reading lacks the sub-field, count nowhere else.
     """
 
     followed: Proportion
@@ -65,6 +66,7 @@ class SwapReport:
     text: Proportion
     seed: Proportion
     fields: dict[str, Proportion]
+    unread: int = 0
 
 
 def plan_swaps(count: int, fields: Sequence[str], sampler: str, seed: int = 0) -> list[Swap]:
@@ -106,10 +108,11 @@ def measure_swaps(
     permutations: int = PERMUTATIONS,
 ) -> SwapReport:
     """Return what came of swaps; `readings[i]` are those of the variants of swap i, in order."""
-    tops = [
-        [top(reading, s.field) for reading in row] for s, row in zip(swaps, readings, strict=True)
-    ]
-    changed = np.array([[text != row[0] for text in row[1:]] for row in tops])
+    planned, pairs = len(swaps), zip(swaps, readings, strict=True)
+    whole = [(s, row) for s, row in pairs if all(s.field in reading for reading in row)]
+    swaps = [swap for swap, _ in whole]
+    tops = [[top(reading, swap.field) for reading in row] for swap, row in whole]
+    changed = np.array([[text != row[0] for text in row[1:]] for row in tops], bool).reshape(-1, 3)
     hits, permuted, by_field = 0, np.zeros(permutations), {}
     for field in dict.fromkeys(swap.field for swap in swaps):
         rows = [i for i, swap in enumerate(swaps) if swap.field == field]
@@ -119,5 +122,6 @@ def measure_swaps(
         hits += followed
         permuted += len(rows) * permuted_shares(matches, seed, permutations)
     tag, text, noise = (proportion(int(column.sum()), len(swaps)) for column in changed.T)
-    chance = chance_of(permuted / len(swaps))
-    return SwapReport(proportion(hits, len(swaps)), chance, tag, text, noise, by_field)
+    chance, followed_all = chance_of(permuted / max(len(swaps), 1)), proportion(hits, len(swaps))
+    unread = planned - len(swaps)
+    return SwapReport(followed_all, chance, tag, text, noise, by_field, unread)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from animatrix_data.files import digest_file, whole_file
-from animatrix_data.procedural.oracles import Reading
+from animatrix_data.procedural.oracles import Reading, movement
 from animatrix_data.procedural.oracles.parallax import parallax
 from animatrix_data.procedural.oracles.patterns import patterns
 from animatrix_data.settings import build
@@ -31,7 +31,9 @@ class CameraCard:
 
     `fps` is the rate of the clips it reads; `accuracy` is by sub-field (with and without the
     movement's direction), `per_answer` by sub-field and answer, on clips of `sampler`; `unmeasured`
-    lists the answers that are read too badly to be used, with their accuracy.
+    lists the answers that are read too badly, or too seldom, to be used, with their accuracy.
+    `thresholds` says, by movement, how probable it must be for a clip to be read; one that is less
+    probable is not read.
     """
 
     config: CameraConfig
@@ -41,6 +43,15 @@ class CameraCard:
     unmeasured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     note: str = ""
     sampler: str = "distinct"
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    def reading(self, row: np.ndarray) -> Reading:
+        """Return what a clip shows by the probability of each answer [n]; nothing where the
+        movement is not probable enough to be read."""
+        known = self.config.answers
+        read, sure = surest_movement(known, row[None])
+        least = self.thresholds.get(read[0], 0.0)
+        return {FIELD: dict(zip(known, map(float, row), strict=True))} if sure[0] >= least else {}
 
 
 def save_camera(folder: Path, params: Any, card: CameraCard, dtype: Any = jnp.float32) -> None:
@@ -74,8 +85,11 @@ class CameraOracle:
         return self.read([frames], fps)[0]
 
     def read(self, clips: Sequence[np.ndarray], fps: float, batch: int = 16) -> list[Reading]:
-        """Return what each of some clips shows; ValueError when one is too short."""
-        config, readings = self.card.config, []
+        """Return what each of some clips shows; ValueError when one is too short.
+
+        The reading of a clip whose movement is not sure enough is empty.
+        """
+        config, readings = self.card.config, list[Reading]()
         for start in range(0, len(clips), batch):
             seen = [
                 parallax(fitted_clip(clip, fps, config, self.card.fps, self.folder)[:: config.skip])
@@ -88,8 +102,7 @@ class CameraOracle:
                 np.stack([one.colours for one in padded]),
             )
             rows = self._probabilities(self.params, (found.image, found.course, found.totals))
-            for row in np.asarray(rows)[: len(seen)]:
-                readings.append({FIELD: dict(zip(config.answers, map(float, row), strict=True))})
+            readings += map(self.card.reading, np.asarray(rows)[: len(seen)])
         return readings
 
     @cached_property
@@ -107,6 +120,14 @@ class CameraOracle:
     @cached_property
     def _probabilities(self) -> Callable[[Any, Any], jax.Array]:
         return jax.jit(partial(read_movement, CameraNet(self.card.config)))
+
+
+def surest_movement(known: Sequence[str], rows: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Return the movement of the most probable answer of each row [N, n], and how probable [N] it
+    is in all of its directions together."""
+    kinds = np.array([movement(text) for text in known])
+    read = kinds[rows.argmax(axis=-1)]
+    return list(map(str, read)), np.where(read[:, None] == kinds, rows, 0.0).sum(axis=-1)
 
 
 def load_camera_oracle(folder: Path) -> CameraOracle:

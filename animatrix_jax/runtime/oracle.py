@@ -44,11 +44,13 @@ class ClipSize(Protocol):
 @dataclass(frozen=True)
 class Accuracy:
     """How often an oracle's top answer is right on held-out renders, before and after the VAE
-    (None: not asked there)."""
+    (None: not asked there). An oracle that does not answer where it is not sure is right among the
+    `clips` that it reads, which are a share `read` of those asked."""
 
     raw: float
     reconstructed: float | None
     clips: int
+    read: float = 1.0
 
 
 @dataclass(frozen=True)

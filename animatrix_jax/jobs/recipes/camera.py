@@ -1,6 +1,6 @@
 """Recipe `camera`: train the camera oracle on clips that the studio draws for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from animatrix_data.procedural import Size
-from animatrix_data.procedural.oracles import answers, sampler_labels
+from animatrix_data.procedural.oracles import answers, movement, sampler_labels
 from animatrix_data.taxonomy import ProductionSpec
+from animatrix_jax.evaluation.selective import choose_thresholds, with_coverage
 from animatrix_jax.jobs.recipes.camera_clips import Drawing, MovedClips, see_clips
 from animatrix_jax.jobs.recipes.oracle_clips import place
 from animatrix_jax.jobs.recipes.oracle_exam import accuracy_tables
@@ -24,7 +25,7 @@ from animatrix_jax.models.oracle_camera import (
     CameraNet,
     read_movement,
 )
-from animatrix_jax.runtime.camera import CameraCard, save_camera
+from animatrix_jax.runtime.camera import CameraCard, save_camera, surest_movement
 from animatrix_jax.runtime.oracle import Accuracy
 from animatrix_jax.training.camera import camera_step
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
@@ -43,8 +44,10 @@ class CameraSettings:
     drawn by `sampler` to learn from, in `parts` that begin at seeds 100,000 apart, and `examined`
     more measure what was learnt; all at the rate at which they are read, one in `coded` of them
     through H.264. `kept` is the folder where it stays what was seen of them; as many `processes`
-    draw (0: one per core). An answer that is read right less often than `bar` is listed as not
-    measured. The other numbers are `CameraConfig`'s.
+    draw (0: one per core). The first of the parts is not learnt from: on it is chosen how probable
+    a movement must be to be read, so that of the clips read of and as each a share `careful` is
+    right. An answer that is read right in less than `bar` of the clips that are read, or of which
+    less than `needed` are read, is listed as not measured. The other numbers are `CameraConfig`'s.
     """
 
     kept: Path
@@ -54,13 +57,15 @@ class CameraSettings:
     clips: int
     steps: int
     batch: int
-    parts: int = 1
+    parts: int = 2
     seed: int = 5_100_000
     sampler: str = "moves"
     coded: int = 8
     examined: int = 1000
     exam_seed: int = 5_000_000
     bar: float = 0.95
+    careful: float = 0.97
+    needed: float = 0.5
     processes: int = 0
     cells: tuple[int, int, int] = (32, 48, 64)
     course: int = 32
@@ -76,8 +81,10 @@ class CameraSettings:
                 f"skip must divide the {self.clip[0] - 1} steps between a clip's frames, "
                 f"not {self.skip}"
             )
-        if self.parts < 1 or self.clips % self.parts:
-            raise ValueError(f"parts must divide the {self.clips} clips, not {self.parts}")
+        if self.parts < 2 or self.clips % self.parts:
+            raise ValueError(
+                f"2 parts or more must divide the {self.clips} clips, not {self.parts}"
+            )
 
 
 def _config(settings: CameraSettings) -> CameraConfig:
@@ -119,17 +126,16 @@ def drawings(settings: CameraSettings) -> tuple[list[Drawing], Drawing]:
 def prepare(settings: CameraSettings, seed: int) -> Recipe:
     """Build the run; clips that are not kept yet are drawn."""
     config, parts = _config(settings), core(settings, seed)
-    to_learn, to_measure = drawings(settings)
-    train = see_clips(to_learn, settings.kept, settings.processes)
-    unseen = see_clips([to_measure], settings.kept, settings.processes)
+    (chosen_on, *to_learn), to_measure = drawings(settings)
+    train, held, unseen = (
+        see_clips(of, settings.kept, settings.processes)
+        for of in (to_learn, [chosen_on], [to_measure])
+    )
     read = jax.jit(partial(read_movement, CameraNet(config)))
 
-    def tables(params: Any) -> dict[str, dict[str, Accuracy]]:
-        top = [config.answers[k] for k in _probabilities(read, params, unseen).argmax(axis=-1)]
-        return accuracy_tables(config.labels, unseen.specs, [{FIELD: top}, {FIELD: ()}])
-
     def numbers(state: TrainState) -> dict[str, float]:
-        found = tables(state.average)
+        rows = _probabilities(read, state.average, held)
+        found = selective_tables(config, held.specs, rows, {})
         least = {f"{name}_least": min(value.raw for text, value in table.items() if text)
                  for name, table in found.items()}  # fmt: skip
         return {name: table[""].raw for name, table in found.items()} | least
@@ -137,8 +143,11 @@ def prepare(settings: CameraSettings, seed: int) -> Recipe:
     def export(state: TrainState, folder: Path) -> None:
         dtype = jnp.dtype(settings.export_dtype)
         stored = jax.tree.map(lambda leaf: leaf.astype(dtype).astype(leaf.dtype), state.average)
-        card = _card(tables(stored), config, settings)
-        save_camera(folder, stored, card, dtype)
+        rows = _probabilities(read, stored, held)
+        thresholds = movement_thresholds(config, held.specs, rows, settings.careful)
+        rows = _probabilities(read, stored, unseen)
+        tables = selective_tables(config, unseen.specs, rows, thresholds)
+        save_camera(folder, stored, _card(tables, thresholds, config, settings), dtype)
 
     return Recipe(
         state=jax.jit(parts.init)(jax.random.key(seed)),
@@ -147,8 +156,10 @@ def prepare(settings: CameraSettings, seed: int) -> Recipe:
         evaluate=numbers,
         export=export,
         total_steps=settings.steps,
-        parents={"clips": drawn_names(to_learn), "exam": to_measure.name},
-    )
+        parents={
+            "clips": drawn_names(to_learn), "held": chosen_on.name, "exam": to_measure.name,
+        },
+    )  # fmt: skip
 
 
 def drawn_names(of: list[Drawing]) -> str:
@@ -166,8 +177,49 @@ def _probabilities(read: Any, params: Any, clips: MovedClips) -> np.ndarray:
     return np.concatenate(parts)[: len(clips)]
 
 
+def movement_thresholds(
+    config: CameraConfig, specs: Sequence[ProductionSpec], rows: np.ndarray, bar: float
+) -> dict[str, float]:
+    """Return how probable [N, n] each movement must be for a clip to be read, so that of the clips
+    read of and as each a share `bar` or more is right."""
+    kinds = list(dict.fromkeys(map(movement, config.answers)))
+    names, sure = surest_movement(config.answers, rows)
+    read = np.array([kinds.index(name) for name in names])
+    asked = np.array([kinds.index(movement(answers(spec, FIELD)[0])) for spec in specs])
+    least = choose_thresholds(sure, read, asked, len(kinds), bar)
+    return dict(zip(kinds, map(float, least), strict=True))
+
+
+def selective_tables(
+    config: CameraConfig,
+    specs: Sequence[ProductionSpec],
+    rows: np.ndarray,
+    thresholds: Mapping[str, float],
+) -> dict[str, dict[str, Accuracy]]:
+    """Return accuracy by sub-field and answer asked ('' for all) of the clips whose movement is
+    probable enough [N, n] to be read, with the share of them that is."""
+    names, sure = surest_movement(config.answers, rows)
+    kept = [p >= thresholds.get(name, 0.0) for name, p in zip(names, sure, strict=True)]
+    top = [config.answers[k] for k in rows.argmax(axis=-1)]
+    every, some = (
+        accuracy_tables(
+            config.labels,
+            [spec for spec, keep in zip(specs, of, strict=True) if keep],
+            [{FIELD: [text for text, keep in zip(top, of, strict=True) if keep]}, {FIELD: ()}],
+        )
+        for of in ([True] * len(specs), kept)
+    )
+    return {
+        name: {text: with_coverage(some.get(name, {}).get(text), all_) for text, all_ in of.items()}
+        for name, of in every.items()
+    }
+
+
 def _card(
-    tables: dict[str, dict[str, Accuracy]], config: CameraConfig, settings: CameraSettings
+    tables: dict[str, dict[str, Accuracy]],
+    thresholds: Mapping[str, float],
+    config: CameraConfig,
+    settings: CameraSettings,
 ) -> CameraCard:
     per_answer = {
         name: {text: value for text, value in table.items() if text}
@@ -179,10 +231,15 @@ def _card(
         accuracy={name: table[""] for name, table in tables.items()},
         per_answer=per_answer,
         unmeasured={
-            name: {text: value.raw for text, value in table.items() if value.raw < settings.bar}
+            name: {
+                text: value.raw
+                for text, value in table.items()
+                if value.raw < settings.bar or value.read < settings.needed
+            }
             for name, table in per_answer.items()
         },
         sampler=settings.sampler,
+        thresholds=thresholds,
     )
 
 

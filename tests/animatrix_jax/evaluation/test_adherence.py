@@ -47,6 +47,16 @@ def test_answers_that_the_oracle_misreads_are_not_asked_about() -> None:
     assert counts["CameraMotion"] == (2, 3)
 
 
+def test_a_clip_that_is_not_read_is_no_hit_and_no_miss() -> None:
+    readings = [{**READINGS[0]}, *READINGS[1:]]
+    del readings[0]["CameraMotion"]
+    report = measure_adherence(SPECS, readings, KNOWN)
+    for name, counts in (("CameraMotion", (2, 3, 1)), ("CameraMovement", (3, 3, 1))):
+        entry = report.sub_field(name)
+        assert (entry.found.hits, entry.found.trials, entry.unread) == counts
+    assert report.sub_field("VideoStyle").unread == 0 and report.axis("C").unread == 1
+
+
 def test_parts_of_a_sub_field_are_measured_apart() -> None:
     spec = parse_tags("Emotion: anger; shyness")
     reading = {"Emotion:basic": {"anger": 1.0}, "Emotion:complex": {"pride": 1.0}}

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from animatrix_data.procedural import Size
-from animatrix_jax.evaluation.examination import camera_numbers
+from animatrix_data.taxonomy import parse_tags
+from animatrix_jax.evaluation.examination import asked_and_read, camera_numbers, share_right
 from animatrix_jax.evaluation.report import path_table
 from animatrix_jax.evaluation.sources import Shown, draw_held_out
 
@@ -30,6 +31,23 @@ def test_what_shows_no_background_is_not_read(drawn: list[Shown]) -> None:
     numbers = camera_numbers([replace(drawn[0], frames=noise)])
     assert (numbers["unread"], numbers["moving"], numbers["still"]) == (1, 0, 0)
     assert list(path_table(numbers).columns[1].cells) == ["0", "0", "1"]
+
+
+def test_what_an_oracle_is_not_sure_of_is_neither_right_nor_wrong(drawn: list[Shown]) -> None:
+    clips = [replace(drawn[0], spec=parse_tags(f"CameraMotion: {way}"))
+             for way in ("pan left", "pan right", "tilt up", "tilt up")]  # fmt: skip
+    readings = [{"CameraMotion": {text: 1.0}} if text else {}
+                for text in ("Pan left", "Pan left", "", "Tilt up")]  # fmt: skip
+    pairs = asked_and_read(clips, readings, [True, True, True, False], "CameraMotion")
+    assert pairs == [
+        (("Pan left",), "Pan left"),
+        (("Pan right",), "Pan left"),
+        (("Tilt up",), None),
+    ]
+    assert (share_right(pairs).hits, share_right(pairs).trials) == (1, 2)
+    moves = asked_and_read(clips, readings, [True] * 4, "CameraMovement")
+    assert [read for _, read in moves] == ["Pan", "Pan", None, "Tilt"]
+    assert (share_right(moves).hits, share_right(moves).trials) == (3, 3)
 
 
 def test_without_a_truth_there_is_nothing_to_say(drawn: list[Shown]) -> None:

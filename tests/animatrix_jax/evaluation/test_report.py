@@ -9,6 +9,7 @@ from rich.table import Table
 from animatrix_data.taxonomy import parse_tags
 from animatrix_jax.evaluation.adherence import measure_adherence
 from animatrix_jax.evaluation.report import (
+    UNREAD_CLIP,
     adherence_table,
     answer_table,
     as_json,
@@ -62,6 +63,12 @@ def test_an_answer_says_what_is_read_instead() -> None:
     (line,) = [x for x in printed(answer_table("VFX", shares, counts, {"Rain": 0.25})).splitlines()
                if "25 % [" in x]  # fmt: skip
     assert "Snow 2, Aura 1" in line and "not measured" in line
+
+
+def test_what_is_not_read_stands_apart() -> None:
+    counts = confusion(["Rain"] * 3, ["Rain", UNREAD_CLIP, UNREAD_CLIP])
+    table = answer_table("VFX", {"Rain": proportion(1, 1)}, counts, {})
+    assert [list(column.cells) for column in table.columns[3:5]] == [[""], ["2"]]
 
 
 def test_faults_have_areas_and_correlations() -> None:

@@ -53,6 +53,15 @@ def test_a_deaf_model_is_at_chance(swaps: list[Swap]) -> None:
     assert report.chance.mean == report.chance.bound == 0.0
 
 
+def test_a_swap_that_is_not_read_counts_as_such(swaps: list[Swap]) -> None:
+    rows = [read(swap, "a", answer(swap.tag), "a", "a") for swap in swaps]
+    rows[0][2] = {}
+    report = measure_swaps(swaps, rows)
+    assert (report.unread, report.followed.hits, report.followed.trials) == (1, 5, 5)
+    unread = measure_swaps(swaps[:1], rows[:1])
+    assert (unread.unread, unread.followed.trials, unread.chance.mean) == (1, 0, 0.0)
+
+
 def test_no_fields_no_swaps() -> None:
     with pytest.raises(ValueError, match="no tag can be swapped"):
         plan_swaps(4, (), "balanced")

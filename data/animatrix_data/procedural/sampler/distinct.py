@@ -38,13 +38,24 @@ EFFECTS = (
 )  # fmt: skip
 VEILS = ("Fog", "Sandstorm", "Abstract Pattern Background", "Meteor Shower", "Shatter",
          "Energy Explosion")  # fmt: skip
-"""Effects that stand before the background, or in its place: the camera is still with them."""
+"""Effects that stand before the background, or in its place."""
+BLINDS = (*VEILS, "Heavy Rain", "Impact Frame")
+"""Effects behind which half of a place's texture is lost, or that take the place of whole pictures:
+the camera is still with them."""
+FILLING = (
+    ("Medium Shot", "", ("hug", "crowd")),
+    ("Medium Shot", "Low Angle", ("fly", "instrument", "drive")),
+    ("Full Shot", "Low Angle", ("swim", "crowd")),
+)
+"""Motions whose figures, with what they hold, ride or swim in, hide more than half of the frame,
+by shot and angle (none named: all): the camera is still with them."""
 SHOTS = (0.17, 0.28, 0.32, 0.15, 0.08)
 """The shares of the shot scales, in the order in which the studio names them."""
 ABOVE = 0.08
 """The share of clips seen from straight above."""
-MOVES = {name: 0.3 if name == "Static" else 1.0 for name in MOVEMENTS}
-"""How often the camera makes each of its movements, against the others, where it could move."""
+MOVES = {name: {"Static": 0.3, "Orbit": 1.3}.get(name, 1.0) for name in MOVEMENTS}
+"""How often the camera makes each of its movements, against the others, where it could move (from a
+high angle it makes no orbit)."""
 CLEAR = LEVELS[1:]
 """The amplitudes of its movements."""
 
@@ -67,21 +78,43 @@ HIDDEN = (
 def clear_way(move: Tag, shot: str, angle: str) -> bool:
     """Tell whether a movement can be told from all others in a ShotScale and at a ShotAngle.
 
-    From a high angle the ground keeps pace with the distance, and near things, which grow in a
-    follow inwards but not in a dolly zoom, are seldom a hundredth of the picture.
+    From a high angle the ground, which is most of the picture, keeps pace with the distance. So no
+    plane but near things, seldom a hundredth of the picture, would tell a follow inwards from a
+    dolly zoom, or a circle around the subject from a way beside it.
     """
-    inwards = move.name == "Follow" and move.direction in ("in", "out")
-    return readable_move(move, shot, angle) and not (inwards and angle == "High Angle")
+    level = move.name == "Orbit" or (move.name == "Follow" and move.direction in ("in", "out"))
+    return readable_move(move, shot, angle) and not (level and angle == "High Angle")
+
+
+def shows_place(spec: ProductionSpec) -> bool:
+    """Tell whether at least half of the place is seen, which shows how the camera moves.
+
+    Neither a detail of the figure nor a figure or company that fills the frame may hide it, nor an
+    effect before it.
+    """
+    (shot,), (angle,) = spec.get("ShotScale"), spec.get("ShotAngle")
+    motions = {tag.name for tag in spec.get("MotionType")}
+    filled = any(
+        shot.name == scale and view in ("", angle.name) and motions.intersection(names)
+        for scale, view, names in FILLING
+    )
+    blind = any(tag.name in BLINDS for tag in spec.get("VFX"))
+    return shot.name in BODY_SHOTS and not filled and not blind
 
 
 def clear_move(rng: Rng, spec: ProductionSpec, shares: dict[str, float]) -> Tag:
-    """Return a movement that its shot, angle and effect show, by the movements' shares."""
+    """Return a movement that its shot, angle, motion and effect show, by the movements' shares; a
+    camera that stands still where they show none."""
+    still = Tag("CameraMotion", "Static")
+    if not shows_place(spec):
+        return still
     (shot,), (angle,) = spec.get("ShotScale"), spec.get("ShotAngle")
-    if shot.name not in BODY_SHOTS or any(tag.name in VEILS for tag in spec.get("VFX")):
-        return Tag("CameraMotion", "Static")
     name = weighed(rng, shares)
     ways = [move_tag(name, side, None, None) for side in MOVEMENTS[name].directions]
-    way = pick(rng, [way for way in ways if clear_way(way, shot.name, angle.name)])
+    clear = [way for way in ways if clear_way(way, shot.name, angle.name)]
+    if not clear:
+        return still
+    way = pick(rng, clear)
     return move_tag(name, way.direction, pick(rng, CLEAR), pick(rng, LEVELS))
 
 

@@ -1,5 +1,6 @@
 """The camera recipe: what is kept of drawn clips, what is true of them, and a run in small."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,23 +8,30 @@ import numpy as np
 import pytest
 
 from animatrix_data.procedural import Size
+from animatrix_data.procedural.camera import MOVEMENTS
 from animatrix_data.procedural.oracles.patterns import Patterns
+from animatrix_data.taxonomy import parse_tags
 from animatrix_jax.evaluation.oracles import load_oracles
 from animatrix_jax.jobs import train
 from animatrix_jax.jobs.recipes import camera_clips
-from animatrix_jax.jobs.recipes.camera import CameraSettings, drawings
+from animatrix_jax.jobs.recipes.camera import (
+    CameraSettings,
+    drawings,
+    movement_thresholds,
+    selective_tables,
+)
 from animatrix_jax.jobs.recipes.camera_clips import Drawing, see_clips, told_truth
-from animatrix_jax.models.oracle_camera import FIELD, TOLD
+from animatrix_jax.models.oracle_camera import FIELD, TOLD, CameraConfig
 
 SMALL = Size(32, 32, 9, 8)
 
 
 def small(folder: Path) -> dict[str, Any]:
-    """A run that draws six clips to learn from and three to measure on."""
+    """A run that draws six clips, half of them to learn from, and three to measure on."""
     return {
         "kept": str(folder / "kept"), "clip": (17, 32, 32), "fps": 16.0, "skip": 2, "clips": 6,
         "parts": 2, "examined": 3, "steps": 2, "batch": 2, "processes": 1, "cells": (8, 8, 8),
-        "course": 8, "hidden": 16,
+        "course": 8, "hidden": 16, "careful": 0.0,
     }  # fmt: skip
 
 
@@ -73,8 +81,26 @@ def test_clips_are_drawn_at_the_rate_at_which_they_are_read() -> None:
 def test_numbers_that_do_not_divide_are_refused_with_a_sentence() -> None:
     with pytest.raises(ValueError, match="skip must divide the 32 steps"):
         CameraSettings(Path("kept"), (33, 128, 128), 16.0, 3, 6, 1, 1)
-    with pytest.raises(ValueError, match="parts must divide the 6 clips, not 4"):
+    with pytest.raises(ValueError, match="2 parts or more must divide the 6 clips, not 4"):
         CameraSettings(Path("kept"), (33, 128, 128), 16.0, 2, 6, 1, 1, parts=4)
+
+
+def test_what_is_not_sure_enough_is_not_counted() -> None:
+    settings = CameraSettings(Path("kept"), (17, 32, 32), 16.0, 2, 6, 1, 1)
+    config = CameraConfig({FIELD: ("Static", "Pan left", "Pan right")}, 17, 32, 32)
+    texts = ("Static", "Static", "Pan left", "Pan right", "Pan right")
+    specs = [parse_tags(f"CameraMotion: {text}") for text in texts]
+    # The third clip is misread, less surely than the second Static and the pans are read right.
+    rows = np.array([[0.9, 0.1, 0], [0.8, 0.1, 0.1], [0.6, 0.4, 0], [0, 0.3, 0.7], [0.1, 0.5, 0.4]])
+    thresholds = movement_thresholds(config, specs, rows, settings.careful)
+    assert 0.6 < thresholds["Static"] <= 0.8 and thresholds["Pan"] == 0.0
+    tables = selective_tables(config, specs, rows, thresholds)
+    pans = tables["CameraMovement"]["Pan"]
+    assert (pans.raw, pans.clips, pans.read) == (1.0, 2, 2 / 3)
+    assert tables["CameraMovement"]["Static"].read == 1.0
+    # A movement that is right in the wrong direction is read, and wrongly.
+    assert (tables[FIELD]["Pan right"].raw, tables[FIELD][""].clips) == (0.5, 4)
+    assert (tables[FIELD]["Pan left"].clips, tables[FIELD]["Pan left"].read) == (0, 0.0)
 
 
 def test_a_run_leaves_an_oracle_that_reads_clips(tmp_path: Path) -> None:
@@ -87,5 +113,8 @@ def test_a_run_leaves_an_oracle_that_reads_clips(tmp_path: Path) -> None:
     assert oracles.accuracy[FIELD].clips == 3 and oracles.accuracy[FIELD].reconstructed is None
     reading = oracles(np.zeros((17, 64, 64, 3), np.uint8), 16.0)
     assert set(reading) == {FIELD} and sum(reading[FIELD].values()) == pytest.approx(1, abs=1e-4)
+    card = replace(oracles.camera.card, thresholds=dict.fromkeys(MOVEMENTS, 1.1))
+    unsure = replace(oracles, camera=replace(oracles.camera, card=card))
+    assert unsure(np.zeros((17, 64, 64, 3), np.uint8), 16.0) == {}
     with pytest.raises(ValueError, match="reads 17 frames at 16 fps; a clip has 9 at 16"):
         oracles(np.zeros((9, 64, 64, 3), np.uint8), 16.0)

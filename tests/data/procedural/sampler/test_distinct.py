@@ -1,21 +1,29 @@
 """The distinct sampler asks for what differs clearly, where it can be seen."""
 
 from collections import Counter
+from typing import Any
 
-from animatrix_data.procedural import sample_faults, sample_spec
+import numpy as np
+import pytest
+import skia
+
+from animatrix_data.procedural import Size, draw_clip, sample_faults, sample_spec
 from animatrix_data.procedural.camera import MOVEMENTS
 from animatrix_data.procedural.faults import BODY_SHOTS, FAULTS, conflict
 from animatrix_data.procedural.sampler import check_drawable
 from animatrix_data.procedural.sampler.distinct import (
     EFFECTS,
     EMOTIONS,
+    FILLING,
     HIDDEN,
     KINDS,
     MOTIONS,
-    VEILS,
     clear_way,
+    shows_place,
 )
 from animatrix_data.procedural.sampler.drawable import readable_shots
+from animatrix_data.procedural.scene import Scene
+from animatrix_data.taxonomy import parse_tags
 from animatrix_data.taxonomy.vocabulary import load_vocabulary
 
 COUNT = 3000
@@ -29,19 +37,67 @@ def test_everything_asked_for_can_be_seen() -> None:
         (move,), effects = spec.get("CameraMotion"), spec.get("VFX")
         assert clear_way(move, shot.name, angle.name)
         if move.name != "Static":
-            assert shot.name in BODY_SHOTS and not {tag.name for tag in effects} & set(VEILS)
+            assert shot.name in BODY_SHOTS and shows_place(spec)
             assert move.amplitude in (None, "medium", "high")
         for tag in (*spec.get("MotionType"), *effects, *spec.get("Emotion")):
             assert shot.name in readable_shots(tag), str(spec)
 
 
-def test_a_follow_inwards_is_asked_for_only_where_it_differs_from_a_dolly_zoom() -> None:
-    angles = set()
+def test_planes_that_keep_pace_are_not_asked_to_part() -> None:
+    inwards, around = set(), set()
     for spec in SPECS:
         (move,), (angle,) = spec.get("CameraMotion"), spec.get("ShotAngle")
         if move.name == "Follow" and move.direction in ("in", "out"):
-            angles.add(angle.name)
-    assert angles == {"Eye Level", "Low Angle", "Dutch Angle"}
+            inwards.add(angle.name)
+        elif move.name == "Orbit":
+            around.add(angle.name)
+    assert inwards == {"Eye Level", "Low Angle", "Dutch Angle"}
+    assert around == {*inwards, "Overhead"}
+
+
+@pytest.mark.parametrize(
+    ("words", "seen"),
+    [
+        ("hug, ShotScale: medium shot, ShotAngle: eye level", False),
+        ("hug, ShotScale: full shot, ShotAngle: low angle", True),
+        ("swim, ShotScale: full shot, ShotAngle: low angle", False),
+        ("swim, ShotScale: full shot, ShotAngle: eye level", True),
+        ("run, ShotScale: close-up, ShotAngle: eye level", False),
+        ("run, ShotScale: full shot, ShotAngle: eye level, VFX: Snow", True),
+        ("run, ShotScale: full shot, ShotAngle: eye level, VFX: Heavy Rain", False),
+    ],
+)
+def test_a_place_is_seen_beside_figures_and_behind_effects(words: str, seen: bool) -> None:
+    assert shows_place(parse_tags(f"MotionType: {words}")) is seen
+
+
+def test_figures_that_fill_the_frame_hide_half_of_the_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size, plain = Size(48, 48, 3, 2), Scene._draw_actor
+
+    def unseen(scene: Scene, canvas: skia.Canvas, *of: Any) -> dict[str, tuple[float, float]]:
+        canvas.save()
+        canvas.clipRect(skia.Rect(0, 0, 0, 0))
+        points = plain(scene, canvas, *of)
+        canvas.restore()
+        return points
+
+    def hidden(words: str) -> float:
+        spec, shares = parse_tags(words), []
+        for seed in range(4):
+            with_them = draw_clip(spec, seed, size).frames.astype(int)
+            with monkeypatch.context() as patch:
+                patch.setattr(Scene, "_draw_actor", unseen)
+                alone = draw_clip(spec, seed, size).frames
+            shares.append((np.abs(with_them - alone).max(axis=-1) >= 16).mean())
+        return float(np.mean(shares))
+
+    for shot, angle, motions in FILLING:
+        for name in motions:
+            words = f"ShotScale: {shot}, ShotAngle: {angle or 'Eye Level'}"
+            assert hidden(f"MotionType: {name}, {words}") > 0.45
+    assert hidden("MotionType: run, ShotScale: Full Shot, ShotAngle: Eye Level") < 0.3
 
 
 def test_a_part_of_the_vocabulary_is_drawn_evenly_and_shows_every_category_of_effects() -> None:
