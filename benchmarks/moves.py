@@ -49,7 +49,7 @@ class Stage:
         lives = []
         for process in range(self.processes):
             flag = f"--xla_force_host_platform_device_count={self.devices}"
-            environment = {"XLA_FLAGS": flag}
+            environment = {"XLA_FLAGS": flag, "PJRT_NPROC": str(4 * self.devices)}
             if self.processes > 1:
                 environment |= {
                     "ANIMATRIX_PROCESSES": str(self.processes),

@@ -22,6 +22,8 @@ def on_eight_devices(module: str, *, optimized: bool = False) -> dict[str, Any]:
             **os.environ,
             "JAX_PLATFORMS": "cpu",
             "PYTHONPATH": os.pathsep.join(sys.path),
+            # Devices wait for each other in collectives: with a thread a core some never start.
+            "PJRT_NPROC": "32",
             "XLA_FLAGS": flags if optimized else f"{flags} --xla_backend_optimization_level=0",
         },
         capture_output=True,

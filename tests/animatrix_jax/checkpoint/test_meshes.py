@@ -21,7 +21,7 @@ def start(repository: Path, devices: int, *arguments: object) -> subprocess.Pope
     path = os.pathsep.join([str(repository), *sys.path])
     return subprocess.Popen(
         [sys.executable, str(script), *map(str, arguments)],
-        env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": path},
+        env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": path, "PJRT_NPROC": "32"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
