@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Bool, Float, Shaped
 
 from animatrix_jax.diffusion.schedule import Schedule, draw_noise, draw_sigma, draw_uniform
 from animatrix_jax.models.animatrix import AniMatrix, Conditions
@@ -77,10 +77,15 @@ def clip_losses(
         out: Any = model.apply(params, noisy, timestep, conditions)
         return out
 
-    given = None
-    if model.references_in_place and conditions.reference_mask is not None:
-        given = conditions.reference_mask.any(axis=-1)
+    given = given_frames(model, conditions)
     return flow_matching_losses(velocity, latents, noise, sigma, knee, given)
+
+
+def given_frames(model: AniMatrix, conditions: Conditions) -> Bool[Array, "B t"] | None:
+    """Return which frames are references in the place of latents; None where none can be."""
+    if not model.references_in_place or conditions.reference_mask is None:
+        return None
+    return conditions.reference_mask.any(axis=-1)
 
 
 def flow_gradients(

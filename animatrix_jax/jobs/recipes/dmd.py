@@ -26,13 +26,12 @@ from animatrix_jax.parallel.mesh import MeshSettings, make_mesh
 from animatrix_jax.parallel.partition import put_whole, shardings
 from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.tokenizer import make_tokenizer
-from animatrix_jax.training.distillation import (
+from animatrix_jax.training.distillation import distillation_gradients, distillation_step
+from animatrix_jax.training.distiller import (
     BRANCHES,
     Distillation,
     Distiller,
     Window,
-    distillation_gradients,
-    distillation_step,
     make_windows,
     measure_distillation,
 )

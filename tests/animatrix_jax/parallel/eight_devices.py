@@ -29,11 +29,10 @@ from animatrix_jax.parallel.collectives import collectives
 from animatrix_jax.parallel.mesh import AXES, MeshSettings, kernels_on, make_mesh
 from animatrix_jax.parallel.partition import batch_sharding, shardings
 from animatrix_jax.runtime.attention import attend_on
-from animatrix_jax.training.distillation import (
+from animatrix_jax.training.distillation import distillation_gradients, distillation_step
+from animatrix_jax.training.distiller import (
     Distillation,
     Distiller,
-    distillation_gradients,
-    distillation_step,
     make_windows,
 )
 from animatrix_jax.training.flow import expert_update, flow_gradients, flow_step

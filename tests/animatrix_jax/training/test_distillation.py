@@ -13,11 +13,10 @@ import pytest
 from animatrix_jax.diffusion.schedule import Schedule, grid_sigmas
 from animatrix_jax.models.experts import HIGH, LOW, expert_of
 from animatrix_jax.models.shapes import transformer_shapes
-from animatrix_jax.training.distillation import (
+from animatrix_jax.training.distillation import distillation_gradients, distillation_step
+from animatrix_jax.training.distiller import (
     Distillation,
     Distiller,
-    distillation_gradients,
-    distillation_step,
     make_windows,
     measure_distillation,
 )
