@@ -271,7 +271,11 @@ VERBS = (
             Flag("swaps", "tags, texts and seeds to exchange one at a time", "whole", 0),
             Flag("guidance_tag", "for pairs, in turn (default: the model's own)", "numbers"),
             Flag("guidance_text", "for pairs and swaps (default: the model's own)", "number"),
-            Flag("steps", "solver steps for pairs and swaps", "whole", 20),
+            Flag(
+                "steps",
+                "solver steps for pairs and swaps (default: 20; a student's own)",
+                "whole",
+            ),
             Flag("seed", "first seed of what is drawn and generated", "whole", 0),
             Flag("renders", "clips of the studio that the oracles are held against", "whole", 200),
             replace(SAMPLER, default=None),

@@ -118,7 +118,17 @@ def plan_sampling(model: Model, settings: SamplerSettings) -> Plan:
     schedule = card.schedule
     if settings.shift is not None:
         schedule = replace(schedule, shift=settings.shift)
-    grid = settings.grid or card.grid
+    solver, grid = settings.solver or card.solver, settings.grid or card.grid
+    for name, value, known in (("solver", card.solver, SOLVERS), ("grid", card.grid, GRIDS)):
+        if value not in known:
+            raise ValueError(
+                f"the card of {model.folder} has no {name} of ours, {value!r}{near(value, known)}"
+            )
+    steps = settings.steps or card.steps
+    if grid == card.grid == "anchors" and steps != card.steps:
+        raise ValueError(
+            f"the model {model.folder} was distilled to take {card.steps} steps, not {steps}"
+        )
     text = settings.guidance_text or high_low(card.guidance_text, "guidance_text")
     tag = settings.guidance_tag or high_low(card.guidance_tag, "guidance_tag")
     scales = [Scales(text[i], tag[i], settings.guidance_fields) for i in (HIGH, LOW)]
@@ -127,9 +137,9 @@ def plan_sampling(model: Model, settings: SamplerSettings) -> Plan:
         latent_shape=latent_shape,
         fps=card.clip.fps,
         schedule=schedule,
-        solver=settings.solver or card.solver,
+        solver=solver,
         grid=grid,
-        sigmas=grid_sigmas(settings.steps or card.steps, schedule, grid),
+        sigmas=grid_sigmas(steps, schedule, grid),
         # A distilled model was taught at its anchors as they are.
         integer_timestep=settings.integer_timestep and grid != "anchors",
         scales=(scales[HIGH], scales[LOW]),

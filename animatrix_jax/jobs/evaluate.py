@@ -8,6 +8,7 @@ import numpy as np
 
 from animatrix_data.files import check_writable
 from animatrix_data.procedural import find_sampler
+from animatrix_jax.checkpoint.folder import ModelCard
 from animatrix_jax.diffusion.guidance import high_low
 from animatrix_jax.evaluation import report as tables
 from animatrix_jax.evaluation.bench import Bench, measure_clips
@@ -21,6 +22,10 @@ RENDERS = 200
 Numbers = float | Sequence[float] | str
 
 
+STEPS = 20
+"""Solver steps that a model is measured with."""
+
+
 def run(
     clips: str | Path | None = None,
     out: str | Path = "report.json",
@@ -32,7 +37,7 @@ def run(
     swaps: int = 0,
     guidance_tag: Numbers | None = None,
     guidance_text: float | None = None,
-    steps: int = 20,
+    steps: int | None = None,
     seed: int = 0,
     renders: int = RENDERS,
     sampler: str | None = None,
@@ -46,8 +51,9 @@ def run(
     `pairs` held-out (spec, seed) pairs of the `sampler` are generated and measured, once per value
     of `guidance_tag` (a number or "0,1,2"; None: the model's own), with `references` from the first
     frames that the studio draws for them. `swaps` exchanges tags, texts and seeds, under the last
-    value of `guidance_tag`. The oracle is that of `model`, or the one that `oracle` names; the
-    sampler is its own unless another is named. Raises ValueError (or OSError)
+    value of `guidance_tag`. Either takes `steps` solver steps (None: 20, or what the model was
+    distilled for). The oracle is that of `model`, or the one that `oracle` names; the sampler is
+    its own unless another is named. Raises ValueError (or OSError)
     in one sentence when nothing is asked for or something cannot be done.
     """
     if clips is None and not (oracles or pairs or swaps):
@@ -82,7 +88,9 @@ def run(
     if oracles:
         report["oracles"] = examine(readers, load_model(model), renders, seed, sampler)
     if pairs or swaps:
-        bench = Bench(load_model(model), readers, steps, sampler, guidance_text)
+        loaded = load_model(model)
+        steps = steps or _usual_steps(loaded.card)
+        bench = Bench(loaded, readers, steps, sampler, guidance_text)
         report["steps"] = steps
         if not oracles:
             count = min(renders, 64)
@@ -109,6 +117,11 @@ def _numbers(value: Numbers | None) -> list[float | None]:
     if not numbers or not np.isfinite(numbers).all():
         raise ValueError(f"guidance_tag is numbers with commas between, not {value!r}")
     return list(numbers)
+
+
+def _usual_steps(card: ModelCard) -> int:
+    """Return how many steps a model is measured with: 20, or those that it was distilled for."""
+    return card.steps if card.grid == "anchors" else STEPS
 
 
 def _pairs(

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from animatrix_data.files import whole_file
 from animatrix_data.settings import build
+from animatrix_jax.checkpoint.folder import ModelCard
 from animatrix_jax.diffusion.guidance import Scales, guidance_chain, high_low
 from animatrix_jax.inference.placement import placed_velocity, sampling_mesh
 from animatrix_jax.jobs.plan_estimate import Estimate, estimate, shard_bytes, shortage
@@ -59,7 +60,7 @@ def run(
     if purpose == "training":
         planned = plan_training(experiment, recipe, settings, target, clip)
     else:
-        planned = plan_sampling(experiment, settings, target, clip)
+        planned = plan_sampling(experiment, recipe.sampled_card(settings), settings, target, clip)
     report = planned.as_json()
     print(table(planned))
     if out is not None:
@@ -134,12 +135,12 @@ def _critic_bytes(critic: Critic | None, places: Critic | None) -> dict[str, flo
 
 def plan_sampling(
     experiment: Experiment,
+    card: ModelCard,
     settings: FlowSettings,
     target: Target,
     clip: tuple[int, int, int] | None,
 ) -> Planned:
     """Compile the active expert's velocity under both guidances, of one clip."""
-    card = model_card(settings)
     config, _ = whole(card)
     chosen = experiment.mesh or sampling_mesh(target.count)
     mesh = make_mesh(chosen, target.devices())

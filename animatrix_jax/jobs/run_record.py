@@ -39,6 +39,19 @@ def check_batch(workdir: Path, settings: Any) -> None:
             )
 
 
+def check_teacher(workdir: Path, recipe: Recipe) -> None:
+    """Raise ValueError where a run goes on from a teacher that is not the one it began with."""
+    record, now = workdir / "run.json", recipe.parents.get("teacher")
+    if now is None or not record.exists():
+        return
+    then = json.loads(record.read_text()).get("parents", {}).get("teacher", now)
+    if then != now:
+        raise ValueError(
+            f"{workdir} was begun with another teacher than settings.initial is now: give it back, "
+            "or start another workdir"
+        )
+
+
 def write_run(workdir: Path, config: Any, recipe: Recipe) -> None:
     """Write run.json: what would have to be equal for another run to give the same numbers."""
     resolved = config.to_json_best_effort() if hasattr(config, "to_json_best_effort") else config

@@ -12,7 +12,7 @@ import jax
 from animatrix_data.settings import build, near
 from animatrix_jax.checkpoint.training import BestBy, Checkpoints
 from animatrix_jax.jobs.recipes.recipe import Recipe
-from animatrix_jax.jobs.run_record import check_batch, parameter_count, write_run
+from animatrix_jax.jobs.run_record import check_batch, check_teacher, parameter_count, write_run
 from animatrix_jax.jobs.saves import Saves
 from animatrix_jax.parallel.mesh import (
     MeshSettings,
@@ -114,6 +114,8 @@ def run(
         check_batch(workdir, settings)
     recipe: Recipe = recipe_module.prepare(settings, experiment.seed, **placed)
     first = jax.process_index() == 0
+    if first and checkpoints.newest is not None:
+        check_teacher(workdir, recipe)
     if first:
         write_run(workdir, config, recipe)
     telemetry = Telemetry(workdir, silent=not first)

@@ -15,7 +15,6 @@ from animatrix_jax.objectives.flow_matching import sample_means
 
 EPSILON = 1e-6
 """What keeps the normaliser of eq. 20 from 0."""
-NORMALISERS = ("difference", "teacher")
 
 Velocity = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -57,5 +56,7 @@ def matching_losses(
 
 
 def motion(latents: Float[Array, "B t h w z"]) -> Float[Array, " B"]:
-    """Return how much latents move: the mean of |difference| of neighbouring frames."""
+    """Return how much latents move: the mean of |difference| of neighbouring frames, 0 of one."""
+    if latents.shape[1] == 1:
+        return jnp.zeros(latents.shape[0])
     return jnp.mean(jnp.abs(jnp.diff(latents, axis=1)), axis=(1, 2, 3, 4))

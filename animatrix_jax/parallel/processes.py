@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
@@ -76,6 +77,13 @@ def gathered(tree: Any) -> Any:
     if jax.process_count() == 1:
         return tree
     return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def from_first(array: np.ndarray) -> np.ndarray:
+    """Return the first process' array in every process; all give one of its shape and type."""
+    if jax.process_count() == 1:
+        return array
+    return np.asarray(multihost_utils.broadcast_one_to_all(array))
 
 
 def together(place: str) -> None:

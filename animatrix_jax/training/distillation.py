@@ -18,11 +18,13 @@ from jax.sharding import Mesh
 from animatrix_jax.parallel.mesh import map_experts
 from animatrix_jax.parallel.partition import pinned, whole
 from animatrix_jax.training.distiller import Distillation, Distiller, Window
-from animatrix_jax.training.flow import HYBRID, Update, accumulated, batch_conditions, everywhere
-from animatrix_jax.training.guards import IN_A_ROW, NOT_ASKED, SKIPPED, guarded
+from animatrix_jax.training.flow import Update, accumulated, batch_conditions, everywhere
+from animatrix_jax.training.guards import IN_A_ROW, SKIPPED, guarded, unasked
 from animatrix_jax.training.moments import limit, seen
 from animatrix_jax.training.state import Batch, Critic, Metrics, TrainState
 
+DENOISER = "dit"
+"""What is distilled: text, tags and their nulls keep the teacher's parameters."""
 LEARNT = ("params", "average", "optimizer")
 """What of a state is the student's."""
 
@@ -39,8 +41,7 @@ def distillation_gradients(
     def losses(
         pair: Any, batch: Batch, window: Window, teacher: Any, learns: tuple[bool, bool]
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        student, critic = pair
-        batch = batch | {"mode": jnp.full_like(batch["mode"], HYBRID)}
+        student, critic = map(only_denoiser, pair)
         conditions = batch_conditions(batch)
         clean = distiller.student_clean(student, batch, conditions, window)
         none = jnp.zeros(clean.shape[0])
@@ -72,6 +73,24 @@ def distillation_gradients(
         return mapped(student, critic, teacher, batch, windows)
 
     return of_all
+
+
+def only_denoiser(params: Any) -> Any:
+    """Return one expert's parameters, of which nothing but the transformer learns (section 7.1)."""
+    own = params["params"]
+    held = {name: jax.lax.stop_gradient(leaf) for name, leaf in own.items() if name != DENOISER}
+    return {"params": held | {DENOISER: own[DENOISER]}}
+
+
+def denoiser_alone(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """Return an optimiser that leaves everything but the transformer as it is, decay included."""
+
+    def others(params: Any) -> Any:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, _: path[1] != jax.tree_util.DictKey(DENOISER), params
+        )
+
+    return optax.chain(optimizer, optax.masked(optax.set_to_zero(), others))
 
 
 def distillation_step(
@@ -119,7 +138,8 @@ def distillation_step(
         critic, told = follow(critic, followed, losses["critic"], asked)
         after = replace(after, critic=replace(critic, norm=whole(moments, mesh)))
         for index, name in enumerate(names):
-            metrics = _unlearnt(metrics, name, student[index])
+            metrics |= {f"gradient_norm_{name}": norms[index]}
+            metrics = _unlearnt(metrics, name, student[index], guard.skipped[index])
             metrics |= {f"{key}_{name}": value[index] for key, value in told.items()}
             metrics |= {f"clip_norm_{name}": bound[index]}
         return after, metrics
@@ -165,12 +185,15 @@ def _like(values: jax.Array, leaf: jax.Array) -> jax.Array:
     return values.reshape(values.shape + (1,) * (leaf.ndim - 1))
 
 
-def _unlearnt(metrics: Metrics, name: str, learnt: jax.Array) -> Metrics:
-    """Return the metrics of a step, blank where the student of expert `name` did not learn."""
+def _unlearnt(metrics: Metrics, name: str, learnt: jax.Array, row: jax.Array) -> Metrics:
+    """Return the metrics of a step, blank where the student of expert `name` did not learn.
+
+    `row` steps of its own in a row were skipped before.
+    """
 
     def blank(key: str, value: jax.Array) -> jax.Array:
         if key == IN_A_ROW + name:
-            return jnp.where(learnt, value, NOT_ASKED)
+            return jnp.where(learnt, value, unasked(row))
         if key == SKIPPED + name:
             return jnp.where(learnt, value, 0)
         own = key == "loss" or key.endswith(f"_{name}")

@@ -1,5 +1,6 @@
 """What student, critic and teacher of a distillation make of one expert's batch (section 7.1)."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +20,7 @@ from animatrix_jax.diffusion.schedule import (
     draw_uniform,
     interpolate,
 )
-from animatrix_jax.models.animatrix import AniMatrix, Conditions
+from animatrix_jax.models.animatrix import AniMatrix, Conditions, place_reference
 from animatrix_jax.objectives.distribution_matching import (
     distribution_direction,
     matching_losses,
@@ -27,7 +28,7 @@ from animatrix_jax.objectives.distribution_matching import (
 )
 from animatrix_jax.objectives.flow_matching import sample_means
 from animatrix_jax.parallel.mesh import map_experts
-from animatrix_jax.training.flow import HYBRID, batch_conditions, clip_losses, given_frames
+from animatrix_jax.training.flow import batch_conditions, clip_losses, given_frames
 from animatrix_jax.training.state import Batch
 
 ANCHOR, START, RENOISE, RENOISED, CRITIC_SIGMA, CRITIC_NOISE = range(5, 11)
@@ -61,10 +62,12 @@ class Distillation:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"there is no mode {self.mode!r}{near(self.mode, MODES)}")
+        if self.warmup < 2:
+            raise ValueError(f"a variance takes a warmup of 2 steps or more, not {self.warmup}")
         if self.anchors < 1:
             raise ValueError(f"a student takes 1 step or more, not {self.anchors}")
-        if self.shift <= 0 or not 0 <= self.decay < 1:
-            raise ValueError("shift must be above 0, and decay at least 0 and below 1")
+        if not 0 < self.shift < math.inf or not 0 < self.decay < 1:
+            raise ValueError("shift must be above 0, and decay above 0 and below 1")
 
     @property
     def student_every(self) -> int:
@@ -121,13 +124,13 @@ class Distiller:
     def __init__(
         self, model: AniMatrix, settings: Distillation, seed: int, knee: float = 0.0
     ) -> None:
-        self._model, self._settings, self._seed, self._knee = model, settings, seed, knee
+        self.model, self._settings, self._seed, self._knee = model, settings, seed, knee
 
     def velocity(self, params: Any, conditions: Conditions) -> Velocity:
         """Return a network's velocity under conditions."""
 
         def of(latents: jax.Array, timestep: jax.Array) -> jax.Array:
-            out: Any = self._model.apply(params, latents, timestep, conditions)
+            out: Any = self.model.apply(params, latents, timestep, conditions)
             return out
 
         return of
@@ -159,18 +162,6 @@ class Distiller:
         top = jnp.broadcast_to(window.edges[1], batch["latents"].shape[:1])
         return interpolate(batch["latents"], self.noise(batch, START), top)
 
-    def steps(
-        self, velocity: Velocity, latents: jax.Array, sigmas: jax.Array, taken: jax.Array
-    ) -> jax.Array:
-        """Return latents after the first `taken` [B] of the straight steps between `sigmas`."""
-
-        def step(z: jax.Array, k: jax.Array) -> tuple[jax.Array, None]:
-            timestep = jnp.broadcast_to(1000.0 * sigmas[k], taken.shape)
-            moved = z + (sigmas[k + 1] - sigmas[k]) * velocity(z, timestep)
-            return jnp.where((k < taken)[:, None, None, None, None], moved, z), None
-
-        return jax.lax.scan(step, latents, jnp.arange(len(sigmas) - 1))[0]
-
     def student_clean(
         self, student: Any, batch: Batch, conditions: Conditions, window: Window
     ) -> jax.Array:
@@ -180,7 +171,7 @@ class Distiller:
         """
         velocity, count = self.velocity(student, conditions), len(window.anchors)
         which = jnp.floor(self.uniform(batch, ANCHOR) * count).astype(jnp.int32)
-        latents = self.steps(velocity, self.start(batch, window), window.anchors, which)
+        latents = straight_steps(velocity, self.start(batch, window), window.anchors, which)
         latents, sigma = jax.lax.stop_gradient(latents), window.anchors[which]
         return latents - _wide(sigma) * velocity(latents, 1000.0 * sigma).astype(jnp.float32)
 
@@ -196,7 +187,7 @@ class Distiller:
         """Return the student's loss of every sample [B] (eq. 20)."""
         s, fixed = self._settings, jax.lax.stop_gradient(clean)
         sigma = draw_sigma(self.uniform(batch, RENOISE), window.edges, s.shift)
-        given = given_frames(self._model, conditions)
+        given = given_frames(self.model, conditions)
         direction = distribution_direction(
             fixed,
             self.noise(batch, RENOISED),
@@ -214,7 +205,20 @@ class Distiller:
         """Return the critic's loss of every sample [B]: flow matching of what the student says."""
         sigma = draw_sigma(self.uniform(batch, CRITIC_SIGMA), window.edges, self._settings.shift)
         noise, fixed = self.noise(batch, CRITIC_NOISE), jax.lax.stop_gradient(clean)
-        return clip_losses(self._model, critic, conditions, fixed, noise, sigma, self._knee)
+        return clip_losses(self.model, critic, conditions, fixed, noise, sigma, self._knee)
+
+
+def straight_steps(
+    velocity: Velocity, latents: jax.Array, sigmas: jax.Array, taken: jax.Array
+) -> jax.Array:
+    """Return latents after the first `taken` [B] of the straight steps between `sigmas`."""
+
+    def step(z: jax.Array, k: jax.Array) -> tuple[jax.Array, None]:
+        timestep = jnp.broadcast_to(1000.0 * sigmas[k], taken.shape)
+        moved = z + (sigmas[k + 1] - sigmas[k]) * velocity(z, timestep)
+        return jnp.where((k < taken)[:, None, None, None, None], moved, z), None
+
+    return jax.lax.scan(step, latents, jnp.arange(len(sigmas) - 1))[0]
 
 
 def measure_distillation(
@@ -228,19 +232,19 @@ def measure_distillation(
     """
 
     def measure(student: Any, batch: Batch, teacher: Any, window: Window) -> jax.Array:
-        batch = batch | {"mode": jnp.full_like(batch["mode"], HYBRID)}
         conditions = batch_conditions(batch)
         start = distiller.start(batch, window)
         low, high = window.edges
         fine = high - (high - low) * jnp.arange(teacher_steps) / teacher_steps
+        given = given_frames(distiller.model, conditions)
         found = [
-            _last_clean(distiller, velocity, start, sigmas)
+            _last_clean(velocity, start, sigmas, None if given is None else conditions)
             for velocity, sigmas in (
                 (distiller.velocity(student, conditions), window.anchors),
                 (distiller.teacher_velocity(teacher, conditions, window), fine),
             )
         ]
-        apart = jnp.mean(sample_means(jnp.abs(found[0] - found[1])))
+        apart = jnp.mean(sample_means(jnp.abs(found[0] - found[1]), given))
         return jnp.stack([apart, *(jnp.mean(motion(clean)) for clean in found)])
 
     mapped = map_experts(measure, mesh)
@@ -248,12 +252,14 @@ def measure_distillation(
 
 
 def _last_clean(
-    distiller: Distiller, velocity: Velocity, start: jax.Array, sigmas: jax.Array
+    velocity: Velocity, start: jax.Array, sigmas: jax.Array, placed: Conditions | None
 ) -> jax.Array:
+    """Return the clean latents of the last step, references where `placed` says."""
     every = jnp.full(start.shape[:1], len(sigmas))
-    latents = distiller.steps(velocity, start, sigmas, every)
+    latents = straight_steps(velocity, start, sigmas, every)
     last = jnp.broadcast_to(sigmas[-1], every.shape)
-    return latents - _wide(last) * velocity(latents, 1000.0 * last).astype(jnp.float32)
+    clean = latents - _wide(last) * velocity(latents, 1000.0 * last).astype(jnp.float32)
+    return clean if placed is None else place_reference(clean, placed)
 
 
 def _wide(sigma: jax.Array) -> jax.Array:

@@ -17,8 +17,6 @@ SAMPLE_LOSSES, SAMPLE_INDEX = "sample_losses_", "sample_index_"
 """What the names of a step's metrics begin with, before the expert's: whether it was skipped, for
 how many steps in a row, and the loss and the index of every sample. The last two are arrays, which
 the loop reads and does not log."""
-NOT_ASKED = -1
-"""In place of a number of skipped steps: the step was not one that could be skipped."""
 SMALLEST = 1e-30
 
 
@@ -137,3 +135,16 @@ def guard_metrics(
         metrics[SAMPLE_LOSSES + name] = sample_losses[expert]
         metrics[SAMPLE_INDEX + name] = sample_index[expert]
     return metrics
+
+
+def unasked(row: Int[Array, ""]) -> Int[Array, ""]:
+    """Return the metric of skipped steps in a row for an expert that a step did not ask to learn.
+
+    `row` of them went before. It is negative, so that `skipped_in_a_row` can tell.
+    """
+    return -1 - row
+
+
+def skipped_in_a_row(value: int) -> tuple[int, bool]:
+    """Return how many steps in a row were skipped, as the metric says, and whether this one was."""
+    return (value, value > 0) if value >= 0 else (-1 - value, False)

@@ -7,11 +7,11 @@ import numpy as np
 
 from animatrix_jax.training.guards import (
     IN_A_ROW,
-    NOT_ASKED,
     SAMPLE_INDEX,
     SAMPLE_LOSSES,
     Guards,
     GuardState,
+    skipped_in_a_row,
 )
 from animatrix_jax.training.telemetry import Telemetry
 
@@ -40,13 +40,13 @@ class Skips:
     def see(self, step: int, metrics: Mapping[str, np.ndarray]) -> None:
         """Count a step, and tell of it where it was skipped, sample by sample."""
         rows = {
-            name.removeprefix(IN_A_ROW): int(value)
+            name.removeprefix(IN_A_ROW): skipped_in_a_row(int(value))
             for name, value in metrics.items()
-            if name.startswith(IN_A_ROW) and value != NOT_ASKED
+            if name.startswith(IN_A_ROW)
         }
-        self._row = max(rows.values(), default=self._row)
-        for name, row in rows.items():
-            if row:
+        self._row = max((row for row, _ in rows.values()), default=0)
+        for name, (_, skipped) in rows.items():
+            if skipped:
                 samples, why = _blame(name, metrics)
                 self._telemetry.say(f"step {step} of the expert {name!r} is skipped: {why}")
                 self._telemetry.note(step, {f"skipped_samples_{name}": samples})

@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.sharding import Mesh
 
+from animatrix_data.pipeline.conditioning import Perturbation
 from animatrix_jax.checkpoint.folder import ModelCard
 from animatrix_jax.diffusion.guidance import high_low
 from animatrix_jax.jobs.recipes.flow import check_mesh, flow_clips, starting_state
@@ -26,7 +28,11 @@ from animatrix_jax.parallel.mesh import MeshSettings, make_mesh
 from animatrix_jax.parallel.partition import put_whole, shardings
 from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.runtime.tokenizer import make_tokenizer
-from animatrix_jax.training.distillation import distillation_gradients, distillation_step
+from animatrix_jax.training.distillation import (
+    denoiser_alone,
+    distillation_gradients,
+    distillation_step,
+)
 from animatrix_jax.training.distiller import (
     BRANCHES,
     Distillation,
@@ -41,7 +47,10 @@ from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.placement import on_host, placed_measure, placed_step
 from animatrix_jax.training.state import Batch, Metrics, TrainState, new_critic, new_state
 
-__all__ = ["DMDSettings", "check_mesh", "core", "cost", "examples", "prepare"]
+GIVEN = Perturbation(p_hybrid=0.8, p_tag=0.1, p_text=0.1, p_none=0.0, p_drop=0.0, p_conflict=0.0)
+"""How a student is asked: by text and tags or by either, as it is sampled; nothing is dropped."""
+
+__all__ = ["DMDSettings", "check_mesh", "core", "cost", "examples", "prepare", "sampled_card"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +58,14 @@ class DMDSettings(FlowSettings):
     """What a distillation fixes, besides a flow run's settings.
 
     `initial` is the teacher, from which student and critic start; its guidance and its negative
-    text, or those said here, are distilled into the student. The teacher's weights are held as
+    text, or those said here, are distilled into the student, of which the transformer alone learns.
+    A run goes on with the teacher that it began with alone. The teacher's weights are held as
     `teacher_dtype`. Held-out clips are measured against `teacher_steps` of its steps in each
     expert's window; a student that moves less than `still` times as much is told of. Raises
     ValueError without an initial model and for tied experts.
     """
 
+    perturbation: Perturbation = GIVEN
     distillation: Distillation = Distillation()
     critic_optimizer: OptimizerSettings = OptimizerSettings()
     teacher_dtype: str = "float32"
@@ -77,8 +88,8 @@ def core(
     """Return what the run compiles; where its parents are not there yet, `variant` gives sizes."""
     mesh = mesh or make_mesh(MeshSettings())
     card, d = model_card(settings), settings.distillation
-    transform, _ = make_optimizer(settings.optimizer, settings.steps // d.student_every)
-    following, _ = make_optimizer(settings.critic_optimizer, settings.steps // d.critic_every)
+    transform = _optimizer(settings.optimizer, settings.steps // d.student_every)
+    following = _optimizer(settings.critic_optimizer, settings.steps // d.critic_every)
     fresh, experts = new_experts(settings, card), len(card.experts)
 
     def init(key: jax.Array) -> TrainState:
@@ -113,7 +124,9 @@ def prepare(
     """Build the run; latents are encoded first where a cache is asked for and not there."""
     mesh = mesh or make_mesh(MeshSettings())
     vae, text = load_model(settings.vae), load_model(settings.text_encoder)
-    load_model(settings.initial or "")
+    # Of several processes the first alone keeps the record, and reads the weights for it.
+    model, first = load_model(settings.initial or ""), jax.process_index() == 0
+    own = {"teacher": model.digest} if first else {}
     parts, card = core(settings, seed, mesh, guards), model_card(settings)
     clips = flow_clips(settings, seed, card, vae, text, mesh)
     places, state = parts.places, starting_state(settings, card, parts, seed, text, mesh)
@@ -130,9 +143,9 @@ def prepare(
         step=step,
         batches=clips.train,
         evaluate=_evaluation(settings, card, seed, mesh, clips, teacher, places),
-        export=exporter(settings, _student_card(settings, card), vae, text),
+        export=exporter(settings, sampled_card(settings), vae, text),
         total_steps=settings.steps,
-        parents={**clips.digests, "vae": vae.vae_digest},
+        parents={**clips.digests, "vae": vae.vae_digest, **own},
     )
 
 
@@ -154,6 +167,27 @@ def cost(settings: DMDSettings, latents: tuple[int, int, int]) -> tuple[Work, Wo
         Work(a.linear + b.linear, a.attention + b.attention) * settings.batch for a, b in trained
     ]
     return works[0], works[1]
+
+
+def sampled_card(settings: DMDSettings) -> ModelCard:
+    """Return the card that a student is sampled by: in straight steps between its anchors.
+
+    It is asked once a step, with everything that is given (CFG = 1).
+    """
+    card = model_card(settings)
+    return replace(
+        card,
+        guidance_text=1.0,
+        guidance_tag=1.0,
+        negative="",
+        steps=settings.distillation.anchors * len(card.experts),
+        solver="euler",
+        grid="anchors",
+    )
+
+
+def _optimizer(settings: OptimizerSettings, steps: int) -> optax.GradientTransformation:
+    return denoiser_alone(make_optimizer(settings, steps)[0])
 
 
 def _distiller(settings: DMDSettings, card: ModelCard, seed: int, mesh: Mesh) -> Distiller:
@@ -178,22 +212,6 @@ def _teacher(settings: DMDSettings, card: ModelCard, text: Model, params: Any, p
         away = jnp.broadcast_to(text.encode_ids(ids)[0].astype(dtype), null.shape)
         held = {"params": {**held["params"], "null_text": away}}
     return jax.tree.map(put_whole, held, places)
-
-
-def _student_card(settings: DMDSettings, card: ModelCard) -> ModelCard:
-    """Return the card that a student is sampled by: in straight steps between its anchors.
-
-    It is asked once a step, with everything that is given (CFG = 1).
-    """
-    return replace(
-        card,
-        guidance_text=1.0,
-        guidance_tag=1.0,
-        negative="",
-        steps=settings.distillation.anchors * len(card.experts),
-        solver="euler",
-        grid="anchors",
-    )
 
 
 def _evaluation(
@@ -223,8 +241,10 @@ def _evaluation(
         found = np.mean([measure(state.average, batch, teacher) for batch in batches], axis=0)
         numbers: dict[str, float] = {}
         for name, (apart, student, of_teacher) in zip(card.experts, found.tolist(), strict=True):
-            moves = student / max(of_teacher, 1e-9)
-            numbers |= {f"held_out_distance_{name}": apart, f"held_out_motion_{name}": moves}
+            numbers[f"held_out_distance_{name}"] = apart
+            if of_teacher == 0:
+                continue
+            moves = numbers[f"held_out_motion_{name}"] = student / of_teacher
             if moves < settings.still and jax.process_index() == 0:
                 print(
                     f"the student of the expert {name!r} moves {moves:.2f} times as much as its "

@@ -10,8 +10,7 @@ from animatrix_jax.jobs.recipes import flow_card
 from animatrix_jax.jobs.recipes.dpo_data import PairClips
 from animatrix_jax.jobs.recipes.dpo_references import know_references, open_references, scatter
 from animatrix_jax.jobs.recipes.dpo_settings import DPOSettings
-from animatrix_jax.jobs.recipes.flow import check_mesh as check_mesh
-from animatrix_jax.jobs.recipes.flow import core_of, starting_state
+from animatrix_jax.jobs.recipes.flow import check_mesh, core_of, sampled_card, starting_state
 from animatrix_jax.jobs.recipes.flow_card import microbatches, model_card, side_stride, whole
 from animatrix_jax.jobs.recipes.flow_model import exporter, network_on
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe
@@ -27,6 +26,8 @@ from animatrix_jax.training.preference import (
     preference_gradients,
 )
 from animatrix_jax.training.state import Batch, TrainState
+
+__all__ = ["DPOSettings", "check_mesh", "core", "cost", "examples", "prepare", "sampled_card"]
 
 
 def core(
@@ -132,9 +133,9 @@ def examples(settings: DPOSettings, clip: tuple[int, int, int] | None = None) ->
     `flow_card.examples`.
     """
     batches = flow_card.examples(settings, clip)
-    # A flow run has images besides; the longest are the clips themselves.
-    longest = max(batch["latents"].shape[2] for batch in batches)
-    return tuple(_of_pairs(b) for b in batches if b["latents"].shape[2] == longest)
+    # A flow run may have images besides.
+    clips = [batch for batch in batches if batch["latents"].shape[2] > 1]
+    return tuple(map(_of_pairs, clips or batches))
 
 
 def _of_pairs(batch: Batch) -> Batch:

@@ -20,7 +20,7 @@ from animatrix_jax.checkpoint.folder import ModelCard
 from animatrix_jax.jobs.recipes.dpo_data import PairClips
 from animatrix_jax.jobs.recipes.dpo_settings import DPOSettings
 from animatrix_jax.jobs.recipes.flow_card import whole
-from animatrix_jax.parallel.processes import together
+from animatrix_jax.parallel.processes import from_first
 from animatrix_jax.runtime.model import Model, load_model
 from animatrix_jax.training.preference import Located
 from animatrix_jax.training.state import Batch
@@ -36,7 +36,7 @@ class References:
     """The errors of a reference model in a folder, as far as they are known.
 
     Errors of anything else than `key` says are refused with a ValueError, never written over; so
-    is a file that cannot be read. `key` None takes what is there: it was checked by another.
+    is a file that cannot be read. `key` None takes what is there: another process has checked it.
     """
 
     def __init__(self, folder: Path, key: Key | None, shape: tuple[int, ...]) -> None:
@@ -57,7 +57,11 @@ class References:
                     f"the reference errors in {folder} are of another {name} ({then.get(name)}, "
                     f"not {now}): give another folder, or remove this one"
                 )
-        assert errors.shape == shape, "pairs and draws are in the key"
+        if errors.shape != shape:
+            raise ValueError(
+                f"the reference errors in {folder} are of {errors.shape} experts, pairs and draws, "
+                f"not {shape}: give another folder, or remove this one"
+            )
         self.errors = errors
 
     def missing(self, needed: list[np.ndarray]) -> list[np.ndarray]:
@@ -99,8 +103,8 @@ def open_references(
     first = jax.process_index() == 0
     key = reference_key(settings, seed, card, clips, vae, text) if first else None
     kept = References(settings.references, key, clips.errors_shape)
-    # All have read before one begins to write.
-    together("references read")
+    # What is missing decides how many batches are measured: all must see the same.
+    kept.errors = from_first(kept.errors)
     return kept
 
 
@@ -127,7 +131,6 @@ def know_references(
                     saved = time.monotonic()
         if first:
             kept.save()
-        together("references written")
     clips.know(kept.errors)
 
 

@@ -137,6 +137,11 @@ def cost(settings: FlowSettings, latents: tuple[int, int, int]) -> tuple[Work, W
     return training_work(config, latents) * settings.batch, computed * settings.batch
 
 
+def sampled_card(settings: FlowSettings) -> ModelCard:
+    """Return the card that the trained model is sampled by."""
+    return model_card(settings)
+
+
 def flow_clips(
     settings: FlowSettings, seed: int, card: ModelCard, vae: Model, text: Model, mesh: Mesh
 ) -> FlowClips:

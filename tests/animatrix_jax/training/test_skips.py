@@ -9,8 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from animatrix_jax.training.guards import Guards
+from animatrix_jax.training.guards import (
+    IN_A_ROW,
+    SAMPLE_INDEX,
+    SAMPLE_LOSSES,
+    Guards,
+    new_guard,
+    unasked,
+)
 from animatrix_jax.training.loop import Hooks, LoopSettings, run_loop
+from animatrix_jax.training.skips import Skips
 from animatrix_jax.training.state import TrainState
 from animatrix_jax.training.telemetry import Telemetry, read_metrics
 from tests.animatrix_jax.training.toy import toy_batches, toy_state, toy_step
@@ -124,3 +132,19 @@ def test_stops_and_restarts_change_nothing(tmp_path: Path, first: int) -> None:
         for name in ("whole", "stopped")
     ]  # fmt: skip
     assert told[0] == told[1]
+
+
+def test_an_expert_that_a_step_does_not_ask_keeps_its_count(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    skips = Skips(new_guard(2), GUARDS, Telemetry(tmp_path))
+    high, low = IN_A_ROW + "high", IN_A_ROW + "low"
+    sampled = {SAMPLE_LOSSES + "low": np.array([NAN]), SAMPLE_INDEX + "low": np.zeros((1, 2))}
+    skips.see(0, {high: np.array(0), low: np.array(1), **sampled})
+    assert skips.near and not skips.too_many
+    skips.see(1, {high: np.array(0), low: np.asarray(unasked(jnp.array(1))), **sampled})
+    assert skips.near and not skips.too_many
+    skips.see(2, {high: np.array(0), low: np.array(2), **sampled})
+    assert skips.too_many
+    told = [line for line in capfd.readouterr().err.splitlines() if "skipped" in line]
+    assert [line.split(" of ")[0] for line in told] == ["step 0", "step 2"]

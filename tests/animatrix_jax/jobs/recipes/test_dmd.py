@@ -1,6 +1,7 @@
 """A whole distillation in small: it goes on bit for bit, its student has its own sampling."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,16 @@ def test_a_student_is_sampled_at_its_anchors_in_one_forward_a_step(
     assert record["steps"] == 4 and record["grid"] == "anchors"
     assert record["guidance"]["high"] == {"text": 1.0, "tag": 1.0, "fields": None}
     assert cli.main([*words, "--steps", "3"]) == 2
-    assert "2 experts cannot share 3 steps" in capsys.readouterr().err
+    assert "was distilled to take 4 steps, not 3" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_with_its_own_teacher_alone(
+    config: dict[str, Any], finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    settings = config["settings"] | {"initial": str(finished)}
+    with pytest.raises(ValueError, match="begun with another teacher than"):
+        train.run(config | {"settings": settings}, tmp_path / "run")
 
 
 def test_a_distillation_without_a_teacher_is_a_sentence(config: dict[str, Any]) -> None:
