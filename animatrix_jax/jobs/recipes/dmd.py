@@ -14,8 +14,9 @@ from jax.sharding import Mesh
 from animatrix_data.pipeline.conditioning import Perturbation
 from animatrix_jax.checkpoint.folder import ModelCard
 from animatrix_jax.diffusion.guidance import high_low
-from animatrix_jax.jobs.recipes.flow import check_mesh, flow_clips, starting_state
+from animatrix_jax.jobs.recipes.flow import check_mesh, clips_of, starting_state
 from animatrix_jax.jobs.recipes.flow_card import examples, microbatches, model_card, whole
+from animatrix_jax.jobs.recipes.flow_data import FlowClips
 from animatrix_jax.jobs.recipes.flow_model import (
     exporter,
     network_on,
@@ -128,7 +129,7 @@ def prepare(
     model, first = load_model(settings.initial or ""), jax.process_index() == 0
     own = {"teacher": model.digest} if first else {}
     parts, card = core(settings, seed, mesh, guards), model_card(settings)
-    clips = flow_clips(settings, seed, card, vae, text, mesh)
+    clips = clips_of(FlowClips, settings, seed, card, vae, text, mesh)
     places, state = parts.places, starting_state(settings, card, parts, seed, text, mesh)
     assert state.critic is not None
     critic = replace(state.critic, params=jax.tree.map(jnp.copy, state.params))

@@ -5,19 +5,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from animatrix_jax.checkpoint.folder import ModelCard
 from animatrix_jax.jobs.recipes import flow_card
 from animatrix_jax.jobs.recipes.dpo_data import PairClips
 from animatrix_jax.jobs.recipes.dpo_references import know_references, open_references, scatter
 from animatrix_jax.jobs.recipes.dpo_settings import DPOSettings
-from animatrix_jax.jobs.recipes.flow import check_mesh, core_of, sampled_card, starting_state
-from animatrix_jax.jobs.recipes.flow_card import microbatches, model_card, side_stride, whole
+from animatrix_jax.jobs.recipes.flow import (
+    check_mesh,
+    clips_of,
+    core_of,
+    sampled_card,
+    starting_state,
+)
+from animatrix_jax.jobs.recipes.flow_card import microbatches, model_card, whole
 from animatrix_jax.jobs.recipes.flow_model import exporter, network_on
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.work import Work, training_work
-from animatrix_jax.parallel.batches import BatchPlacement
 from animatrix_jax.parallel.mesh import MeshSettings, make_mesh
-from animatrix_jax.runtime.model import Model, load_model
+from animatrix_jax.runtime.model import load_model
 from animatrix_jax.training.guards import Guards
 from animatrix_jax.training.placement import placed_measure
 from animatrix_jax.training.preference import (
@@ -53,7 +57,7 @@ def prepare(
     assert settings.initial is not None, "settings without an initial model were refused"
     load_model(settings.initial)
     parts, card = core(settings, seed, mesh, guards), model_card(settings)
-    clips = pair_clips(settings, seed, card, vae, text, mesh)
+    clips = clips_of(PairClips, settings, seed, card, vae, text, mesh)
     kept = open_references(settings, seed, card, clips, vae, text)
     places, state = parts.places, starting_state(settings, card, parts, seed, text, mesh)
     network, schedule = network_on(settings, card, mesh), whole(card)[1]
@@ -99,23 +103,6 @@ def held_out_numbers(found: np.ndarray, experts: tuple[str, ...]) -> dict[str, f
             f"held_out_margin_{name}": float(margins.mean()),
         }
     return numbers
-
-
-def pair_clips(
-    settings: DPOSettings, seed: int, card: ModelCard, vae: Model, text: Model, mesh: Mesh
-) -> PairClips:
-    """Return the pairs of a run, ready to be drawn; ValueError as `PairClips`."""
-    config, _ = whole(card)
-    return PairClips(
-        settings,
-        seed,
-        vae,
-        text,
-        text_length=config.dit.text_length,
-        stride=side_stride(vae.vae_config, config),
-        placement=BatchPlacement(mesh, settings.batch, len(card.experts)),
-        referenced=card.reference is not None,
-    )
 
 
 def cost(settings: DPOSettings, latents: tuple[int, int, int]) -> tuple[Work, Work]:

@@ -92,7 +92,7 @@ def prepare(
     if settings.initial is not None:
         load_model(settings.initial)
     parts, card = core(settings, seed, mesh, guards), model_card(settings)
-    clips = flow_clips(settings, seed, card, vae, text, mesh)
+    clips = clips_of(FlowClips, settings, seed, card, vae, text, mesh)
     state = starting_state(settings, card, parts, seed, text, mesh)
     measure = parts.measure
     assert measure is not None
@@ -142,12 +142,18 @@ def sampled_card(settings: FlowSettings) -> ModelCard:
     return model_card(settings)
 
 
-def flow_clips(
-    settings: FlowSettings, seed: int, card: ModelCard, vae: Model, text: Model, mesh: Mesh
-) -> FlowClips:
-    """Return the clips of a run, ready to be drawn; ValueError as `FlowClips`."""
+def clips_of[Clips: FlowClips](
+    kind: type[Clips],
+    settings: FlowSettings,
+    seed: int,
+    card: ModelCard,
+    vae: Model,
+    text: Model,
+    mesh: Mesh,
+) -> Clips:
+    """Return the clips of a run, ready to be drawn; ValueError as their `kind` raises."""
     config, _ = whole(card)
-    return FlowClips(
+    return kind(
         settings,
         seed,
         vae,

@@ -122,7 +122,7 @@ def clips(config: dict[str, Any], finished: Path) -> dpo.PairClips:
 def clips_of(settings: DPOSettings) -> dpo.PairClips:
     model = load_model(settings.vae)
     card, mesh = model_card(settings), make_mesh(MeshSettings())
-    return dpo.pair_clips(settings, 3, card, model, model, mesh)
+    return dpo.clips_of(dpo.PairClips, settings, 3, card, model, model, mesh)
 
 
 def batches(found: dpo.PairClips, start: int, count: int) -> list[dict[str, Any]]:
