@@ -82,7 +82,7 @@ BENCHMARKS = $(filter-out benchmarks/chaos.py benchmarks/moves.py benchmarks/sto
 bench: setup  ## every benchmark in turn (B=kernels/benchmarks/attention.py for one)
 	@set -e; for benchmark in $(or $(B),$(BENCHMARKS)); do echo "== $$benchmark"; $(PYTHON) $$benchmark; done
 
-chaos: setup  ## kill a run fifty times, move one over meshes, count what diverges (KILLS=5 for fewer)
+chaos: setup  ## kill a run fifty times, move one over meshes, stop one of two processes (KILLS=5 for fewer)
 	@$(PYTHON) benchmarks/chaos.py --kills $(or $(KILLS),50)
 	@$(PYTHON) benchmarks/moves.py
 	@$(PYTHON) benchmarks/stops.py

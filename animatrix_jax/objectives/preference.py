@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from animatrix_data.settings import near
 
@@ -18,13 +18,12 @@ WINNER, LOSER = 0, 1
 class Preferences(NamedTuple):
     """What eq. 18 says of B pairs.
 
-    `margins` are the implicit rewards, the winner's less the loser's; `right` is where they are
-    positive: where the model, unlike its reference, leans to the winner.
+    `margins` are the implicit rewards, the winner's less the loser's: above 0 the model, unlike its
+    reference, leans to the winner.
     """
 
     losses: Float[Array, " B"]
     margins: Float[Array, " B"]
-    right: Bool[Array, " B"]
 
 
 @dataclass(frozen=True)
@@ -58,4 +57,4 @@ class DPO:
         further = errors - reference_errors
         weight = jnp.square(1.0 - sigma) if self.weight == "epsilon" else 1.0
         margins = -0.5 * self.beta * weight * (further[:, WINNER] - further[:, LOSER])
-        return Preferences(-jax.nn.log_sigmoid(margins), margins, margins > 0)
+        return Preferences(-jax.nn.log_sigmoid(margins), margins)

@@ -17,11 +17,7 @@ from animatrix_jax.diffusion.guidance import high_low
 from animatrix_jax.jobs.recipes.flow import check_mesh, clips_of, starting_state
 from animatrix_jax.jobs.recipes.flow_card import examples, microbatches, model_card, whole
 from animatrix_jax.jobs.recipes.flow_data import FlowClips
-from animatrix_jax.jobs.recipes.flow_model import (
-    exporter,
-    network_on,
-    new_experts,
-)
+from animatrix_jax.jobs.recipes.flow_model import exporter, network_on, new_experts
 from animatrix_jax.jobs.recipes.flow_settings import FlowSettings
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe
 from animatrix_jax.models.work import Work, training_work, velocity_work

@@ -24,7 +24,7 @@ def test_the_loss_is_that_of_the_formula(beta: float, weight: str) -> None:
     margins = beta * share * (ratios[:, 0] - ratios[:, 1])
     np.testing.assert_allclose(found.margins, margins, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found.losses, -np.log(expit(margins)), rtol=1e-5)
-    assert found.right.tolist() == [True, False, False]
+    assert (found.margins > 0).tolist() == [True, False, False]
 
 
 @given(
@@ -39,20 +39,20 @@ def test_a_model_at_its_reference_has_loss_log_two(
     for weight in ("one", "epsilon"):
         found = DPO(beta, weight)(own, own, jnp.array([sigma]))
         np.testing.assert_allclose(found.losses, np.log(2), rtol=1e-6)
-        assert not found.right.any()
+        assert not (found.margins > 0).any()
 
 
 @given(
     ratio=st.tuples(*[st.floats(-1, 1, width=32)] * 2),
     beta=st.floats(0.1, 1e5),
 )
-def test_losses_are_finite_and_right_is_a_loss_below_log_two(
+def test_losses_are_finite_and_a_positive_margin_is_a_loss_below_log_two(
     ratio: tuple[float, float], beta: float
 ) -> None:
     errors, sigma = jnp.array([ratio]), jnp.zeros(1)
     found = DPO(beta)(errors, jnp.zeros((1, 2)), sigma)
     assert np.isfinite(found.losses).all() and (np.asarray(found.losses) >= 0).all()
-    assert float(found.losses[0]) <= np.log(2) + 1e-6 or not bool(found.right[0])
+    assert float(found.losses[0]) <= np.log(2) + 1e-6 or float(found.margins[0]) <= 0
     # The same pair the other way round: margins are opposite, losses differ by the margin.
     turned = DPO(beta)(errors[:, ::-1], jnp.zeros((1, 2)), sigma)
     np.testing.assert_allclose(turned.margins, -found.margins, rtol=1e-6)
