@@ -13,7 +13,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
-from animatrix_jax.models.oracle_streams import Block, answered, folded, tracks_of
+from animatrix_jax.models.oracle_streams import Block, answered, folded, raised, tracks_of
 
 HEAT, PRESENCE, TRACKS, LOOKED = "heat", "presence", "tracks", "looked"
 """What is returned beside logits: where points stand, and all that was seen."""
@@ -91,8 +91,8 @@ class FrameNet(nn.Module):
         """Return heat in cells of half the features' size, and presence."""
         width = self.dims[0]
         whole = nn.Dense(width, name="whole")(deep.mean(axis=(1, 2)))[:, None, None]
-        raised = _raised(nn.Dense(width, name="raise_mid")(mid), 2)
-        raised = raised + _raised(nn.Dense(width, name="raise_deep")(deep), 4)
+        raised = raised(nn.Dense(width, name="raise_mid")(mid), 2)
+        raised = raised + raised(nn.Dense(width, name="raise_deep")(deep), 4)
         joined = Block(width, name="joined")(fine + raised + whole)
         heat = nn.Dense(4 * self.points, name="heat")(joined)
         count, height, wide = heat.shape[:3]
@@ -106,10 +106,6 @@ def _pooled(x: jax.Array, edge: int) -> jax.Array:
     """Return the mean of squares of `edge` cells of [N, H, W, C]."""
     count, height, width, dim = x.shape
     return x.reshape(count, height // edge, edge, width // edge, edge, dim).mean(axis=(2, 4))
-
-
-def _raised(x: jax.Array, times: int) -> jax.Array:
-    return x.repeat(times, axis=1).repeat(times, axis=2)
 
 
 def _shares(heat: jax.Array, height: int, width: int) -> jax.Array:

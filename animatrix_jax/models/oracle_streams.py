@@ -41,6 +41,11 @@ def folded(x: Float[Array, "N H W C"], edge: int) -> Float[Array, "N h w D"]:
     return fold_pixels(x[:, None], edge)[:, 0]
 
 
+def raised(x: Float[Array, "N h w D"], times: int) -> Float[Array, "N H W D"]:
+    """Return each cell as `times` × `times` cells."""
+    return x.repeat(times, axis=1).repeat(times, axis=2)
+
+
 def answered(
     x: Float[Array, "N D"], labels: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Float[Array, "N n"]]:

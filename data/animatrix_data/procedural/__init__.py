@@ -1,6 +1,6 @@
 """A small animation studio in code: scenes, renderer and oracles whose truth is known."""
 
-from animatrix_data.procedural.clip import STUDIO_VERSION, DrawnClip, draw_clip
+from animatrix_data.procedural.clip import STUDIO_VERSION, DrawnClip, draw_clip, draw_frames
 from animatrix_data.procedural.content import FREE, Staging
 from animatrix_data.procedural.faults import FAULTS, Fault
 from animatrix_data.procedural.sampler import (
@@ -27,6 +27,7 @@ __all__ = [
     "Staging",
     "check_drawable",
     "draw_clip",
+    "draw_frames",
     "find_sampler",
     "sample_faults",
     "sample_spec",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from animatrix_data.caption.schema import StructuredCaption
 from animatrix_data.procedural.captions import structured_caption, write_directive
-from animatrix_data.procedural.content import FREE, Staging, content_class, sample_content
+from animatrix_data.procedural.content import FREE, Content, Staging, content_class, sample_content
 from animatrix_data.procedural.faults import Fault, conflict, ratings
 from animatrix_data.procedural.sampler import check_drawable
 from animatrix_data.procedural.scene import Scene, Size
@@ -50,13 +50,7 @@ def draw_clip(
     Fields that the spec leaves out take the plainest value. Raises ValueError, saying what can be
     drawn, for a tag that this studio cannot draw or a fault that a tag rules out.
     """
-    check_drawable(spec)
-    for fault in faults:
-        if why := conflict(fault, spec):
-            raise ValueError(why)
-    content = sample_content(seed, staging)
-    deformation = staging.deform(seed)
-    scene = Scene(spec, content, staging.take(seed), size, deformation, faults)
+    scene, content = _scene(spec, seed, size, staging, faults)
     frames, seen = scene.render()
     truth: dict[str, Any] = {
         **seen,
@@ -77,3 +71,31 @@ def draw_clip(
         caption=structured_caption(spec, content, seed),
         directive=write_directive(spec, content, seed),
     )
+
+
+def draw_frames(
+    spec: ProductionSpec,
+    seed: int,
+    size: Size,
+    which: Sequence[int],
+    staging: Staging = FREE,
+    faults: Sequence[Fault] = (),
+) -> NDArray[np.uint8]:
+    """Return some frames uint8 [len(which), H, W, 3] of what `draw_clip` draws, and draw no others.
+
+    Raises ValueError as it does.
+    """
+    scene, _ = _scene(spec, seed, size, staging, faults)
+    return scene.render(which)[0]
+
+
+def _scene(
+    spec: ProductionSpec, seed: int, size: Size, staging: Staging, faults: Sequence[Fault]
+) -> tuple[Scene, Content]:
+    check_drawable(spec)
+    for fault in faults:
+        if why := conflict(fault, spec):
+            raise ValueError(why)
+    content = sample_content(seed, staging)
+    deformation = staging.deform(seed)
+    return Scene(spec, content, staging.take(seed), size, deformation, faults), content

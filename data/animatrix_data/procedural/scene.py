@@ -148,16 +148,20 @@ class Scene:
         smear = max(look.smear for look in actor.looks)
         return round(1.0 - math.exp(-3.0 * stretch - 0.5 * smear), 3)
 
-    def render(self) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-        """Return the frames uint8 [T, H, W, 3] and their truth (keypoints and camera path)."""
+    def render(
+        self, which: Sequence[int] | None = None
+    ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """Return the frames uint8 [T, H, W, 3] and their truth (keypoints and camera path); of the
+        clip's frames only those in `which`, where it is given."""
         height, width = self.size.height, self.size.width
         pixels = np.zeros((height, width, 4), np.uint8)
         surface = skia.Surface(pixels, skia.kRGBA_8888_ColorType)
         canvas = surface.getCanvas()
-        frames = np.empty((self.size.frames, height, width, 3), np.uint8)
         keypoints: dict[str, list[list[float]]] = {}
-        shown = self._shown()
-        for t in range(self.size.frames):
+        every = self._shown()
+        shown = every if which is None else [every[t] for t in which]
+        frames = np.empty((len(shown), height, width, 3), np.uint8)
+        for t in range(len(shown)):
             canvas.save()
             canvas.translate(width / 2, height / 2)
             canvas.scale(height, height)

@@ -8,6 +8,7 @@ are drawn where they are large enough to be seen in 128 pixels.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from animatrix_data.procedural.camera import MOVEMENTS, readable_move
 from animatrix_data.procedural.faults import BODY_SHOTS, Fault
@@ -18,6 +19,7 @@ from animatrix_data.procedural.sampler.visible import (
     Choice,
     draw_fault,
     draw_visible,
+    possible,
 )
 from animatrix_data.taxonomy.tags import ProductionSpec, Tag
 from animatrix_data.taxonomy.vocabulary import LEVELS
@@ -73,6 +75,11 @@ HIDDEN = (
     ("melt", ("Fog", "Sandstorm")),
 )
 """The tags that hide a kind of fault."""
+LASTING = (("limb", 5.0), ("face", 1.5), ("outline", 1.5), ("tear", 0.5), ("melt", 1.0),
+           ("colour", 0.0), ("freeze", 0.0))  # fmt: skip
+"""How often `broken` draws each kind of fault: those that a frame and the one before it show."""
+ARMED = 0.6
+"""The share of its clips that are drawn such that arms are seen; of others few show them."""
 
 
 def clear_way(move: Tag, shot: str, angle: str) -> bool:
@@ -141,4 +148,21 @@ def one_fault(rng: Rng, spec: ProductionSpec) -> tuple[Fault, ...]:
 
 
 SAMPLERS.add("distinct")(Sampler(distinct, DEFORMED))
+def breakable(rng: Rng) -> ProductionSpec:
+    """As `distinct`, more often with arms in view."""
+    armed = rng.uniform() < ARMED
+    while True:
+        spec = draw_visible(rng, BROKEN)
+        if not armed or possible("limb", spec, BROKEN):
+            return spec
+
+
+def broken(rng: Rng, spec: ProductionSpec) -> tuple[Fault, ...]:
+    """Return a fault as `one_fault` does wherever one of those that single frames show is seen."""
+    return draw_fault(rng, spec, BROKEN)
+
+
+BROKEN = replace(CLEARLY, kinds=LASTING, faulty=1.0)
+
 SAMPLERS.add("distinct_faulty")(Sampler(distinct, DEFORMED, one_fault))
+SAMPLERS.add("broken")(Sampler(breakable, DEFORMED, broken))

@@ -35,7 +35,7 @@ from animatrix_data.taxonomy.tags import ProductionSpec, Tag
 NO_EFFECT = 0.25
 """The share of clips without an effect."""
 FAULTY = 0.5
-"""The share of clips with a fault where there are faults."""
+"""The share of clips with a fault where there are faults, unless a choice says otherwise."""
 FACELESS_ANGLE = "Overhead"
 COVERING = ("block", "drink", "shoot", "shout", "sob", "strike")
 """Motions that hold something before the face: no effect on it is drawn with them."""
@@ -52,7 +52,8 @@ class Choice:
     in the order of `DRAWABLE`; above: the share of clips seen from straight above. move draws the
     camera's movement for a clip with the tags drawn so far. severities: the range of a fault's
     severity; kinds: how often a kind of fault is drawn against the others (1 where it is not
-    named); hidden: the names of tags that hide a kind of fault, with which it is not drawn.
+    named); hidden: the names of tags that hide a kind of fault, with which it is not drawn; faulty:
+    the share of clips with a fault where one is possible.
     """
 
     move: Callable[[Rng, ProductionSpec], Tag]
@@ -64,6 +65,7 @@ class Choice:
     severities: tuple[float, float] = (0.3, 1.0)
     kinds: tuple[tuple[str, float], ...] = ()
     hidden: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    faulty: float = FAULTY
 
 
 def draw_visible(rng: Rng, choice: Choice) -> ProductionSpec:
@@ -83,17 +85,18 @@ def draw_visible(rng: Rng, choice: Choice) -> ProductionSpec:
 
 
 def draw_fault(rng: Rng, spec: ProductionSpec, choice: Choice) -> tuple[Fault, ...]:
-    """Return, for half of the clips, one fault that is seen and that no tag can be mistaken for.
+    """Return, for a share of the clips, one fault that is seen and that no tag can be mistaken for.
 
     Kinds are drawn as often as the choice says, though some can be drawn with few specs only.
     """
-    broken, severity = rng.uniform() < FAULTY, float(rng.uniform(*choice.severities))
+    broken, severity = rng.uniform() < choice.faulty, float(rng.uniform(*choice.severities))
     known = _fault_weights(choice)
-    weights = {kind: weight for kind, weight in known.items() if _fits(kind, spec, choice)}
+    weights = {kind: weight for kind, weight in known.items() if possible(kind, spec, choice)}
     return (Fault(weighed(rng, weights), severity),) if broken and weights else ()
 
 
-def _fits(kind: str, spec: ProductionSpec, choice: Choice) -> bool:
+def possible(kind: str, spec: ProductionSpec, choice: Choice) -> bool:
+    """Tell whether a kind of fault is seen in a clip, and no tag of it can be mistaken for it."""
     hiding = dict(choice.hidden).get(kind, ())
     shown = not any(tag.name in hiding for tag in spec.tags)
     return shown and conflict(Fault(kind, choice.severities[1]), spec) is None
@@ -103,7 +106,7 @@ def _fits(kind: str, spec: ProductionSpec, choice: Choice) -> bool:
 def _fault_weights(choice: Choice) -> dict[str, float]:
     """Return each kind's weight among those that a spec allows which gives kinds their shares."""
     specs = [draw_visible(generator(seed, "fault weights"), choice) for seed in range(SURVEYED)]
-    allowed = np.array([[_fits(kind, spec, choice) for kind in FAULTS] for spec in specs], float)
+    allowed = np.array([[possible(kind, spec, choice) for kind in FAULTS] for spec in specs], float)
     wanted = np.array([dict(choice.kinds).get(kind, 1.0) for kind in FAULTS])
     weights = np.ones(len(FAULTS))
     for _ in range(ROUNDS):

@@ -1,0 +1,142 @@
+"""The frames that the fault oracle learns from: each as it should be and as it is with its fault.
+
+What differs between the two is what the fault has changed. A stopped drawing goes on where it was
+stopped, and a second run draws nothing.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from animatrix_data.corpus.video import decode_video, encode_video
+from animatrix_data.files import whole_file
+from animatrix_data.procedural import (
+    FAULTS,
+    STUDIO_VERSION,
+    Size,
+    draw_frames,
+    sample_faults,
+    sample_spec,
+    sample_staging,
+)
+from animatrix_data.procedural.registry import generator
+from animatrix_data.progress import ticking
+from animatrix_jax.jobs.workers import spread
+from animatrix_jax.models.oracle_faults import CELL
+
+KINDS = tuple(FAULTS)
+SOUND = -1
+"""The kind of a frame that nothing breaks."""
+MOMENTS = 3
+"""How many frames of a clip are drawn."""
+EARLIEST = 0.25
+"""The share of a clip before which no frame is drawn: few faults have begun there."""
+CHANGE = 24
+"""By how many grey levels a channel of a pixel must differ to be changed."""
+CHUNK = 100
+"""How many clips a file holds."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Frames of the clips of a sampler from a seed on; one clip in `coded` goes through H.264."""
+
+    sampler: str
+    size: Size
+    seed: int
+    clips: int
+    coded: int
+
+    @property
+    def name(self) -> str:
+        """A file name that says all that the frames depend on."""
+        s, seen = self.size, f"{self.coded}-{STUDIO_VERSION}-{self.seed}-{self.clips}"
+        return f"{self.sampler}-{s.height}x{s.width}x{s.frames}@{s.fps:g}-{seen}.npy"
+
+    def chunks(self) -> list["Drawing"]:
+        """Return the drawing in parts that a file holds each."""
+        firsts = range(0, self.clips, CHUNK)
+        return [
+            replace(self, seed=self.seed + first, clips=min(CHUNK, self.clips - first))
+            for first in firsts
+        ]
+
+
+def row_type(size: Size) -> np.dtype:
+    """Return what is kept of a frame: the one before it, itself, how many of the 16 pixels of each
+    cell its fault has changed, and which of `KINDS` that is (`SOUND`: none)."""
+    frame = (np.uint8, (size.height, size.width, 3))
+    cells = (size.height // CELL, size.width // CELL)
+    fields = [("before", *frame), ("frames", *frame), ("changed", np.uint8, cells),
+              ("kind", np.int8)]  # fmt: skip
+    return np.dtype(fields)
+
+
+def see_frames(drawing: Drawing, kept: Path, processes: int = 1) -> list[np.ndarray]:
+    """Return the rows (`row_type`) of a drawing's files, mapped from disk; what is not in the
+    folder `kept` yet is drawn."""
+    chunks = drawing.chunks()
+    missing = [chunk for chunk in chunks if not (kept / chunk.name).is_file()]
+    with ticking("Drawing", sum(chunk.clips for chunk in missing)) as ticker:
+        for done in spread(partial(_see, kept), missing, processes):
+            ticker.advance(done)
+    return [np.load(kept / chunk.name, mmap_mode="r") for chunk in chunks]
+
+
+def _see(kept: Path, drawing: Drawing) -> int:
+    """Draw the frames of a file and keep them; return how many clips they are of."""
+    seeds = range(drawing.seed, drawing.seed + drawing.clips)
+    rows = np.concatenate([see_clip(seed, drawing) for seed in seeds])
+    with whole_file(kept / drawing.name) as temporary:
+        np.save(temporary, rows, allow_pickle=False)
+    return drawing.clips
+
+
+def see_clip(seed: int, drawing: Drawing) -> np.ndarray:
+    """Return the rows (`row_type`) of a clip: some frames, broken where it has a fault, and sound."""
+    size = drawing.size
+    spec = sample_spec(seed, drawing.sampler)
+    faults = sample_faults(seed, drawing.sampler, spec)
+    staging = sample_staging(seed, drawing.sampler, spec)
+    first = max(1, int(EARLIEST * size.frames))
+    count = min(MOMENTS, size.frames - first)
+    moments = generator(seed, "moments").choice(size.frames - first, count, replace=False) + first
+    which = [t - back for t in sorted(moments.tolist()) for back in (1, 0)]
+    kinds = [SOUND, *(KINDS.index(fault.kind) for fault in faults)]
+    shown = [draw_frames(spec, seed, size, which, staging, broken) for broken in ((), faults)]
+    rows = np.zeros((len(kinds), count), row_type(size))
+    for row, kind, frames in zip(rows, kinds, shown, strict=False):
+        row["kind"] = kind
+        row["changed"] = _changed(frames[1::2], shown[0][1::2])
+        if drawing.coded and seed % drawing.coded == 0:
+            frames = _coded(frames, size.fps)
+        row["before"], row["frames"] = frames[::2], frames[1::2]
+    return rows.reshape(-1)
+
+
+def _changed(broken: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """Return how many pixels of each cell [n, h, w] differ between frames uint8 [n, H, W, 3]."""
+    count, height, width, _ = broken.shape
+    apart = np.stack([cv2.absdiff(*pair) for pair in zip(broken, sound, strict=True)])
+    differ = (apart.max(axis=-1) > CHANGE).reshape(
+        count, height // CELL, CELL, width // CELL, CELL
+    )
+    return differ.sum(axis=(2, 4))
+
+
+def _coded(frames: np.ndarray, fps: float) -> np.ndarray:
+    """Return frames as a corpus would give them back."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        encode_video(path, frames, fps)
+        return decode_video(path).frames
+
+
+def kinds_of(files: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the kind of every row of some files."""
+    return np.concatenate([np.asarray(rows["kind"]) for rows in files])
