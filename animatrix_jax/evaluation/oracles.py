@@ -15,8 +15,9 @@ from animatrix_data.procedural.oracles import (
 )
 from animatrix_jax.evaluation.adherence import NEEDED_ACCURACY
 from animatrix_jax.models.oracle_camera import FIELD
-from animatrix_jax.runtime import camera, oracle
+from animatrix_jax.runtime import camera, faults, oracle
 from animatrix_jax.runtime.camera import CameraOracle, load_camera_oracle
+from animatrix_jax.runtime.faults import FaultOracle, load_fault_oracle
 from animatrix_jax.runtime.model import SHIPPED, find_model
 from animatrix_jax.runtime.oracle import Accuracy, LearnedOracle, load_learned_oracle
 
@@ -28,18 +29,24 @@ CLASSICAL = {"CameraMotion": lambda frames: classify_camera(camera_path(frames))
 class Oracles:
     """What reads a clip: calling it with (frames, fps) gives the scores of every sub-field.
 
-    `learned` reads all sub-fields, `camera` the camera's movement alone; one of them is there.
-    Where both are, the camera's movement is read by the one that is right more often.
+    `learned` reads all sub-fields, `camera` the camera's movement alone, `faults` some kinds of
+    faults; one of them is there. What two of them read is read by the better one: the one that is
+    right more often, and of faults the one that tells them better.
     """
 
     learned: LearnedOracle | None
     camera: CameraOracle | None = None
+    faults: FaultOracle | None = None
 
     @property
     def labels(self) -> Mapping[str, tuple[str, ...]]:
         """What is answered, by sub-field."""
         own = self.learned.card.config.labels if self.learned else {}
-        return {**own, **(self.camera.card.config.labels if self.camera else {})}
+        return {
+            **own,
+            **(self.camera.card.config.labels if self.camera else {}),
+            **(self.faults.card.labels if self.faults else {}),
+        }
 
     @property
     def size(self) -> Size:
@@ -98,9 +105,9 @@ class Oracles:
         return {name: found for name, found in own.items() if found}
 
     @property
-    def _first(self) -> LearnedOracle | CameraOracle:
+    def _first(self) -> LearnedOracle | CameraOracle | FaultOracle:
         """The oracle whose clips are drawn where oracles are measured."""
-        found = self.learned or self.camera
+        found = self.learned or self.faults or self.camera
         assert found is not None, "no oracle was loaded"
         return found
 
@@ -114,6 +121,13 @@ class Oracles:
         own = self.camera.card.accuracy
         used = FIELD in own and own[FIELD].raw > max(others, default=0.0)
         return self.camera if used else None
+
+    @property
+    def _kinds(self) -> tuple[str, ...]:
+        """The names of the faults that the fault oracle is used for."""
+        own = self.learned.card.faults if self.learned else {}
+        found = self.faults.card.faults if self.faults else {}
+        return tuple(n for n in found if n not in own or found[n].auc > own[n].auc)
 
     def __call__(self, frames: np.ndarray, fps: float) -> Reading:
         """Return what a clip uint8 [T, H, W, 3] shows; ValueError when it is too short."""
@@ -134,6 +148,9 @@ class Oracles:
             for reading, found in zip(readings, self._special.read(clips, fps), strict=True):
                 reading.pop(FIELD, None)
                 reading |= found
+        if self.faults and (kinds := self._kinds):
+            for reading, found in zip(readings, self.faults.read(clips, fps), strict=True):
+                reading |= {name: found[name] for name in kinds}
         return readings
 
 
@@ -143,13 +160,14 @@ def load_oracles(name: str | Path = "pocket") -> Oracles:
     Raises ValueError where the folder has none.
     """
     path, shipped = Path(name), SHIPPED / str(name)
-    inside = path.name in (oracle.PART, camera.PART)
+    parts = (oracle, camera, faults)
+    inside = path.name in [part.PART for part in parts]
     for folder in (path, path / "model", path.parent if inside else path, shipped):
-        learned = (folder / oracle.PART / oracle.CARD).is_file()
-        special = (folder / camera.PART / camera.CARD).is_file()
-        if learned or special:
+        learned, moved, broken = ((folder / part.PART / part.CARD).is_file() for part in parts)
+        if learned or moved or broken:
             return Oracles(
                 load_learned_oracle(folder) if learned else None,
-                load_camera_oracle(folder) if special else None,
+                load_camera_oracle(folder) if moved else None,
+                load_fault_oracle(folder) if broken else None,
             )
     return Oracles(load_learned_oracle(find_model(name)))

@@ -88,17 +88,24 @@ def _tags_beside(path: Path) -> str:
 def draw_held_out(count: int, size: Size, seed: int, sampler: str) -> list[Shown]:
     """Return clips of a sampler that nothing was trained on; `seed` picks other ones."""
     first = held_out_seed(seed)
-    shown = []
-    for number in track(range(first, first + count), label="Drawing"):
-        spec = sample_spec(number, sampler)
-        faults = sample_faults(number, sampler, spec)
-        clip = draw_clip(spec, number, size, sample_staging(number, sampler, spec), faults)
-        kinds = frozenset(fault.kind for fault in faults)
-        shown.append(
-            Shown(f"drawn-{number}", clip.frames, float(size.fps), spec, kinds,
-                  float(clip.truth["deformation"]), clip.truth["camera"])
-        )  # fmt: skip
-    return shown
+    numbers = track(range(first, first + count), label="Drawing")
+    return [draw_shown(number, size, sampler) for number in numbers]
+
+
+def draw_shown(number: int, size: Size, sampler: str) -> Shown:
+    """Return the clip of a studio seed as a sampler asks for it, with the fault it draws."""
+    spec = sample_spec(number, sampler)
+    faults = sample_faults(number, sampler, spec)
+    clip = draw_clip(spec, number, size, sample_staging(number, sampler, spec), faults)
+    return Shown(
+        f"drawn-{number}",
+        clip.frames,
+        float(size.fps),
+        spec,
+        frozenset(fault.kind for fault in faults),
+        float(clip.truth["deformation"]),
+        clip.truth["camera"],
+    )
 
 
 def held_out_seed(seed: int) -> int:

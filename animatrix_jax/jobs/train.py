@@ -42,6 +42,7 @@ RECIPES = {
     "oracle": "OracleSettings",
     "oracle_closer": "CloserSettings",
     "camera": "CameraSettings",
+    "faults": "FaultSettings",
 }
 
 

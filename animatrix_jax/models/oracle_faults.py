@@ -17,7 +17,11 @@ from animatrix_jax.models.oracle_streams import Block, folded, raised
 
 CELL = 4
 """The edge of a cell of the map, in pixels."""
-SPREAD = 0.5
+SCALE = 16
+"""The edge of the network's coarsest cells, in pixels."""
+RARE = -4.0
+"""The map's first logit: few cells are broken."""
+SHARPNESS = 1.5
 """How sharply the map's logits choose where to look."""
 
 
@@ -43,9 +47,9 @@ class FaultConfig:
         """Check that there is something to find, and that the frames divide."""
         if not self.kinds:
             raise ValueError("a fault oracle needs kinds of faults to find, not none")
-        if self.height % 16 or self.width % 16:
+        if self.height % SCALE or self.width % SCALE:
             raise ValueError(
-                "a fault oracle reads frames with edges that 16 divides, not "
+                f"a fault oracle reads frames with edges that {SCALE} divides, not "
                 f"{self.height}x{self.width}"
             )
         if self.frames < 2:
@@ -63,6 +67,11 @@ class FaultConfig:
         """The map's height and width."""
         return self.height // CELL, self.width // CELL
 
+    def inputs(self, batch: int) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
+        """Return frames and those before them of a batch as shapes."""
+        shape = jax.ShapeDtypeStruct((batch, self.height, self.width, 3), jnp.float32)
+        return shape, shape
+
 
 class FaultNet(nn.Module):
     """The network: maps of what is broken, and what is said of the frame."""
@@ -76,44 +85,47 @@ class FaultNet(nn.Module):
         before: Float[Array, "N H W 3"],
         train: bool = False,
     ) -> tuple[Float[Array, "N h w K"], Float[Array, "N K"]]:
-        """Map frames in [−1, 1] and those before them to logits by kind: how much of a cell is
-        changed, and whether the frame is broken; `train` needs an rng 'dropout'."""
+        """Map frames in [−1, 1] and those before them, of any size that 16 divides, to logits by
+        kind: how much of a cell is changed, and whether the frame is broken; `train` needs an rng
+        'dropout'."""
         c = self.config
-        fine, mid, deep = self._scales(jnp.concatenate([frames, before], axis=-1))
-        whole = nn.Dense(c.dims[0], name="whole")(deep.mean(axis=(1, 2)))[:, None, None]
-        mid = mid + raised(nn.Dense(c.dims[1], name="raise_deep")(deep), 2)
-        mid = Block(c.dims[1], name="joined_mid")(mid)
-        fine = fine + raised(nn.Dense(c.dims[0], name="raise_mid")(mid), 2) + whole
-        fine = Block(c.dims[0], name="joined_fine")(fine)
-        changed = nn.Dense(len(c.kinds), name="changed")(fine)
+        fine = self._fine(jnp.concatenate([frames, before], axis=-1))
+        rare = nn.initializers.constant(RARE)
+        changed = nn.Dense(len(c.kinds), bias_init=rare, name="changed")(fine)
         flat = changed.reshape(len(changed), -1, len(c.kinds))
-        share = jax.nn.softmax(SPREAD * flat, axis=1)
+        share = jax.nn.softmax(SHARPNESS * flat, axis=1)
         there = jnp.einsum("npk,npd->nkd", share, fine.reshape(len(fine), -1, c.dims[0]))
-        peaks = [jnp.einsum("npk,npk->nk", share, flat), flat.max(axis=1), flat.mean(axis=1)]
-        parts = [there.reshape(len(there), -1), *peaks, deep.mean(axis=(1, 2)), deep.max(axis=(1, 2))]
-        seen = nn.Dropout(c.dropout, deterministic=not train)(jnp.concatenate(parts, axis=-1))
+        peaks = [jnp.einsum("npk,npk->nk", share, flat), flat.max(axis=1)]
+        seen = jnp.concatenate([there.reshape(len(there), -1), *peaks], axis=-1)
+        seen = nn.Dropout(c.dropout, deterministic=not train)(seen)
         seen = nn.silu(nn.Dense(c.hidden, name="seen")(seen))
         kept = nn.Dropout(c.dropout, deterministic=not train)(seen)
         return changed, nn.Dense(len(c.kinds), name="broken")(kept)
 
-    def _scales(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Return features at a quarter, an eighth and a sixteenth of the edges."""
+    def _fine(self, x: jax.Array) -> jax.Array:
+        """Return what is seen at a quarter of the edges, and around there at two coarser scales."""
         first, second, third = self.config.dims
-        fine = Block(first, name="fine0")(folded(x, CELL))
-        fine = fine + Block(first, name="fine1")(fine)
-        mid = nn.Dense(second, name="to_mid")(folded(fine, 2))
-        mid = nn.silu(nn.GroupNorm(8, name="mid")(mid))
+        fine = Block(first, local=True, name="fine0")(folded(x, CELL))
+        fine = fine + Block(first, local=True, name="fine1")(fine)
+        mid = _smaller(fine, second, "to_mid")
         for turn in range(2):
-            mid = mid + Block(second, name=f"mid{turn}")(mid)
-        deep = nn.Dense(third, name="to_deep")(folded(mid, 2))
-        deep = nn.silu(nn.GroupNorm(8, name="deep")(deep))
+            mid = mid + Block(second, local=True, name=f"mid{turn}")(mid)
+        deep = _smaller(mid, third, "to_deep")
         for turn in range(2):
-            deep = deep + Block(third, name=f"deep{turn}")(deep)
-        return fine, mid, deep
+            deep = deep + Block(third, local=True, name=f"deep{turn}")(deep)
+        mid = mid + raised(nn.Dense(second, name="raise_deep")(deep), 2)
+        mid = mid + Block(second, local=True, name="joined_mid")(mid)
+        fine = fine + raised(nn.Dense(first, name="raise_mid")(mid), 2)
+        return fine + Block(first, local=True, name="joined_fine")(fine)
+
+
+def _smaller(x: jax.Array, features: int, name: str) -> jax.Array:
+    """Return features at half of the edges; call it inside a module's `__call__`."""
+    return nn.silu(nn.LayerNorm(name=f"{name}_norm")(nn.Dense(features, name=name)(folded(x, 2))))
 
 
 def clip_odds(odds: Float[Array, "T K"]) -> Float[Array, " K"]:
-    """Return the logarithm of the odds that a clip is broken by those of its frames: the mean of
+    """Return the logarithm of the odds that a clip is broken by those of its T frames: the mean of
     the higher half, since a fault that has begun stays."""
     half = -(-len(odds) // 2)
     return jnp.sort(odds, axis=0)[-half:].mean(axis=0)

@@ -17,10 +17,15 @@ from animatrix_jax.models.vae import fold_pixels
 
 
 class Block(nn.Module):
-    """A 3×3 convolution over frames [N, H, W, C], group norm and SiLU; `halve` strides by two."""
+    """A 3×3 convolution over frames [N, H, W, C], group norm and SiLU; `halve` strides by two.
+
+    With `local` the channels of each cell are normalised by themselves, so that what is said of a
+    cell does not depend on what else is in the picture.
+    """
 
     features: int
     halve: bool = False
+    local: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -33,7 +38,7 @@ class Block(nn.Module):
         else:
             x = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=dims)
         x = x + self.param("bias", nn.initializers.zeros, (self.features,))
-        return nn.silu(nn.GroupNorm(num_groups=8)(x))
+        return nn.silu((nn.LayerNorm() if self.local else nn.GroupNorm(num_groups=8))(x))
 
 
 def folded(x: Float[Array, "N H W C"], edge: int) -> Float[Array, "N h w D"]:
@@ -43,7 +48,12 @@ def folded(x: Float[Array, "N H W C"], edge: int) -> Float[Array, "N h w D"]:
 
 def raised(x: Float[Array, "N h w D"], times: int) -> Float[Array, "N H W D"]:
     """Return each cell as `times` × `times` cells."""
-    return x.repeat(times, axis=1).repeat(times, axis=2)
+    batch, height, width, dim = x.shape
+    # A broadcast: the gradient of `jnp.repeat` is a scatter, which is slow on a CPU.
+    cells = jnp.broadcast_to(
+        x[:, :, None, :, None], (batch, height, times, width, times, dim)
+    )
+    return cells.reshape(batch, height * times, width * times, dim)
 
 
 def answered(

@@ -172,8 +172,7 @@ class LearnedOracle:
             for name, known in labels.items():
                 values = scores[name]
                 if name in self.card.faults:
-                    floor = self.card.faults[name].floor
-                    above = max(0.0, (float(values[1]) - floor) / (1.0 - floor))
+                    above = above_floor(float(values[1]), self.card.faults[name].floor)
                     values = np.array([1.0 - above, above])
                 reading[name] = dict(zip(known, map(float, values), strict=True))
             readings.append(reading)
@@ -244,6 +243,11 @@ class LearnedOracle:
     @cached_property
     def _scores(self) -> Callable[[Any, Mapping[str, np.ndarray]], dict[str, Any]]:
         return oracle_scores(OracleNet(self.card.config))
+
+
+def above_floor(score: float, floor: float) -> float:
+    """Return a score in [0, 1] as a share of what lies above the floor, 0 below it."""
+    return max(0.0, (score - floor) / (1.0 - floor))
 
 
 def taken_frames(fps: float, frames: int, rate: float) -> np.ndarray:

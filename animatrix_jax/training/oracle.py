@@ -100,7 +100,7 @@ def oracle_step(
                 inputs[name] = _trembling(key, batch, name)
             looked = {LOOKED: batch[LOOKED], TRACKS: inputs.pop(TRACKS)}
             return {"frames": None, "looked": looked, **inputs}
-        shown = _in_other_light(key, batch)
+        shown = in_other_light(key, batch)
         if "before" in batch:
             count = batch["frames"].shape[1]
             return {"frames": shown[:, :count], "before": shown[:, count:], **inputs}
@@ -126,7 +126,7 @@ def closer_step(
     key = jax.random.key(seed)
 
     def losses_of(params: Any, batch: Batch, dropout: jax.Array) -> Metrics:
-        shown = _in_other_light(key, batch)[:, 0]
+        shown = in_other_light(key, batch)[:, 0]
         out: Any = net.apply(params, shown, batch["boxes"], train=True, rngs={"dropout": dropout})
         return {
             f"{crop}_{name}": loss
@@ -137,7 +137,7 @@ def closer_step(
     return summed_step(losses_of, optimizer, ema_decay, key)
 
 
-def _in_other_light(key: jax.Array, batch: Batch) -> Float[Array, "B T H W 3"]:
+def in_other_light(key: jax.Array, batch: Batch) -> Float[Array, "B T H W 3"]:
     """Return a batch's frames, and those before them where it has any, in [−1, 1], augmented."""
     shown = [to_unit(batch[name]) for name in ("frames", "before") if name in batch]
     fold = jax.vmap(lambda index: fold_sample(key, index, AUGMENTATION))

@@ -25,6 +25,8 @@ from animatrix_jax.runtime.oracle import Accuracy, FaultAccuracy, OracleCard, or
 CHUNK = 16
 QUIET = 0.9
 """The share of sound clips whose fault scores lie below the floor."""
+LEAST_SOUND = 4
+"""With fewer sound clips no fault is measured."""
 
 
 class Exam:
@@ -82,28 +84,15 @@ class Exam:
         return accuracy_tables(labels, specs, tops)
 
     def _faults(self, read: Sequence[dict[str, np.ndarray]]) -> dict[str, FaultAccuracy]:
-        """Return how well each kind of fault is told from sound clips.
-
-        The floor is set on every second sound clip; the others are measured.
-        """
+        """Return how well each kind of fault is told from sound clips."""
         names = [name for name in self._config.labels if name.startswith(FAULT)]
-        sound = np.flatnonzero(self._sound)
         found = {}
         for name in names:
             kind = name.removeprefix(FAULT)
             broken = np.array([kind in kinds for kinds in self._clips.faults], bool)
-            if not broken.any() or len(sound) < 4:
-                continue
-            floor = float(np.quantile(read[0][name][sound[::2], 1], QUIET))
-            raw, *soft = (np.maximum(part[name][:, 1], floor) for part in read if part)
-            rest = sound[1::2]
-            found[name] = FaultAccuracy(
-                auc=area_under_curve(raw[broken], raw[rest]),
-                reconstructed=_soft_area(soft[0], broken, rest) if soft else None,
-                correlation=rank_correlation(raw[rest], self._clips.deformation[rest]),
-                floor=floor,
-                clips=int(broken.sum()),
-            )
+            if broken.any() and self._sound.sum() >= LEAST_SOUND:
+                scores = [part[name][:, 1] for part in read if part]
+                found[name] = fault_accuracy(scores, broken, self._sound, self._clips.deformation)
         return found
 
     def _point_error(self, read: Mapping[str, np.ndarray]) -> float:
@@ -149,6 +138,31 @@ class Exam:
             point_error=self._point_error(read[0]) if self._config.points else None,
             sampler=self._sampler,
         )
+
+
+def fault_accuracy(
+    scores: Sequence[np.ndarray],
+    broken: np.ndarray,
+    sound: np.ndarray,
+    deformation: np.ndarray,
+    quiet: float = QUIET,
+) -> FaultAccuracy:
+    """Return how well `broken` clips [N] are told from `sound` ones by their scores [N], as drawn
+    and, if there are two, those of the first of them after a VAE.
+
+    Below the floor lies a share `quiet` of every second sound clip; the others are measured.
+    """
+    calm = np.flatnonzero(sound)
+    floor = float(np.quantile(scores[0][calm[::2]], quiet))
+    raw, *soft = (np.maximum(of, floor) for of in scores)
+    rest = calm[1::2]
+    return FaultAccuracy(
+        auc=area_under_curve(raw[broken], raw[rest]),
+        reconstructed=_soft_area(soft[0], broken, rest) if soft else None,
+        correlation=rank_correlation(raw[rest], deformation[rest]),
+        floor=floor,
+        clips=int(broken.sum()),
+    )
 
 
 def _soft_area(scores: np.ndarray, broken: np.ndarray, rest: np.ndarray) -> float | None:

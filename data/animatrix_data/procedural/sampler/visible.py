@@ -91,7 +91,7 @@ def draw_fault(rng: Rng, spec: ProductionSpec, choice: Choice) -> tuple[Fault, .
     """
     broken, severity = rng.uniform() < choice.faulty, float(rng.uniform(*choice.severities))
     known = _fault_weights(choice)
-    weights = {kind: weight for kind, weight in known.items() if possible(kind, spec, choice)}
+    weights = {k: weight for k, weight in known.items() if weight and possible(k, spec, choice)}
     return (Fault(weighed(rng, weights), severity),) if broken and weights else ()
 
 
