@@ -77,8 +77,8 @@ class Verb:
 
 
 SAMPLERS = (
-    "balanced", "distinct", "distinct_faulty", "moves", "legible", "faulty", "long_tail",
-    "rehearsed", "pocket", "seaside",
+    "balanced", "distinct", "distinct_faulty", "broken", "moves", "legible", "faulty",
+    "long_tail", "rehearsed", "pocket", "seaside",
 )  # fmt: skip
 SAMPLER = Flag("sampler", f"how tags and places vary: {', '.join(SAMPLERS)}", default="balanced")
 MODEL = Flag("model", "model folder, a run's workdir, or pocket (the shipped model)", "model")

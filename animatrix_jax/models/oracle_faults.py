@@ -1,9 +1,11 @@
 """The fault oracle: a small network that finds what is broken in a frame, and where.
 
 It looks at a frame beside the one before it and says of every cell how much of it a fault has
-changed. The studio knows that, since it draws the same frame with and without: a failure of a few
-pixels is learnt where it stands, not from a label of the whole picture. What is said of the frame
-reads the features at the places that the map points to.
+changed, and how much shows arms. The studio knows both, since it draws the same frame with and
+without: a failure of a few pixels is learnt where it stands, not from a label of the whole picture.
+What is said of the frame reads the features at the places that the map points to.
+
+Cells are normalised one by one, so that what is learnt of squares holds for whole frames.
 """
 
 from dataclasses import dataclass
@@ -84,15 +86,15 @@ class FaultNet(nn.Module):
         frames: Float[Array, "N H W 3"],
         before: Float[Array, "N H W 3"],
         train: bool = False,
-    ) -> tuple[Float[Array, "N h w K"], Float[Array, "N K"]]:
-        """Map frames in [−1, 1] and those before them, of any size that 16 divides, to logits by
-        kind: how much of a cell is changed, and whether the frame is broken; `train` needs an rng
-        'dropout'."""
+    ) -> tuple[Float[Array, "N h w K+1"], Float[Array, "N K"]]:
+        """Map frames in [−1, 1] and those before them, of any size that 16 divides, to logits: how
+        much of a cell each kind has changed, and last how much of it shows arms; and whether each
+        kind has broken the frame. `train` needs an rng 'dropout'."""
         c = self.config
         fine = self._fine(jnp.concatenate([frames, before], axis=-1))
         rare = nn.initializers.constant(RARE)
-        changed = nn.Dense(len(c.kinds), bias_init=rare, name="changed")(fine)
-        flat = changed.reshape(len(changed), -1, len(c.kinds))
+        shown = nn.Dense(len(c.kinds) + 1, bias_init=rare, name="shown")(fine)
+        flat = shown[..., :-1].reshape(len(shown), -1, len(c.kinds))
         share = jax.nn.softmax(SHARPNESS * flat, axis=1)
         there = jnp.einsum("npk,npd->nkd", share, fine.reshape(len(fine), -1, c.dims[0]))
         peaks = [jnp.einsum("npk,npk->nk", share, flat), flat.max(axis=1)]
@@ -100,7 +102,7 @@ class FaultNet(nn.Module):
         seen = nn.Dropout(c.dropout, deterministic=not train)(seen)
         seen = nn.silu(nn.Dense(c.hidden, name="seen")(seen))
         kept = nn.Dropout(c.dropout, deterministic=not train)(seen)
-        return changed, nn.Dense(len(c.kinds), name="broken")(kept)
+        return shown, nn.Dense(len(c.kinds), name="broken")(kept)
 
     def _fine(self, x: jax.Array) -> jax.Array:
         """Return what is seen at a quarter of the edges, and around there at two coarser scales."""

@@ -50,9 +50,7 @@ def raised(x: Float[Array, "N h w D"], times: int) -> Float[Array, "N H W D"]:
     """Return each cell as `times` × `times` cells."""
     batch, height, width, dim = x.shape
     # A broadcast: the gradient of `jnp.repeat` is a scatter, which is slow on a CPU.
-    cells = jnp.broadcast_to(
-        x[:, :, None, :, None], (batch, height, times, width, times, dim)
-    )
+    cells = jnp.broadcast_to(x[:, :, None, :, None], (batch, height, times, width, times, dim))
     return cells.reshape(batch, height * times, width * times, dim)
 
 

@@ -78,7 +78,9 @@ def frame_odds(config: FaultConfig) -> Callable[[Any, np.ndarray, np.ndarray], j
     net = FaultNet(config)
 
     def odds(params: Any, frames: jax.Array, before: jax.Array) -> jax.Array:
-        out: Any = net.apply(params, *(x.astype(jnp.float32) / 127.5 - 1.0 for x in (frames, before)))
+        out: Any = net.apply(
+            params, *(x.astype(jnp.float32) / 127.5 - 1.0 for x in (frames, before))
+        )
         return out[1]
 
     return jax.jit(odds)

@@ -21,7 +21,8 @@ def fault_step(
     net: FaultNet, optimizer: optax.GradientTransformation, ema_decay: float, seed: int
 ) -> Step:
     """Return the step on batches of `frames` and those `before` them, uint8 [B, 1, H, W, 3],
-    `changed` uint8 [B, h, w] (pixels of a cell that the fault has changed), `kind` [B, K] (one-hot,
+    `changed` and `arms` uint8 [B, h, w] (pixels of a cell that the fault has changed, and that show
+    arms), `kind` [B, K] (one-hot,
     all zero where nothing is broken) and `sample_index`."""
     key = jax.random.key(seed)
 
@@ -36,9 +37,12 @@ def fault_step(
         asked = 1.0 - batch["kind"] * ((total > 0) & (total < LEAST))
         answer = batch["kind"] * (total >= LEAST)
         entropy = optax.sigmoid_binary_cross_entropy(broken, answer)
-        cells = optax.sigmoid_binary_cross_entropy(found, share[..., None] * kinds)
+        arms = batch["arms"].astype(jnp.float32)[..., None] / CELL**2
+        maps = jnp.concatenate([share[..., None] * kinds, arms], axis=-1)
+        cells = optax.sigmoid_binary_cross_entropy(found, maps).mean(axis=(0, 1, 2))
         return {
-            "changed": CHANGED * cells.mean(axis=(0, 1, 2)).sum(),
+            "changed": CHANGED * cells[:-1].sum(),
+            "arms": CHANGED * cells[-1],
             "broken": (asked * entropy).mean(axis=0).sum(),
         }
 

@@ -1,6 +1,7 @@
-"""The frames that the fault oracle learns from: each as it should be and as it is with its fault.
+"""The frames that the fault oracle learns from: as they should be, with a fault, and without arms.
 
-What differs between the two is what the fault has changed. A stopped drawing goes on where it was
+What differs with the fault is what it has changed, what differs without arms is where these are
+seen: nobody asks for that, but arms are where most is lost. A stopped drawing goes on where it was
 stopped, and a second run draws nothing.
 """
 
@@ -69,11 +70,11 @@ class Drawing:
 
 def row_type(size: Size) -> np.dtype:
     """Return what is kept of a frame: the one before it, itself, how many of the 16 pixels of each
-    cell its fault has changed, and which of `KINDS` that is (`SOUND`: none)."""
+    cell its fault has changed, how many show arms, and which of `KINDS` that is (`SOUND`: none)."""
     frame = (np.uint8, (size.height, size.width, 3))
     cells = (size.height // CELL, size.width // CELL)
     fields = [("before", *frame), ("frames", *frame), ("changed", np.uint8, cells),
-              ("kind", np.int8)]  # fmt: skip
+              ("arms", np.uint8, cells), ("kind", np.int8)]  # fmt: skip
     return np.dtype(fields)
 
 
@@ -98,7 +99,7 @@ def _see(kept: Path, drawing: Drawing) -> int:
 
 
 def see_clip(seed: int, drawing: Drawing) -> np.ndarray:
-    """Return the rows (`row_type`) of a clip: some frames, broken where it has a fault, and sound."""
+    """Return the rows (`row_type`) of a clip: some frames, sound and, if it has a fault, broken."""
     size = drawing.size
     spec = sample_spec(seed, drawing.sampler)
     faults = sample_faults(seed, drawing.sampler, spec)
@@ -108,10 +109,15 @@ def see_clip(seed: int, drawing: Drawing) -> np.ndarray:
     moments = generator(seed, "moments").choice(size.frames - first, count, replace=False) + first
     which = [t - back for t in sorted(moments.tolist()) for back in (1, 0)]
     kinds = [SOUND, *(KINDS.index(fault.kind) for fault in faults)]
-    shown = [draw_frames(spec, seed, size, which, staging, broken) for broken in ((), faults)]
+    states = ((), faults)[: len(kinds)]
+    shown, bare = (
+        [draw_frames(spec, seed, size, which, staging, of, armless) for of in states]
+        for armless in (False, True)
+    )
     rows = np.zeros((len(kinds), count), row_type(size))
-    for row, kind, frames in zip(rows, kinds, shown, strict=False):
+    for row, kind, frames, without in zip(rows, kinds, shown, bare, strict=True):
         row["kind"] = kind
+        row["arms"] = _changed(frames[1::2], without[1::2])
         row["changed"] = _changed(frames[1::2], shown[0][1::2])
         if drawing.coded and seed % drawing.coded == 0:
             frames = _coded(frames, size.fps)
@@ -123,9 +129,7 @@ def _changed(broken: np.ndarray, sound: np.ndarray) -> np.ndarray:
     """Return how many pixels of each cell [n, h, w] differ between frames uint8 [n, H, W, 3]."""
     count, height, width, _ = broken.shape
     apart = np.stack([cv2.absdiff(*pair) for pair in zip(broken, sound, strict=True)])
-    differ = (apart.max(axis=-1) > CHANGE).reshape(
-        count, height // CELL, CELL, width // CELL, CELL
-    )
+    differ = (apart.max(axis=-1) > CHANGE).reshape(count, height // CELL, CELL, width // CELL, CELL)
     return differ.sum(axis=(2, 4))
 
 

@@ -109,6 +109,7 @@ def core(settings: FaultSettings, seed: int) -> Core:
         "frames": frames,
         "before": frames,
         "changed": jax.ShapeDtypeStruct((batch, cells, cells), jnp.uint8),
+        "arms": jax.ShapeDtypeStruct((batch, cells, cells), jnp.uint8),
         "kind": jax.ShapeDtypeStruct((batch, len(config.kinds)), jnp.float32),
         "sample_index": jax.ShapeDtypeStruct((batch, 2), jnp.uint32),
     }
@@ -134,9 +135,7 @@ def prepare(settings: FaultSettings, seed: int) -> Recipe:
     """Build the run; frames that are not kept yet are drawn."""
     config, parts = _config(settings), core(settings, seed)
     to_learn, to_hold = drawings(settings)
-    train, held = (
-        see_frames(of, settings.kept, settings.processes) for of in (to_learn, to_hold)
-    )
+    train, held = (see_frames(of, settings.kept, settings.processes) for of in (to_learn, to_hold))
     odds = frame_odds(config)
 
     def numbers(state: TrainState) -> dict[str, float]:
@@ -193,9 +192,7 @@ def examine(config: FaultConfig, params: Any, settings: FaultSettings) -> dict[s
         broken = np.array([kind in of for of in kinds])
         if broken.any() and sound.sum() > 2:
             row = [np.array([of[k] for of in scores])]
-            found[FAULT + kind] = fault_accuracy(
-                row, broken, sound, np.array(deformation), s.quiet
-            )
+            found[FAULT + kind] = fault_accuracy(row, broken, sound, np.array(deformation), s.quiet)
     return found
 
 
@@ -232,9 +229,9 @@ def _batches(
 def _cut(row: np.ndarray, corner: np.ndarray, edge: int, flip: bool) -> dict[str, np.ndarray]:
     """Return a square of a row, `edge` cells wide, from the cell `corner` (down, across) on."""
     cut = {"kind": row["kind"]}
-    for name, scale in (("frames", CELL), ("before", CELL), ("changed", 1)):
+    for name, scale in (("frames", CELL), ("before", CELL), ("changed", 1), ("arms", 1)):
         top, left = (corner * scale).tolist()
         part = row[name][top : top + edge * scale, left : left + edge * scale]
         part = part[:, ::-1] if flip else part
-        cut[name] = part if name == "changed" else part[None]
+        cut[name] = part if scale == 1 else part[None]
     return cut

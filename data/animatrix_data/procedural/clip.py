@@ -18,7 +18,7 @@ from animatrix_data.procedural.scene import Scene, Size
 from animatrix_data.taxonomy.directive import Directive
 from animatrix_data.taxonomy.tags import ProductionSpec
 
-STUDIO_VERSION = 7
+STUDIO_VERSION = 8
 """Raised whenever the same spec (or sampler), seed, size and staging come to give other frames."""
 
 
@@ -80,17 +80,24 @@ def draw_frames(
     which: Sequence[int],
     staging: Staging = FREE,
     faults: Sequence[Fault] = (),
+    armless: bool = False,
 ) -> NDArray[np.uint8]:
     """Return some frames uint8 [len(which), H, W, 3] of what `draw_clip` draws, and draw no others.
 
-    Raises ValueError as it does.
+    With `armless` the first figure's arms, and what they hold, are left out: what differs is where
+    they are seen. Raises ValueError as it does.
     """
-    scene, _ = _scene(spec, seed, size, staging, faults)
+    scene, _ = _scene(spec, seed, size, staging, faults, armless)
     return scene.render(which)[0]
 
 
 def _scene(
-    spec: ProductionSpec, seed: int, size: Size, staging: Staging, faults: Sequence[Fault]
+    spec: ProductionSpec,
+    seed: int,
+    size: Size,
+    staging: Staging,
+    faults: Sequence[Fault],
+    armless: bool = False,
 ) -> tuple[Scene, Content]:
     check_drawable(spec)
     for fault in faults:
@@ -98,4 +105,5 @@ def _scene(
             raise ValueError(why)
     content = sample_content(seed, staging)
     deformation = staging.deform(seed)
-    return Scene(spec, content, staging.take(seed), size, deformation, faults), content
+    scene = Scene(spec, content, staging.take(seed), size, deformation, faults, armless)
+    return scene, content

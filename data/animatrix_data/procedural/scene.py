@@ -29,6 +29,8 @@ from animatrix_data.procedural.veils import VEILS
 from animatrix_data.procedural.view import PLANES, Layer, View
 from animatrix_data.taxonomy.tags import ProductionSpec
 
+NOWHERE = ((1e3, 1e3), (1e3, 1e3), (1e3, 1e3))
+"""Where the arms of a figure are that is drawn without them."""
 UNSEEN = 8.0
 """How many frame heights away a keypoint that is not seen is recorded at most."""
 
@@ -79,7 +81,8 @@ def _projected(matrix: skia.Matrix, at: tuple[float, float], limit: float) -> tu
 
 
 class Scene:
-    """Everything of one clip, ready to be drawn frame by frame."""
+    """Everything of one clip, ready to be drawn frame by frame; with `armless` the first actor's
+    arms, and what they hold, are left out."""
 
     def __init__(
         self,
@@ -89,8 +92,10 @@ class Scene:
         size: Size,
         deformation: float = 0.0,
         faults: Sequence[Fault] = (),
+        armless: bool = False,
     ) -> None:
         self.size = size
+        self._armless = armless
         self.style = STYLES[first_name(spec, "VideoStyle", "2D Japanese Anime")]
         self.faults = [
             FAULTS[fault.kind].make(
@@ -222,6 +227,8 @@ class Scene:
         effects, breakages = (self.effects, self.faults) if first else ([], [])
         for fault in breakages:
             now = fault.joints(now, t) if fault.joints else now
+        if first and self._armless:
+            now = replace(now, arm_l=NOWHERE, arm_r=NOWHERE)
         figure = self._figure(actor, t, breakages)
         with self.view.figure(canvas, t, actor.x + actor.facing * actor.scale * pose.x):
             canvas.translate(actor.x, 0)

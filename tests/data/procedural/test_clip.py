@@ -12,7 +12,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from animatrix_data.procedural import DRAWABLE, FAULTS, Fault, Size, Staging, draw_clip, sample_spec
+from animatrix_data.procedural import (
+    DRAWABLE,
+    FAULTS,
+    Fault,
+    Size,
+    Staging,
+    draw_clip,
+    draw_frames,
+    sample_faults,
+    sample_spec,
+)
 from animatrix_data.procedural.content import content_class
 from animatrix_data.procedural.faults import conflict
 from animatrix_data.procedural.sampler import MOVES, clash
@@ -177,6 +187,27 @@ def test_the_head_is_where_the_truth_says() -> None:
 def test_tags_that_cannot_be_drawn_are_refused(tags: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         draw_clip(parse_tags(tags), 0, SIZE)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_frames_drawn_alone_are_those_of_the_clip(seed: int) -> None:
+    spec = sample_spec(seed, "distinct_faulty")
+    faults = sample_faults(seed, "distinct_faulty", spec)
+    size, which = Size(48, 48, 9, 8), (2, 5, 8)
+    clip = draw_clip(spec, seed, size, faults=faults)
+    alone = draw_frames(spec, seed, size, which, faults=faults)
+    assert np.array_equal(alone, clip.frames[list(which)])
+
+
+def test_a_figure_without_arms_differs_where_the_arms_are() -> None:
+    truth = draw_clip(BASE, 3, SIZE).truth["keypoints"]
+    whole, bare = (draw_frames(BASE, 3, SIZE, [4], armless=armless)[0] for armless in (False, True))
+    apart = np.abs(whole.astype(int) - bare).max(axis=-1) > 24
+    for name in ("elbow_l", "elbow_r"):
+        x, y = (round(of) for of in truth[name][4])
+        assert apart[y - 1 : y + 2, x - 1 : x + 2].any()
+    x, y = (round(of) for of in truth["head"][4])
+    assert not apart[y, x] and apart.mean() < 0.2
 
 
 def test_a_size_below_the_minimum_is_refused() -> None:

@@ -61,14 +61,19 @@ high angle it makes no orbit)."""
 CLEAR = LEVELS[1:]
 """The amplitudes of its movements."""
 
+SEVERITIES = (0.7, 1.0)
+"""Of its faults: slighter ones are a few pixels."""
 KINDS = (("limb", 3.0), ("face", 2.5), ("colour", 2.5))
 """Faults that are harder to see than others: more clips show them."""
-ARMLESS = ("swim", "crowd", "hug", "sob", "laugh", "instrument", "drive")
+ARMLESS = ("swim", "crowd", "hug", "sob", "laugh", "instrument", "drive", "sit", "fly")
 """Motions that hide arms or hold them before the figure."""
 TANGLES = ("Chibi Form", "Impact Frame", "Zip Ribbons", "Electric Shock", "Kinetic Motion")
 """Effects that cross arms or change them."""
 HIDDEN = (
-    ("limb", ("Long Shot", FACELESS_ANGLE, "Rack Focus", *ARMLESS, *VEILS, *TANGLES)),
+    (
+        "limb",
+        ("Long Shot", "Medium Shot", FACELESS_ANGLE, "Rack Focus", *ARMLESS, *VEILS, *TANGLES),
+    ),
     ("face", ("hug", "Rack Focus", "Fog", "Sandstorm", "Shatter", "Electric Shock")),
     ("colour", (FACELESS_ANGLE, "Rack Focus", "swim", *VEILS)),
     ("outline", ("Fog", "Sandstorm")),
@@ -127,7 +132,7 @@ def clear_move(rng: Rng, spec: ProductionSpec, shares: dict[str, float]) -> Tag:
 
 def clearly(move: Callable[[Rng, ProductionSpec], Tag]) -> Choice:
     """Return the choice of tags that differ clearly, with what draws the camera's movement."""
-    return Choice(move, MOTIONS, EFFECTS, EMOTIONS, SHOTS, ABOVE, (0.5, 1.0), KINDS, HIDDEN)
+    return Choice(move, MOTIONS, EFFECTS, EMOTIONS, SHOTS, ABOVE, SEVERITIES, KINDS, HIDDEN)
 
 
 def _move(rng: Rng, spec: ProductionSpec) -> Tag:
@@ -148,6 +153,8 @@ def one_fault(rng: Rng, spec: ProductionSpec) -> tuple[Fault, ...]:
 
 
 SAMPLERS.add("distinct")(Sampler(distinct, DEFORMED))
+
+
 def breakable(rng: Rng) -> ProductionSpec:
     """As `distinct`, more often with arms in view."""
     armed = rng.uniform() < ARMED
