@@ -107,12 +107,13 @@ class FaultNet(nn.Module):
     def _fine(self, x: jax.Array) -> jax.Array:
         """Return what is seen at a quarter of the edges, and around there at two coarser scales."""
         first, second, third = self.config.dims
-        fine = Block(first, local=True, name="fine0")(folded(x, CELL))
-        fine = fine + Block(first, local=True, name="fine1")(fine)
-        mid = _smaller(fine, second, "to_mid")
+        fine = _smaller(x, CELL, first, "to_fine")
+        for turn in range(2):
+            fine = fine + Block(first, local=True, name=f"fine{turn}")(fine)
+        mid = _smaller(fine, 2, second, "to_mid")
         for turn in range(2):
             mid = mid + Block(second, local=True, name=f"mid{turn}")(mid)
-        deep = _smaller(mid, third, "to_deep")
+        deep = _smaller(mid, 2, third, "to_deep")
         for turn in range(2):
             deep = deep + Block(third, local=True, name=f"deep{turn}")(deep)
         mid = mid + raised(nn.Dense(second, name="raise_deep")(deep), 2)
@@ -121,9 +122,10 @@ class FaultNet(nn.Module):
         return fine + Block(first, local=True, name="joined_fine")(fine)
 
 
-def _smaller(x: jax.Array, features: int, name: str) -> jax.Array:
-    """Return features at half of the edges; call it inside a module's `__call__`."""
-    return nn.silu(nn.LayerNorm(name=f"{name}_norm")(nn.Dense(features, name=name)(folded(x, 2))))
+def _smaller(x: jax.Array, times: int, features: int, name: str) -> jax.Array:
+    """Return features of squares of `times` cells; call it inside a module's `__call__`."""
+    x = nn.Dense(features, name=name)(folded(x, times))
+    return nn.silu(nn.LayerNorm(name=f"{name}_norm")(x))
 
 
 def clip_odds(odds: Float[Array, "T K"]) -> Float[Array, " K"]:

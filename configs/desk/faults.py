@@ -3,7 +3,7 @@
     animatrix train --config configs/desk/faults.py --workdir runs/desk/faults
 
 draws its own frames (sampler `broken`), each with and without its fault, keeps them in
-runs/desk/fault_frames, learns from those of 9,000 clips and reads 1,500 whole clips of
+runs/desk/fault_frames, learns from those of 3,700 clips and reads 1,500 whole clips of
 `distinct_faulty` that it never saw. Every kind should be told with an area under the curve of 0.97;
 runs/desk/faults/model/faults/faults.json says how well it is.
 """
@@ -22,9 +22,9 @@ def get_config() -> ConfigDict:
                 "clip": (33, 128, 128),
                 "fps": 16.0,
                 "kinds": ("limb", "face", "outline", "tear", "melt"),
-                "clips": 9000,
-                "steps": 6000,
-                "batch": 32,
+                "clips": 3700,
+                "steps": 5000,
+                "batch": 64,
                 "optimizer": {
                     "peak_lr": 2e-3,
                     "warmup_steps": 150,
@@ -32,6 +32,6 @@ def get_config() -> ConfigDict:
                     "ema_decay": 0.998,
                 },
             },
-            "cadence": {"log_every": 50, "evaluate_every": 1000, "save_every": 1000},
+            "cadence": {"log_every": 50, "evaluate_every": 500, "save_every": 1000},
         }
     )
