@@ -71,10 +71,12 @@ desk: setup  ## train the desk oracles from nothing, into the package
 	$(ANIMATRIX) train --config configs/desk/oracle.py:closer --workdir $(DESK)/oracle_closer
 	$(ANIMATRIX) train --config configs/desk/oracle.py:judging --workdir $(DESK)/oracle
 	$(ANIMATRIX) train --config configs/desk/camera.py --workdir $(DESK)/camera
+	$(ANIMATRIX) train --config configs/desk/faults.py --workdir $(DESK)/faults
 	mkdir -p $(SHIPPED_DESK)
-	cp -r $(DESK)/oracle/model/. $(SHIPPED_DESK)
-	cp -r $(DESK)/camera/model/. $(SHIPPED_DESK)
-	set -e; for part in oracle camera; do cp $(DESK)/$$part/run.json $(SHIPPED_DESK)/run.$$part.json; done
+	set -e; for part in oracle camera faults; do \
+		cp -r $(DESK)/$$part/model/. $(SHIPPED_DESK); \
+		cp $(DESK)/$$part/run.json $(SHIPPED_DESK)/run.$$part.json; \
+	done
 
 # A benchmark lives beside what it times and prints one table; those of `make chaos` kill, move, stop.
 BENCHMARKS = $(filter-out benchmarks/chaos.py benchmarks/moves.py benchmarks/stops.py,$(sort $(wildcard kernels/benchmarks/[a-z]*.py data/benchmarks/[a-z]*.py benchmarks/[a-z]*.py)))

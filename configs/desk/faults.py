@@ -23,7 +23,7 @@ def get_config() -> ConfigDict:
                 "fps": 16.0,
                 "kinds": ("limb", "face", "outline", "tear", "melt"),
                 "clips": 3700,
-                "steps": 5000,
+                "steps": 6000,
                 "batch": 64,
                 "optimizer": {
                     "peak_lr": 2e-3,
