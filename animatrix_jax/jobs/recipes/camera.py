@@ -173,7 +173,8 @@ def _probabilities(read: Any, params: Any, clips: MovedClips) -> np.ndarray:
     for start in range(0, len(clips), CHUNK):
         chosen = np.minimum(np.arange(start, start + CHUNK), len(clips) - 1)
         image, course, totals = clips.patterned
-        parts.append(np.asarray(read(params, (image[chosen], course[chosen], totals[chosen]))))
+        shown = [of[chosen].astype(np.float32) for of in (image, course, totals)]
+        parts.append(np.asarray(read(params, tuple(shown))))
     return np.concatenate(parts)[: len(clips)]
 
 
@@ -257,11 +258,9 @@ def _batches(
     for step in range(start, settings.steps):
         indices = range(step * size, (step + 1) * size)
         chosen = np.array([place(i, len(clips), seed) for i in indices])
+        shown = {"image": image, "course": course, "totals": totals, "told": clips.told}
         yield {
-            "image": image[chosen],
-            "course": course[chosen],
-            "totals": totals[chosen],
-            "told": clips.told[chosen],
+            **{name: of[chosen].astype(np.float32) for name, of in shown.items()},
             "answers": rows[chosen],
             "sample_index": np.array([[i >> 32, i & 0xFFFFFFFF] for i in indices], "u4"),
         }

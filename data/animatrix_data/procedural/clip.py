@@ -18,7 +18,7 @@ from animatrix_data.procedural.scene import Scene, Size
 from animatrix_data.taxonomy.directive import Directive
 from animatrix_data.taxonomy.tags import ProductionSpec
 
-STUDIO_VERSION = 7
+STUDIO_VERSION = 8
 """Raised whenever the same spec (or sampler), seed, size and staging come to give other frames."""
 
 

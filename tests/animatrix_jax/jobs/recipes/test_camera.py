@@ -41,6 +41,7 @@ def test_what_was_seen_of_clips_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     first = see_clips([drawing], tmp_path)
     assert len(first) == 3 and first.told.shape == (3, TOLD)
     assert [part.shape[0] for part in first.patterned] == [3, 3, 3]
+    assert {part.dtype for part in (*first.patterned, first.told)} == {np.dtype(np.float16)}
     assert len(list(tmp_path.iterdir())) == 2
 
     def drawn_again(*_: object) -> None:
