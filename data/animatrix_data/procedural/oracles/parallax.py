@@ -109,10 +109,10 @@ def _short(
 def _moved(picture: NDArray[Any], flow: Floats) -> NDArray[Any]:
     """Return what of a picture [H, W, …] each pixel sees at the end of its flow."""
     height, width = flow.shape[:2]
+    there = _here(height, width) + flow
     return cv2.remap(
-        picture, _here(height, width) + flow, None, cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
+        picture, there[..., 0], there[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 @cache
