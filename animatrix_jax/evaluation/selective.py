@@ -5,12 +5,23 @@ its coverage); Geifman and El-Yaniv, 2017, "Selective Classification for Deep Ne
 Thresholds are chosen on clips that nothing is measured on.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from animatrix_jax.runtime.oracle import Accuracy
+
+LEVELS = np.concatenate([[0.0], np.arange(0.3, 0.9, 0.05), np.arange(0.9, 1.0, 0.02), [1.01]])
+"""The thresholds that are tried: few, so that little is chosen by chance. Above 1 none counts."""
+STARTS = (0.0, 0.6, 0.7, 0.8, 0.9)
+"""The thresholds, common to all kinds, that the choice begins at."""
+SELDOM = 0.5
+"""What it costs to be read more seldom than needed, against being wrong more often than the bar
+allows by the same share."""
+UNREAD = 0.005
+"""What each unread clip costs beside that, as a share of its kind."""
 
 
 def choose_thresholds(
@@ -19,48 +30,50 @@ def choose_thresholds(
     asked: Int[np.ndarray, " N"],
     kinds: int,
     bar: float,
+    needed: float = 0.0,
 ) -> Float[np.ndarray, " kinds"]:
     """Return how sure an oracle must be of each kind of answer for it to count.
 
-    Of the clips that are then read, those that ask for a kind are read right in a share `bar` or
-    more, and so are those that are read as it. `sure` is how sure the oracle is of what it reads of
-    each clip, `read` and `asked` that kind and the right one. Greedy: while a kind falls short, the
-    threshold is raised that takes a wrong answer of this kind at the price of the fewest right
-    ones. All answers of a kind may go.
+    Of the clips that ask for a kind, a share `bar` or more of those that are read should be read
+    right, and a share `needed` or more should be read; what lacks in both is made small, kind by
+    kind, from several thresholds common to all. `sure` is how sure the oracle is of what it reads
+    of each clip, `read` and `asked` that kind and the right one. All answers of a kind may go.
     """
-    least = np.zeros(kinds)
+    counts = np.zeros((kinds, len(LEVELS), kinds))
+    for level, least in enumerate(LEVELS):
+        np.add.at(counts, (read[sure >= least], level, asked[sure >= least]), 1)
+    size = np.maximum(np.bincount(asked, minlength=kinds), 1)
+
+    def cost(chosen: np.ndarray) -> float:
+        kept = counts[np.arange(kinds), chosen]
+        seen = kept.sum(axis=0)
+        right = np.where(seen > 0, np.diag(kept) / np.maximum(seen, 1), 1.0)
+        covered = seen / size
+        wrong, seldom = np.maximum(bar - right, 0), np.maximum(needed - covered, 0)
+        # Of thresholds that leave the same, the lower.
+        lower = 1e-9 * float(chosen.sum())
+        return float((wrong + SELDOM * seldom + UNREAD * (1 - covered)).sum()) + lower
+
+    found = []
+    for start in STARTS:
+        chosen = np.full(kinds, int(np.abs(LEVELS - start).argmin()))
+        found.append(_descended(chosen, cost))
+    return LEVELS[min(found, key=cost)]
+
+
+def _descended(chosen: np.ndarray, cost: Callable[[np.ndarray], float]) -> np.ndarray:
+    """Return levels changed one kind after another for as long as that lowers the cost."""
+    least = cost(chosen)
     while True:
-        kept = sure >= least[read]
-        wrong = kept & (read != asked)
-        short = _shortest(read, asked, kept, kinds, bar)
-        if short is None:
-            return least
-        rivals = np.flatnonzero(wrong & ((read == short) | (asked == short)))
-        prices = [
-            np.sum(kept & (read == read[i]) & (read == asked) & (sure <= sure[i])) for i in rivals
-        ]
-        cheapest = rivals[np.lexsort((sure[rivals], prices))[0]]
-        least[read[cheapest]] = np.nextafter(sure[cheapest], np.inf)
-
-
-def _shortest(
-    read: Int[np.ndarray, " N"],
-    asked: Int[np.ndarray, " N"],
-    kept: Bool[np.ndarray, " N"],
-    kinds: int,
-    bar: float,
-) -> int | None:
-    """Return the kind that is read right least often among what is kept; None if all are often
-    enough."""
-    right = kept & (read == asked)
-    shares = np.ones(kinds)
-    for kind in range(kinds):
-        for of in (read, asked):
-            count = int(np.sum(kept & (of == kind)))
-            if count:
-                shares[kind] = min(shares[kind], np.sum(right & (of == kind)) / count)
-    least = int(shares.argmin())
-    return least if shares[least] < bar else None
+        before = least
+        for kind in range(len(chosen)):
+            for level in range(len(LEVELS)):
+                tried = chosen.copy()
+                tried[kind] = level
+                if (value := cost(tried)) < least:
+                    chosen, least = tried, value
+        if least == before:
+            return chosen
 
 
 def with_coverage(read: Accuracy | None, asked: Accuracy) -> Accuracy:

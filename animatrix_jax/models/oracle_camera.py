@@ -53,9 +53,9 @@ class CameraConfig:
     height: int
     width: int
     skip: int = 1
-    cells: tuple[int, int, int] = (32, 48, 64)
+    cells: tuple[int, int, int] = (48, 64, 96)
     course: int = 32
-    hidden: int = 96
+    hidden: int = 128
     dropout: float = 0.3
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
     animatrix train --config configs/desk/camera.py --workdir runs/desk/camera
 
 draws its own clips (sampler `moves`, 33 frames of 128×128 at 16 fps), keeps what it sees of them in
-runs/desk/camera_clips (half a gigabyte in memory), and learns from 6,800 of that. On 1,700 more it
+runs/desk/camera_clips (half a gigabyte in memory), and learns from 5,100 of that. On 1,700 more it
 is chosen how sure it must be to name a movement; then it reads 1,500 others that it never saw. One
 CPU core: fifty minutes of drawing, 15 minutes of training. Every movement should be read right in
 95 % of the clips that are read; runs/desk/camera/model/camera/camera.json says of how many that is
@@ -24,12 +24,12 @@ def get_config() -> ConfigDict:
                 "clip": (33, 128, 128),
                 "fps": 16.0,
                 "skip": 1,
-                "clips": 8500,
-                "parts": 5,
+                "clips": 6800,
+                "parts": 4,
                 "seed": 5_100_000,
                 "examined": 1500,
                 "exam_seed": 6_900_000,
-                "steps": 5000,
+                "steps": 3600,
                 "batch": 64,
                 "optimizer": {
                     "peak_lr": 2e-3,
@@ -38,6 +38,6 @@ def get_config() -> ConfigDict:
                     "ema_decay": 0.998,
                 },
             },
-            "cadence": {"log_every": 100, "evaluate_every": 1000, "save_every": 5000},
+            "cadence": {"log_every": 100, "evaluate_every": 1200, "save_every": 1200},
         }
     )
