@@ -5,7 +5,6 @@ its coverage); Geifman and El-Yaniv, 2017, "Selective Classification for Deep Ne
 Thresholds are chosen on clips that nothing is measured on.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +12,8 @@ from jaxtyping import Float, Int
 
 from animatrix_jax.runtime.oracle import Accuracy
 
-LEVELS = np.concatenate([[0.0], np.arange(0.3, 0.9, 0.05), np.arange(0.9, 1.0, 0.02), [1.01]])
-"""The thresholds that are tried: few, so that little is chosen by chance. Above 1 none counts."""
-STARTS = (0.0, 0.6, 0.7, 0.8, 0.9)
-"""The thresholds, common to all kinds, that the choice begins at."""
+LEVELS = np.concatenate([[0.0], np.arange(0.3, 0.9, 0.05), np.arange(0.9, 0.995, 0.01)])
+"""The thresholds that are tried: few, so that little is chosen by chance."""
 SELDOM = 0.5
 """What it costs to be read more seldom than needed, against being wrong more often than the bar
 allows by the same share."""
@@ -24,56 +21,34 @@ UNREAD = 0.005
 """What each unread clip costs beside that, as a share of its kind."""
 
 
-def choose_thresholds(
+def choose_threshold(
     sure: Float[np.ndarray, " N"],
     read: Int[np.ndarray, " N"],
     asked: Int[np.ndarray, " N"],
     kinds: int,
     bar: float,
     needed: float = 0.0,
-) -> Float[np.ndarray, " kinds"]:
-    """Return how sure an oracle must be of each kind of answer for it to count.
+) -> float:
+    """Return how sure an oracle must be of an answer, of whatever kind, for it to count.
 
     Of the clips that ask for a kind, a share `bar` or more of those that are read should be read
-    right, and a share `needed` or more should be read; what lacks in both is made small, kind by
-    kind, from several thresholds common to all. `sure` is how sure the oracle is of what it reads
-    of each clip, `read` and `asked` that kind and the right one. All answers of a kind may go.
+    right, and a share `needed` or more should be read; what lacks in both, over all kinds, is made
+    small. `sure` is how sure the oracle is of what it reads of each clip, `read` and `asked` that
+    kind and the right one. One threshold for all kinds: one for each would fit the clips on which
+    it is chosen, and a kind whose answers go is still read wrongly as others.
     """
-    counts = np.zeros((kinds, len(LEVELS), kinds))
-    for level, least in enumerate(LEVELS):
-        np.add.at(counts, (read[sure >= least], level, asked[sure >= least]), 1)
-    size = np.maximum(np.bincount(asked, minlength=kinds), 1)
+    size = np.bincount(asked, minlength=kinds)
 
-    def cost(chosen: np.ndarray) -> float:
-        kept = counts[np.arange(kinds), chosen]
-        seen = kept.sum(axis=0)
-        right = np.where(seen > 0, np.diag(kept) / np.maximum(seen, 1), 1.0)
-        covered = seen / size
-        wrong, seldom = np.maximum(bar - right, 0), np.maximum(needed - covered, 0)
-        # Of thresholds that leave the same, the lower.
-        lower = 1e-9 * float(chosen.sum())
-        return float((wrong + SELDOM * seldom + UNREAD * (1 - covered)).sum()) + lower
+    def cost(least: float) -> float:
+        kept = sure >= least
+        seen = np.bincount(asked[kept], minlength=kinds)
+        right = np.bincount(asked[kept & (read == asked)], minlength=kinds)
+        wrong = np.where(seen > 0, bar - right / np.maximum(seen, 1), 0.0)
+        covered = np.where(size > 0, seen / np.maximum(size, 1), 1.0)
+        seldom = np.maximum(needed - covered, 0)
+        return float((np.maximum(wrong, 0) + SELDOM * seldom + UNREAD * (1 - covered)).sum())
 
-    found = []
-    for start in STARTS:
-        chosen = np.full(kinds, int(np.abs(LEVELS - start).argmin()))
-        found.append(_descended(chosen, cost))
-    return LEVELS[min(found, key=cost)]
-
-
-def _descended(chosen: np.ndarray, cost: Callable[[np.ndarray], float]) -> np.ndarray:
-    """Return levels changed one kind after another for as long as that lowers the cost."""
-    least = cost(chosen)
-    while True:
-        before = least
-        for kind in range(len(chosen)):
-            for level in range(len(LEVELS)):
-                tried = chosen.copy()
-                tried[kind] = level
-                if (value := cost(tried)) < least:
-                    chosen, least = tried, value
-        if least == before:
-            return chosen
+    return float(min(LEVELS, key=cost))
 
 
 def with_coverage(read: Accuracy | None, asked: Accuracy) -> Accuracy:

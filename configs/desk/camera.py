@@ -3,11 +3,11 @@
     animatrix train --config configs/desk/camera.py --workdir runs/desk/camera
 
 draws its own clips (sampler `moves`, 33 frames of 128×128 at 16 fps), keeps what it sees of them in
-runs/desk/camera_clips (half a gigabyte in memory), and learns from 5,100 of that. On 1,700 more it
-is chosen how sure it must be to name a movement; then it reads 1,500 others that it never saw. One
-CPU core: fifty minutes of drawing, 15 minutes of training. Every movement should be read right in
-95 % of the clips that are read; runs/desk/camera/model/camera/camera.json says of how many that is
-so.
+runs/desk/camera_clips, and learns from 5,100 of that. On 1,700 more it is chosen how sure it must
+be to name a movement; then it reads 1,500 others that it never saw. It takes 40 minutes of one CPU
+core to draw and see the clips, and 10 minutes of two to train. Every movement should be read right
+in 95 % of the clips that are read; runs/desk/camera/model/camera/camera.json says of how many that
+is so.
 """
 
 from ml_collections import ConfigDict

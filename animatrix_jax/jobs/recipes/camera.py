@@ -13,7 +13,7 @@ import numpy as np
 from animatrix_data.procedural import Size
 from animatrix_data.procedural.oracles import answers, movement, sampler_labels
 from animatrix_data.taxonomy import ProductionSpec
-from animatrix_jax.evaluation.selective import choose_thresholds, with_coverage
+from animatrix_jax.evaluation.selective import choose_threshold, with_coverage
 from animatrix_jax.jobs.recipes.camera_clips import Drawing, MovedClips, see_clips
 from animatrix_jax.jobs.recipes.oracle_clips import place
 from animatrix_jax.jobs.recipes.oracle_exam import accuracy_tables
@@ -189,14 +189,13 @@ def movement_thresholds(
     bar: float,
     needed: float,
 ) -> dict[str, float]:
-    """Return how probable [N, n] each movement must be for a clip to be read, so that of the clips
-    of each a share `needed` or more is read, and of these a share `bar` or more right."""
+    """Return how probable [N, n] each movement must be for a clip to be read, all alike, so that of
+    the clips of each a share `needed` or more is read, and of these a share `bar` or more right."""
     kinds = list(dict.fromkeys(map(movement, config.answers)))
     names, sure = surest_movement(config.answers, rows)
     read = np.array([kinds.index(name) for name in names])
     asked = np.array([kinds.index(movement(answers(spec, FIELD)[0])) for spec in specs])
-    least = choose_thresholds(sure, read, asked, len(kinds), bar, needed)
-    return dict(zip(kinds, map(float, least), strict=True))
+    return dict.fromkeys(kinds, choose_threshold(sure, read, asked, len(kinds), bar, needed))
 
 
 def selective_tables(

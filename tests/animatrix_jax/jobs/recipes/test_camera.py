@@ -94,7 +94,7 @@ def test_what_is_not_sure_enough_is_not_counted() -> None:
     # The third clip is misread, less surely than the second Static and the pans are read right.
     rows = np.array([[0.9, 0.1, 0], [0.8, 0.1, 0.1], [0.6, 0.4, 0], [0, 0.3, 0.7], [0.1, 0.5, 0.4]])
     thresholds = movement_thresholds(config, specs, rows, settings.careful, 0.0)
-    assert 0.6 < thresholds["Static"] <= 0.8 and thresholds["Pan"] == 0.0
+    assert 0.6 < thresholds["Static"] == thresholds["Pan"] <= 0.7
     tables = selective_tables(config, specs, rows, thresholds)
     pans = tables["CameraMovement"]["Pan"]
     assert (pans.raw, pans.clips, pans.read) == (1.0, 2, 2 / 3)
