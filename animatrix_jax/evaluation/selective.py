@@ -8,59 +8,47 @@ Thresholds are chosen on clips that nothing is measured on.
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from animatrix_jax.runtime.oracle import Accuracy
 
+LEVELS = np.concatenate([[0.0], np.arange(0.3, 0.9, 0.05), np.arange(0.9, 0.995, 0.01)])
+"""The thresholds that are tried: few, so that little is chosen by chance."""
+SELDOM = 0.5
+"""What it costs to be read more seldom than needed, against being wrong more often than the bar
+allows by the same share."""
+UNREAD = 0.005
+"""What each unread clip costs beside that, as a share of its kind."""
 
-def choose_thresholds(
+
+def choose_threshold(
     sure: Float[np.ndarray, " N"],
     read: Int[np.ndarray, " N"],
     asked: Int[np.ndarray, " N"],
     kinds: int,
     bar: float,
-) -> Float[np.ndarray, " kinds"]:
-    """Return how sure an oracle must be of each kind of answer for it to count.
+    needed: float = 0.0,
+) -> float:
+    """Return how sure an oracle must be of an answer, of whatever kind, for it to count.
 
-    Of the clips that are then read, those that ask for a kind are read right in a share `bar` or
-    more, and so are those that are read as it. `sure` is how sure the oracle is of what it reads of
-    each clip, `read` and `asked` that kind and the right one. Greedy: while a kind falls short, the
-    threshold is raised that takes a wrong answer of this kind at the price of the fewest right
-    ones. All answers of a kind may go.
+    Of the clips that ask for a kind, a share `bar` or more of those that are read should be read
+    right, and a share `needed` or more should be read; what lacks in both, over all kinds, is made
+    small. `sure` is how sure the oracle is of what it reads of each clip, `read` and `asked` that
+    kind and the right one. One threshold for all kinds: one for each would fit the clips on which
+    it is chosen, and a kind whose answers go is still read wrongly as others.
     """
-    least = np.zeros(kinds)
-    while True:
-        kept = sure >= least[read]
-        wrong = kept & (read != asked)
-        short = _shortest(read, asked, kept, kinds, bar)
-        if short is None:
-            return least
-        rivals = np.flatnonzero(wrong & ((read == short) | (asked == short)))
-        prices = [
-            np.sum(kept & (read == read[i]) & (read == asked) & (sure <= sure[i])) for i in rivals
-        ]
-        cheapest = rivals[np.lexsort((sure[rivals], prices))[0]]
-        least[read[cheapest]] = np.nextafter(sure[cheapest], np.inf)
+    size = np.bincount(asked, minlength=kinds)
 
+    def cost(least: float) -> float:
+        kept = sure >= least
+        seen = np.bincount(asked[kept], minlength=kinds)
+        right = np.bincount(asked[kept & (read == asked)], minlength=kinds)
+        wrong = np.where(seen > 0, bar - right / np.maximum(seen, 1), 0.0)
+        covered = np.where(size > 0, seen / np.maximum(size, 1), 1.0)
+        seldom = np.maximum(needed - covered, 0)
+        return float((np.maximum(wrong, 0) + SELDOM * seldom + UNREAD * (1 - covered)).sum())
 
-def _shortest(
-    read: Int[np.ndarray, " N"],
-    asked: Int[np.ndarray, " N"],
-    kept: Bool[np.ndarray, " N"],
-    kinds: int,
-    bar: float,
-) -> int | None:
-    """Return the kind that is read right least often among what is kept; None if all are often
-    enough."""
-    right = kept & (read == asked)
-    shares = np.ones(kinds)
-    for kind in range(kinds):
-        for of in (read, asked):
-            count = int(np.sum(kept & (of == kind)))
-            if count:
-                shares[kind] = min(shares[kind], np.sum(right & (of == kind)) / count)
-    least = int(shares.argmin())
-    return least if shares[least] < bar else None
+    return float(min(LEVELS, key=cost))
 
 
 def with_coverage(read: Accuracy | None, asked: Accuracy) -> Accuracy:

@@ -17,7 +17,8 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float
 
-from animatrix_data.procedural.oracles import GRID, backwards, mirror
+from animatrix_data.procedural.oracles import backwards, mirror
+from animatrix_data.procedural.oracles.parallax import FINE
 from animatrix_data.procedural.oracles.patterns import (
     COURSES,
     IMAGE,
@@ -34,7 +35,7 @@ figure's growth; of head and hip their ways right and down; and where these two 
 TOLD_MIRRORED = np.array([-1, 1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1], np.float32)
 TOLD_REVERSED = np.array([-1.0] * 9 + [1.0] * 4, np.float32)
 
-Patterned = tuple[Float[Array, "B 16 16 C"], Float[Array, "B P D"], Float[Array, "B E"]]
+Patterned = tuple[Float[Array, "B 32 32 C"], Float[Array, "B P D"], Float[Array, "B E"]]
 """Image, course and totals of clips, as `Patterns` has them."""
 
 
@@ -43,8 +44,8 @@ class CameraConfig:
     """Sizes of a camera oracle, and what it answers.
 
     `labels` holds the answers to `FIELD`; `frames`, `height` and `width` are the clip it reads, at
-    every `skip`-th frame. `cells` are the channels at three scales of the grid, `course` the width
-    of what is said over time, `hidden` that before the answers.
+    every `skip`-th frame. `cells` are the channels at three scales (two, four and eight cells of
+    the grid), `course` the width of what is said over time, `hidden` that before the answers.
     """
 
     labels: Mapping[str, tuple[str, ...]]
@@ -52,9 +53,9 @@ class CameraConfig:
     height: int
     width: int
     skip: int = 1
-    cells: tuple[int, int, int] = (32, 48, 64)
+    cells: tuple[int, int, int] = (48, 64, 96)
     course: int = 32
-    hidden: int = 96
+    hidden: int = 128
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
@@ -80,7 +81,7 @@ class CameraConfig:
 
     def inputs(self, batch: int) -> tuple[jax.ShapeDtypeStruct, ...]:
         """Return image, course and totals of a batch as shapes."""
-        shapes = ((GRID, GRID, IMAGE), (self.shown - 1, COURSES), (TOTALS,))
+        shapes = ((FINE, FINE, IMAGE), (self.shown - 1, COURSES), (TOTALS,))
         return tuple(jax.ShapeDtypeStruct((batch, *shape), jnp.float32) for shape in shapes)
 
 
@@ -92,7 +93,7 @@ class CameraNet(nn.Module):
     @nn.compact
     def __call__(
         self,
-        image: Float[Array, "B 16 16 C"],
+        image: Float[Array, "B 32 32 C"],
         course: Float[Array, "B P D"],
         totals: Float[Array, "B E"],
         train: bool = False,
@@ -103,31 +104,36 @@ class CameraNet(nn.Module):
         def dropped(x: jax.Array) -> jax.Array:
             return nn.Dropout(c.dropout, deterministic=not train)(x)
 
-        where = dropped(self._places(image))
+        whole = [self._times(course), nn.Dense(32, name="totals")(totals)]
+        where = dropped(self._places(image, jnp.concatenate(whole, axis=-1)))
         everywhere = jnp.concatenate([where.mean(axis=(1, 2)), where.max(axis=(1, 2))], axis=-1)
         placed = nn.Dense(c.hidden, name="placed")(where.reshape(len(where), -1))
-        parts = [placed, everywhere, self._times(course), nn.Dense(16, name="totals")(totals)]
+        parts = [placed, everywhere, *whole]
         seen = dropped(nn.gelu(jnp.concatenate(parts, axis=-1)))
         seen = nn.gelu(nn.LayerNorm()(nn.Dense(c.hidden, name="seen")(seen)))
         told = nn.Dense(TOLD, name="told")(seen)
         judged = nn.Dense(c.hidden, name="judged")(jnp.concatenate([dropped(seen), told], axis=-1))
         return nn.Dense(len(c.answers), name="head_" + FIELD)(nn.gelu(judged)), told
 
-    def _places(self, image: jax.Array) -> jax.Array:
-        """Return what moves where [B, 4, 4, D]."""
+    def _places(self, image: jax.Array, whole: jax.Array) -> jax.Array:
+        """Return what moves where [B, 4, 4, D], seen beside what the whole frame does [B, E]."""
         first, second, third = self.config.cells
-        at = np.linspace(-1, 1, GRID, dtype=np.float32)
+        at = np.linspace(-1, 1, FINE // 2, dtype=np.float32)
         place = np.stack(np.meshgrid(at, at), axis=-1)
-        x = jnp.concatenate([image, jnp.broadcast_to(place, (*image.shape[:3], 2))], axis=-1)
+        x = _gathered(image)
+        x = jnp.concatenate([x, jnp.broadcast_to(place, (*x.shape[:3], 2))], axis=-1)
         x = nn.gelu(nn.LayerNorm()(nn.Dense(first, name="cell")(x)))
-        x = nn.gelu(nn.LayerNorm()(nn.Dense(second, name="four")(_gathered(x))))
+        beside = nn.Dense(second, name="beside")(nn.gelu(whole))[:, None, None]
+        x = nn.gelu(nn.LayerNorm()(nn.Dense(second, name="four")(_gathered(x)) + beside))
         x = x + nn.Dense(second, name="around")(_around(nn.gelu(nn.LayerNorm()(x))))
-        x = x.reshape(len(x), GRID // 4, 2, GRID // 4, 2, second).max(axis=(2, 4))
+        x = x.reshape(len(x), FINE // 8, 2, FINE // 8, 2, second).max(axis=(2, 4))
         return nn.gelu(nn.LayerNorm()(nn.Dense(third, name="far")(_around(x))))
 
     def _times(self, course: jax.Array) -> jax.Array:
         """Return what happens in time [B, 4 course]."""
-        width, pairs = self.config.course, course.shape[1]
+        width, pairs = self.config.course, course.shape[1] // 2
+        # Two pairs of frames at a time; of an odd number the last is left out.
+        course = course[:, : 2 * pairs].reshape(len(course), pairs, -1)
         x = nn.Dense(width, name="pair")(course)
         for turn in range(2):
             padded = jnp.pad(nn.gelu(nn.LayerNorm()(x)), ((0, 0), (1, 1), (0, 0)))

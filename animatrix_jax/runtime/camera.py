@@ -91,10 +91,12 @@ class CameraOracle:
         """
         config, readings = self.card.config, list[Reading]()
         for start in range(0, len(clips), batch):
-            seen = [
-                parallax(fitted_clip(clip, fps, config, self.card.fps, self.folder)[:: config.skip])
+            fitted = [
+                fitted_clip(clip, fps, config, self.card.fps, self.folder)
                 for clip in clips[start : start + batch]
             ]
+            rate = self.card.fps / config.skip
+            seen = [parallax(clip[:: config.skip], rate) for clip in fitted]
             padded = [*seen, *[seen[0]] * (batch - len(seen))]
             found = patterns(
                 np.stack([one.short for one in padded]),

@@ -25,7 +25,9 @@ WAYS, CELLS, TREMBLE, LOST = 1, 3, 4, 5
 NOISE = 0.05
 """The standard deviation of what is added to image and course."""
 LOSS = 0.08
-"""The share of cells that are lost."""
+"""The share of the squares of cells that are lost."""
+SQUARE = 4
+"""How many cells such a square has along an edge."""
 SMOOTHING = 0.05
 MOVEMENT, MOTION = 0.5, 0.5
 """What it costs to name another movement, and to say something else of the motion, against naming
@@ -69,10 +71,18 @@ def movement_groups(known: Sequence[str]) -> np.ndarray:
 
 
 def _disturbed(key: jax.Array, index: jax.Array, clips: Patterned) -> Patterned:
-    """Return clips whose cells tremble, some of them lost."""
+    """Return clips whose cells tremble, some squares of them lost."""
     image, course, totals = clips
-    image = image + NOISE * draw_noise(key, index, CELLS, image.shape[1:])
+    image = image + NOISE * _rough(key, index, image.shape[1:])
     course = course + NOISE * draw_noise(key, index, TREMBLE, course.shape[1:])
-    cells = (*image.shape[1:3], 1)
-    lost = jax.vmap(lambda i: jax.random.bernoulli(fold_sample(key, i, LOST), LOSS, cells))(index)
+    squares = (image.shape[1] // SQUARE, image.shape[2] // SQUARE, 1)
+    lost = jax.vmap(lambda i: jax.random.bernoulli(fold_sample(key, i, LOST), LOSS, squares))(index)
+    lost = lost.repeat(SQUARE, axis=1).repeat(SQUARE, axis=2)
     return jnp.where(lost, 0.0, image), course, totals
+
+
+def _rough(key: jax.Array, index: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Return even noise [B, …] of unit variance, of a byte each: a normal number for every channel
+    of every cell would cost as much as the network."""
+    bits = jax.vmap(lambda i: jax.random.bits(fold_sample(key, i, CELLS), shape, jnp.uint8))(index)
+    return (bits.astype(jnp.float32) / 127.5 - 1.0) * 3**0.5

@@ -13,7 +13,7 @@ import numpy as np
 from animatrix_data.procedural import Size
 from animatrix_data.procedural.oracles import answers, movement, sampler_labels
 from animatrix_data.taxonomy import ProductionSpec
-from animatrix_jax.evaluation.selective import choose_thresholds, with_coverage
+from animatrix_jax.evaluation.selective import choose_threshold, with_coverage
 from animatrix_jax.jobs.recipes.camera_clips import Drawing, MovedClips, see_clips
 from animatrix_jax.jobs.recipes.oracle_clips import place
 from animatrix_jax.jobs.recipes.oracle_exam import accuracy_tables
@@ -45,9 +45,10 @@ class CameraSettings:
     more measure what was learnt; all at the rate at which they are read, one in `coded` of them
     through H.264. `kept` is the folder where it stays what was seen of them; as many `processes`
     draw (0: one per core). The first of the parts is not learnt from: on it is chosen how probable
-    a movement must be to be read, so that of the clips read of and as each a share `careful` is
-    right. An answer that is read right in less than `bar` of the clips that are read, or of which
-    less than `needed` are read, is listed as not measured. The other numbers are `CameraConfig`'s.
+    a movement must be to be read, so that of the clips of each a share `covered` is read, and a
+    share `careful` of these right. An answer that is read right in less than `bar` of the clips
+    that are read, or of which less than `needed` are read, is listed as not measured. The other
+    numbers are `CameraConfig`'s.
     """
 
     kept: Path
@@ -64,12 +65,13 @@ class CameraSettings:
     examined: int = 1000
     exam_seed: int = 5_000_000
     bar: float = 0.95
-    careful: float = 0.97
+    careful: float = 0.98
+    covered: float = 0.6
     needed: float = 0.5
     processes: int = 0
-    cells: tuple[int, int, int] = (32, 48, 64)
+    cells: tuple[int, int, int] = (48, 64, 96)
     course: int = 32
-    hidden: int = 96
+    hidden: int = 128
     dropout: float = 0.3
     optimizer: OptimizerSettings = OptimizerSettings()
     export_dtype: str = "bfloat16"
@@ -144,7 +146,9 @@ def prepare(settings: CameraSettings, seed: int) -> Recipe:
         dtype = jnp.dtype(settings.export_dtype)
         stored = jax.tree.map(lambda leaf: leaf.astype(dtype).astype(leaf.dtype), state.average)
         rows = _probabilities(read, stored, held)
-        thresholds = movement_thresholds(config, held.specs, rows, settings.careful)
+        thresholds = movement_thresholds(
+            config, held.specs, rows, settings.careful, settings.covered
+        )
         rows = _probabilities(read, stored, unseen)
         tables = selective_tables(config, unseen.specs, rows, thresholds)
         save_camera(folder, stored, _card(tables, thresholds, config, settings), dtype)
@@ -173,21 +177,25 @@ def _probabilities(read: Any, params: Any, clips: MovedClips) -> np.ndarray:
     for start in range(0, len(clips), CHUNK):
         chosen = np.minimum(np.arange(start, start + CHUNK), len(clips) - 1)
         image, course, totals = clips.patterned
-        parts.append(np.asarray(read(params, (image[chosen], course[chosen], totals[chosen]))))
+        shown = [of[chosen].astype(np.float32) for of in (image, course, totals)]
+        parts.append(np.asarray(read(params, tuple(shown))))
     return np.concatenate(parts)[: len(clips)]
 
 
 def movement_thresholds(
-    config: CameraConfig, specs: Sequence[ProductionSpec], rows: np.ndarray, bar: float
+    config: CameraConfig,
+    specs: Sequence[ProductionSpec],
+    rows: np.ndarray,
+    bar: float,
+    needed: float,
 ) -> dict[str, float]:
-    """Return how probable [N, n] each movement must be for a clip to be read, so that of the clips
-    read of and as each a share `bar` or more is right."""
+    """Return how probable [N, n] each movement must be for a clip to be read, all alike, so that of
+    the clips of each a share `needed` or more is read, and of these a share `bar` or more right."""
     kinds = list(dict.fromkeys(map(movement, config.answers)))
     names, sure = surest_movement(config.answers, rows)
     read = np.array([kinds.index(name) for name in names])
     asked = np.array([kinds.index(movement(answers(spec, FIELD)[0])) for spec in specs])
-    least = choose_thresholds(sure, read, asked, len(kinds), bar)
-    return dict(zip(kinds, map(float, least), strict=True))
+    return dict.fromkeys(kinds, choose_threshold(sure, read, asked, len(kinds), bar, needed))
 
 
 def selective_tables(
@@ -257,11 +265,9 @@ def _batches(
     for step in range(start, settings.steps):
         indices = range(step * size, (step + 1) * size)
         chosen = np.array([place(i, len(clips), seed) for i in indices])
+        shown = {"image": image, "course": course, "totals": totals, "told": clips.told}
         yield {
-            "image": image[chosen],
-            "course": course[chosen],
-            "totals": totals[chosen],
-            "told": clips.told[chosen],
+            **{name: of[chosen].astype(np.float32) for name, of in shown.items()},
             "answers": rows[chosen],
             "sample_index": np.array([[i >> 32, i & 0xFFFFFFFF] for i in indices], "u4"),
         }

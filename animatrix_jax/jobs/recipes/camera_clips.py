@@ -1,7 +1,8 @@
 """The clips that the camera oracle learns from: drawn, seen once, and kept as they were seen.
 
-What is kept of a clip is its parallax and its truth, a hundredth of its pixels. A stopped drawing
-goes on where it was stopped, and a second run draws nothing.
+What is kept of a clip is the pattern in which it moves, in half precision, and what is true of its
+motion: a twentieth of its pixels. A stopped drawing goes on where it was stopped, and a second run
+draws nothing.
 """
 
 import tempfile
@@ -21,7 +22,7 @@ from animatrix_data.procedural import (
     sample_spec,
     sample_staging,
 )
-from animatrix_data.procedural.oracles.parallax import parallax
+from animatrix_data.procedural.oracles.parallax import Parallax, parallax
 from animatrix_data.procedural.oracles.patterns import Patterns, patterns
 from animatrix_data.progress import ticking
 from animatrix_data.taxonomy import ProductionSpec, parse_tags, print_tags
@@ -32,7 +33,7 @@ CHUNK = 50
 """How many clips a file holds."""
 CAMERA = ("dx", "dy", "scale", "roll", "subject_scale")
 POINTS = ("head", "hip")
-SEEN = ("camera", "points", "short", "long", "colours")
+KEPT = ("image", "course", "totals", "told")
 FARTHEST = 1.5
 """How far (frame heights from the middle) a point is said to be at most."""
 CODED = 1
@@ -66,8 +67,8 @@ class Drawing:
 
 @dataclass(frozen=True)
 class MovedClips:
-    """N clips as a camera oracle takes them (`Patterned`), what was asked of them, and what is true
-    of their motion [N, 13]."""
+    """N clips as a camera oracle takes them (`Patterned`, in half precision), what was asked of
+    them, and what is true of their motion [N, 13]."""
 
     specs: tuple[ProductionSpec, ...]
     patterned: tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -84,46 +85,45 @@ def see_clips(drawings: Sequence[Drawing], kept: Path, processes: int = 1) -> Mo
     with ticking("Drawing", sum(chunk.clips for chunk in missing)) as ticker:
         for done in spread(partial(_see, kept), missing, processes):
             ticker.advance(done)
-    parts = [_moved(kept / chunk.name, chunk.size.height) for chunk in chunks]
-    return MovedClips(
-        tuple(spec for part in parts for spec in part.specs),
-        (
-            np.concatenate([part.patterned[0] for part in parts]),
-            np.concatenate([part.patterned[1] for part in parts]),
-            np.concatenate([part.patterned[2] for part in parts]),
-        ),
-        np.concatenate([part.told for part in parts]),
+    files = [_loaded(kept / chunk.name) for chunk in chunks]
+    image, course, totals, told = (
+        np.concatenate([arrays[name] for _, arrays in files]) for name in KEPT
     )
+    specs = tuple(spec for some, _ in files for spec in some)
+    return MovedClips(specs, (image, course, totals), told)
 
 
 def _see(kept: Path, drawing: Drawing) -> int:
     """Draw the clips of a file and keep what is seen of them; return how many."""
     rows = [see_clip(seed, drawing) for seed in range(drawing.seed, drawing.seed + drawing.clips)]
-    arrays = {name: np.stack([row[name] for _, row in rows]) for name in SEEN}
+    found = patterns(
+        np.stack([seen.short for _, seen, _ in rows]),
+        np.stack([seen.long for _, seen, _ in rows]),
+        np.stack([seen.colours for _, seen, _ in rows]),
+    )
+    camera, points = (
+        np.stack([truth[name] for *_, truth in rows]) for name in ("camera", "points")
+    )
+    told = told_truth(camera, points, found, drawing.size.height)
+    values = (found.image, found.course, found.totals, told)
+    arrays = {name: of.astype(np.float16) for name, of in zip(KEPT, values, strict=True)}
     with whole_file(kept / drawing.name) as temporary:
-        arrays["tags"] = np.array([print_tags(spec) for spec, _ in rows])
-        np.savez(temporary, allow_pickle=False, **arrays)
+        tags = np.array([print_tags(spec) for spec, *_ in rows])
+        np.savez(temporary, allow_pickle=False, tags=tags, **arrays)
     return drawing.clips
 
 
-def see_clip(seed: int, drawing: Drawing) -> tuple[ProductionSpec, dict[str, np.ndarray]]:
-    """Return the spec of a drawing's clip, its parallax and its truth."""
+def see_clip(seed: int, drawing: Drawing) -> tuple[ProductionSpec, Parallax, dict[str, np.ndarray]]:
+    """Return the spec of a drawing's clip, what moves how in it, and the truth of that."""
     spec = sample_spec(seed, drawing.sampler)
     staging = sample_staging(seed, drawing.sampler, spec)
     clip = draw_clip(spec, seed, drawing.size, staging)
     frames = clip.frames
     if drawing.coded and seed % drawing.coded == CODED:
         frames = _coded(frames, drawing.size.fps)
-    seen = parallax(frames)
     camera = np.stack([clip.truth["camera"][name] for name in CAMERA], axis=1)
     points = np.stack([clip.truth["keypoints"][name] for name in POINTS], axis=1)
-    return spec, {
-        "camera": camera.astype(np.float32),
-        "points": points.astype(np.float32),
-        "short": seen.short,
-        "long": seen.long,
-        "colours": seen.colours,
-    }
+    return spec, parallax(frames, drawing.size.fps), {"camera": camera, "points": points}
 
 
 def _coded(frames: np.ndarray, fps: float) -> np.ndarray:
@@ -134,14 +134,11 @@ def _coded(frames: np.ndarray, fps: float) -> np.ndarray:
         return decode_video(path).frames
 
 
-def _moved(path: Path, height: int) -> MovedClips:
-    """Return the clips of a file."""
+def _loaded(path: Path) -> tuple[tuple[ProductionSpec, ...], dict[str, np.ndarray]]:
+    """Return the specs of a file's clips and what is kept of them."""
     with np.load(path) as file:
-        seen = {name: file[name] for name in ("tags", *SEEN)}
-    found = patterns(seen["short"], seen["long"], seen["colours"])
-    told = told_truth(seen["camera"], seen["points"], found, height)
-    specs = tuple(parse_tags(str(text)) for text in seen["tags"])
-    return MovedClips(specs, (found.image, found.course, found.totals), told)
+        specs = tuple(parse_tags(str(text)) for text in file["tags"])
+        return specs, {name: file[name] for name in KEPT}
 
 
 def told_truth(camera: np.ndarray, points: np.ndarray, found: Patterns, height: int) -> np.ndarray:

@@ -65,22 +65,29 @@ def flow_field(frames: Frames, fps: float) -> NDArray[np.float32]:
     return field
 
 
-def cells(flow: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+def cells(
+    flow: NDArray[np.float32], weight: NDArray[np.float32], grid: int = GRID
+) -> NDArray[np.float32]:
     """Return the robust mean of flow [H, W, 2] (pixels) in each cell, in frame heights, and its
-    weight: [16, 16, 3]."""
+    weight: [grid, grid, 3]."""
     height, width = weight.shape
     trusted: NDArray[np.float32] = weight
     for last in (False, True):
-        mean = pooled(flow * trusted[..., None]) / pooled(trusted)[..., None]
+        mean = pooled(flow * trusted[..., None], grid) / pooled(trusted, grid)[..., None]
         if last:
             break
         spread = cv2.resize(mean, (width, height), interpolation=cv2.INTER_NEAREST)
-        distance = np.square(flow - spread).sum(axis=-1)
+        distance = squared(flow - spread)
         trusted = np.asarray(weight / (1 + distance / OUTLIER**2), np.float32)
-    return np.dstack([mean / height, pooled(weight)])
+    return np.dstack([mean / height, pooled(weight, grid)])
 
 
-def pooled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def squared(flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the square [...] of how far flow [..., 2] goes."""
+    return np.square(flow[..., 0]) + np.square(flow[..., 1])
+
+
+def pooled(values: NDArray[np.float32], grid: int = GRID) -> NDArray[np.float32]:
     """Return the mean of values [H, W] or [H, W, C] in each cell."""
-    mean = cv2.resize(values, (GRID, GRID), interpolation=cv2.INTER_AREA)
+    mean = cv2.resize(values, (grid, grid), interpolation=cv2.INTER_AREA)
     return np.asarray(mean, np.float32)

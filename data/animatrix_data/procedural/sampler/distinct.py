@@ -44,10 +44,19 @@ VEILS = ("Fog", "Sandstorm", "Abstract Pattern Background", "Meteor Shower", "Sh
 BLINDS = (*VEILS, "Heavy Rain", "Impact Frame")
 """Effects behind which half of a place's texture is lost, or that take the place of whole pictures:
 the camera is still with them."""
+DENSE = (
+    ("Full Shot", ("God Rays", "Barrier", "Focus Lines", "Snow")),
+    ("Medium Shot", ("God Rays", "Barrier", "Focus Lines", "Snow", "Explosion", "Zip Ribbons",
+                     "Impact Burst Lines", "Falling Leaves", "Lightning Strike", "Energy Sphere",
+                     "Electric Shock", "Crow Gag")),
+)  # fmt: skip
+"""Effects that, with a figure in that shot, hide about six tenths of a place's texture or more: the
+camera is still with them."""
 FILLING = (
-    ("Medium Shot", "", ("hug", "crowd")),
+    ("Medium Shot", "", ("hug", "crowd", "cast")),
     ("Medium Shot", "Low Angle", ("fly", "instrument", "drive")),
-    ("Full Shot", "Low Angle", ("swim", "crowd")),
+    ("Full Shot", "", ("crowd",)),
+    ("Full Shot", "Low Angle", ("swim",)),
 )
 """Motions whose figures, with what they hold, ride or swim in, hide more than half of the frame,
 by shot and angle (none named: all): the camera is still with them."""
@@ -110,7 +119,8 @@ def shows_place(spec: ProductionSpec) -> bool:
         shot.name == scale and view in ("", angle.name) and motions.intersection(names)
         for scale, view, names in FILLING
     )
-    blind = any(tag.name in BLINDS for tag in spec.get("VFX"))
+    hiding = {*BLINDS, *dict(DENSE).get(shot.name, ())}
+    blind = any(tag.name in hiding for tag in spec.get("VFX"))
     return shot.name in BODY_SHOTS and not filled and not blind
 
 

@@ -41,6 +41,7 @@ def test_what_was_seen_of_clips_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     first = see_clips([drawing], tmp_path)
     assert len(first) == 3 and first.told.shape == (3, TOLD)
     assert [part.shape[0] for part in first.patterned] == [3, 3, 3]
+    assert {part.dtype for part in (*first.patterned, first.told)} == {np.dtype(np.float16)}
     assert len(list(tmp_path.iterdir())) == 2
 
     def drawn_again(*_: object) -> None:
@@ -92,8 +93,8 @@ def test_what_is_not_sure_enough_is_not_counted() -> None:
     specs = [parse_tags(f"CameraMotion: {text}") for text in texts]
     # The third clip is misread, less surely than the second Static and the pans are read right.
     rows = np.array([[0.9, 0.1, 0], [0.8, 0.1, 0.1], [0.6, 0.4, 0], [0, 0.3, 0.7], [0.1, 0.5, 0.4]])
-    thresholds = movement_thresholds(config, specs, rows, settings.careful)
-    assert 0.6 < thresholds["Static"] <= 0.8 and thresholds["Pan"] == 0.0
+    thresholds = movement_thresholds(config, specs, rows, settings.careful, 0.0)
+    assert 0.6 < thresholds["Static"] == thresholds["Pan"] <= 0.7
     tables = selective_tables(config, specs, rows, thresholds)
     pans = tables["CameraMovement"]["Pan"]
     assert (pans.raw, pans.clips, pans.read) == (1.0, 2, 2 / 3)

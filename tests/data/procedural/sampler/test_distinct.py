@@ -13,6 +13,7 @@ from animatrix_data.procedural.faults import BODY_SHOTS, FAULTS, conflict
 from animatrix_data.procedural.sampler import check_drawable
 from animatrix_data.procedural.sampler.distinct import (
     BROKEN,
+    DENSE,
     EFFECTS,
     EMOTIONS,
     FILLING,
@@ -26,7 +27,7 @@ from animatrix_data.procedural.sampler.distinct import (
 from animatrix_data.procedural.sampler.drawable import readable_shots
 from animatrix_data.procedural.sampler.visible import possible
 from animatrix_data.procedural.scene import Scene
-from animatrix_data.taxonomy import parse_tags
+from animatrix_data.taxonomy import ProductionSpec, parse_tags
 from animatrix_data.taxonomy.vocabulary import load_vocabulary
 
 COUNT = 3000
@@ -66,7 +67,10 @@ def test_planes_that_keep_pace_are_not_asked_to_part() -> None:
         ("swim, ShotScale: full shot, ShotAngle: low angle", False),
         ("swim, ShotScale: full shot, ShotAngle: eye level", True),
         ("run, ShotScale: close-up, ShotAngle: eye level", False),
-        ("run, ShotScale: full shot, ShotAngle: eye level, VFX: Snow", True),
+        ("run, ShotScale: long shot, ShotAngle: eye level, VFX: Snow", True),
+        ("run, ShotScale: full shot, ShotAngle: eye level, VFX: Snow", False),
+        ("run, ShotScale: full shot, ShotAngle: eye level, VFX: Explosion", True),
+        ("sit, ShotScale: medium shot, ShotAngle: eye level, VFX: Explosion", False),
         ("run, ShotScale: full shot, ShotAngle: eye level, VFX: Heavy Rain", False),
     ],
 )
@@ -74,10 +78,9 @@ def test_a_place_is_seen_beside_figures_and_behind_effects(words: str, seen: boo
     assert shows_place(parse_tags(f"MotionType: {words}")) is seen
 
 
-def test_figures_that_fill_the_frame_hide_half_of_the_place(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    size, plain = Size(48, 48, 3, 2), Scene._draw_actor
+def without_figures(spec: ProductionSpec, seed: int, size: Size) -> np.ndarray:
+    """Return the frames of a clip whose figures are not drawn."""
+    plain = Scene._draw_actor
 
     def unseen(scene: Scene, canvas: skia.Canvas, *of: Any) -> dict[str, tuple[float, float]]:
         canvas.save()
@@ -86,13 +89,19 @@ def test_figures_that_fill_the_frame_hide_half_of_the_place(
         canvas.restore()
         return points
 
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scene, "_draw_actor", unseen)
+        return draw_clip(spec, seed, size).frames
+
+
+def test_figures_that_fill_the_frame_hide_half_of_the_place() -> None:
+    size = Size(48, 48, 3, 2)
+
     def hidden(words: str) -> float:
         spec, shares = parse_tags(words), []
         for seed in range(4):
             with_them = draw_clip(spec, seed, size).frames.astype(int)
-            with monkeypatch.context() as patch:
-                patch.setattr(Scene, "_draw_actor", unseen)
-                alone = draw_clip(spec, seed, size).frames
+            alone = without_figures(spec, seed, size)
             shares.append((np.abs(with_them - alone).max(axis=-1) >= 16).mean())
         return float(np.mean(shares))
 
@@ -101,6 +110,37 @@ def test_figures_that_fill_the_frame_hide_half_of_the_place(
             words = f"ShotScale: {shot}, ShotAngle: {angle or 'Eye Level'}"
             assert hidden(f"MotionType: {name}, {words}") > 0.45
     assert hidden("MotionType: run, ShotScale: Full Shot, ShotAngle: Eye Level") < 0.3
+
+
+def texture_lost(frames: np.ndarray, place: np.ndarray) -> float:
+    """Return in which share of the textured squares of a place frames look otherwise."""
+
+    def squares(of: np.ndarray) -> np.ndarray:
+        grey = of.mean(axis=-1).reshape(len(of), 8, 16, 8, 16).transpose(0, 1, 3, 2, 4)
+        flat = grey.reshape(-1, 256)
+        return flat - flat.mean(axis=-1, keepdims=True)
+
+    seen, true = squares(frames), squares(place)
+    alike = (seen * true).sum(axis=-1) / (
+        np.linalg.norm(seen, axis=-1) * np.linalg.norm(true, axis=-1) + 1e-3
+    )
+    return float((alike[true.std(axis=-1) > 3] < 0.7).mean())
+
+
+def test_dense_effects_hide_half_of_a_place_with_a_figure() -> None:
+    size = Size(128, 128, 2, 1)
+
+    def lost(shot: str, effect: str) -> float:
+        words = f"MotionType: dance, ShotScale: {shot}, ShotAngle: Eye Level"
+        clear, veiled = parse_tags(words), parse_tags(f"{words}{effect}")
+        pairs = [(draw_clip(veiled, n, size).frames, without_figures(clear, n, size))
+                 for n in range(4)]  # fmt: skip
+        return float(np.mean([texture_lost(*pair) for pair in pairs]))
+
+    for shot, effects in DENSE:
+        for name in effects:
+            assert lost(shot, f", VFX: {name}") > 0.5, (shot, name)
+    assert lost("Full Shot", "") < 0.45
 
 
 def test_a_part_of_the_vocabulary_is_drawn_evenly_and_shows_every_category_of_effects() -> None:
