@@ -91,9 +91,9 @@ class FrameNet(nn.Module):
         """Return heat in cells of half the features' size, and presence."""
         width = self.dims[0]
         whole = nn.Dense(width, name="whole")(deep.mean(axis=(1, 2)))[:, None, None]
-        raised = raised(nn.Dense(width, name="raise_mid")(mid), 2)
-        raised = raised + raised(nn.Dense(width, name="raise_deep")(deep), 4)
-        joined = Block(width, name="joined")(fine + raised + whole)
+        around = raised(nn.Dense(width, name="raise_mid")(mid), 2)
+        around = around + raised(nn.Dense(width, name="raise_deep")(deep), 4)
+        joined = Block(width, name="joined")(fine + around + whole)
         heat = nn.Dense(4 * self.points, name="heat")(joined)
         count, height, wide = heat.shape[:3]
         heat = heat.reshape(count, height, wide, 2, 2, self.points).transpose(0, 1, 3, 2, 4, 5)
