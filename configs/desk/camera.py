@@ -4,10 +4,10 @@
 
 draws its own clips (sampler `moves`, 33 frames of 128×128 at 16 fps), keeps what it sees of them in
 runs/desk/camera_clips, and learns from 5,100 of that. On 1,700 more it is chosen how sure it must
-be to name a movement; then it reads 1,500 others that it never saw. It takes 40 minutes of one CPU
-core to draw and see the clips, and 10 minutes of two to train. Every movement should be read right
-in 95 % of the clips that are read; runs/desk/camera/model/camera/camera.json says of how many that
-is so.
+be to name a movement; then it reads 1,500 others that it never saw. Two CPU cores: some 20 minutes
+of drawing and seeing (40 of a single core), 10 of training. Every movement should be read right in
+95 % of the clips that are read; runs/desk/camera/model/camera/camera.json says of how many that is
+so.
 """
 
 from ml_collections import ConfigDict
