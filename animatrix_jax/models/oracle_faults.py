@@ -40,7 +40,7 @@ class FaultConfig:
     frames: int
     height: int
     width: int
-    skip: int = 2
+    skip: int = 1
     dims: tuple[int, int, int] = (64, 128, 192)
     hidden: int = 128
     dropout: float = 0.2
@@ -130,6 +130,6 @@ def _smaller(x: jax.Array, times: int, features: int, name: str) -> jax.Array:
 
 def clip_odds(odds: Float[Array, "T K"]) -> Float[Array, " K"]:
     """Return the logarithm of the odds that a clip is broken by those of its T frames: the mean of
-    the higher half, since a fault that has begun stays."""
-    half = -(-len(odds) // 2)
-    return jnp.sort(odds, axis=0)[-half:].mean(axis=0)
+    the higher three quarters, since a fault begins in the first third and stays."""
+    most = -(-3 * len(odds) // 4)
+    return jnp.sort(odds, axis=0)[-most:].mean(axis=0)

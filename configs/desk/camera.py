@@ -27,7 +27,7 @@ def get_config() -> ConfigDict:
                 "clips": 6800,
                 "parts": 4,
                 "seed": 5_100_000,
-                "examined": 1500,
+                "examined": 3000,
                 "exam_seed": 6_900_000,
                 "steps": 3600,
                 "batch": 64,

@@ -1,7 +1,7 @@
 """Recipe `faults`: train the fault oracle on frames that the studio draws with and without."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
 from animatrix_jax.training.state import TrainState, new_state
 
 CHUNK = 64
+QUIET = 0.5
+"""The share of sound clips whose scores say nothing, of kinds for which none is named."""
 TRIES = 4
 """Of how many squares of a frame the best is learnt from."""
 
@@ -45,8 +47,9 @@ class FaultSettings:
     follow, say during training how it goes. `kept` is the folder where they stay; as many
     `processes` draw (0: one per core). Of each frame a square of `crop` pixels is learnt from: of a
     few that are cut out anywhere the one that shows most of arms. In the end `examined` whole
-    clips of `exam_sampler` from `exam_seed` on measure how well each of `kinds` is told. `quiet` is
-    the share of sound clips whose scores say nothing. The other numbers are `FaultConfig`'s.
+    clips of `exam_sampler` from `exam_seed` on measure how well each of `kinds` is told; `quiet`
+    is, by kind, the share of sound clips whose scores say nothing (`QUIET` where none is named).
+    The other numbers are `FaultConfig`'s.
     """
 
     kept: Path
@@ -64,9 +67,9 @@ class FaultSettings:
     examined: int = 1500
     exam_seed: int = 9_500_000
     exam_sampler: str = "distinct_faulty"
-    quiet: float = 0.5
+    quiet: Mapping[str, float] = field(default_factory=dict)
     processes: int = 0
-    skip: int = 2
+    skip: int = 1
     dims: tuple[int, int, int] = (48, 96, 192)
     hidden: int = 128
     dropout: float = 0.2
@@ -80,7 +83,7 @@ class FaultSettings:
                 f"crop must be a multiple of {SCALE} that the frames of "
                 f"{self.clip[1]}x{self.clip[2]} hold, not {self.crop}"
             )
-        if unknown := set(self.kinds) - set(KINDS):
+        if unknown := {*self.kinds, *self.quiet} - set(KINDS):
             raise ValueError(f"there is no fault {min(unknown)!r}: it is one of {', '.join(KINDS)}")
         last = self.seed + self.clips + self.held_out
         if self.seed < self.exam_seed + self.examined and self.exam_seed < last:
@@ -182,7 +185,8 @@ def frame_areas(
 def examine(config: FaultConfig, params: Any, settings: FaultSettings) -> dict[str, FaultAccuracy]:
     """Return how well each kind of fault is told in whole clips, by the name of its answers."""
     s, read = settings, clip_scores(config, params)
-    scores, kinds, deformation = [], [], []
+    scores: list[np.ndarray] = []
+    kinds, deformation = [], []
     for number in track(range(s.exam_seed, s.exam_seed + s.examined), label="Examining"):
         shown = draw_shown(number, _size(s), s.exam_sampler)
         scores += read([shown.frames])
@@ -194,7 +198,8 @@ def examine(config: FaultConfig, params: Any, settings: FaultSettings) -> dict[s
         broken = np.array([kind in of for of in kinds])
         if broken.any() and sound.sum() > 2:
             row = [np.array([of[k] for of in scores])]
-            found[FAULT + kind] = fault_accuracy(row, broken, sound, np.array(deformation), s.quiet)
+            quiet = s.quiet.get(kind, QUIET)
+            found[FAULT + kind] = fault_accuracy(row, broken, sound, np.array(deformation), quiet)
     return found
 
 

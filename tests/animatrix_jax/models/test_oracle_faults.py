@@ -46,9 +46,9 @@ def test_a_cell_far_from_the_edge_is_mapped_as_in_a_larger_frame(params: Any) ->
     np.testing.assert_allclose(whole[:, 28:36, 28:36], cut[:, 20:28, 20:28], atol=1e-4)
 
 
-def test_a_clip_is_as_broken_as_the_half_of_its_frames_that_shows_it() -> None:
+def test_a_clip_is_as_broken_as_most_of_its_frames_show() -> None:
     odds = jnp.array([[-3.0, 0.0], [1.0, 0.0], [2.0, 4.0], [-5.0, 0.0], [3.0, 0.0]])
-    np.testing.assert_allclose(clip_odds(odds), [2.0, 4 / 3], rtol=1e-6)
+    np.testing.assert_allclose(clip_odds(odds), [0.75, 1.0], rtol=1e-6)
 
 
 def test_a_few_steps_find_what_is_broken_and_where(params: Any) -> None:
