@@ -71,6 +71,7 @@ def test_settings_that_cannot_be_are_refused_with_a_sentence() -> None:
                              "kinds": ("limb",), "clips": 10, "steps": 1, "batch": 1}  # fmt: skip
     for wrong, why in (
         ({"kinds": ("leg",)}, "there is no fault 'leg'"),
+        ({"quiet": {"leg": 0.9}}, "there is no fault 'leg'"),
         ({"crop": 72}, "crop must be a multiple of 16"),
         ({"crop": 144}, "frames of 128x128 hold, not 144"),
         ({"exam_seed": 9_000_300}, "must leave the seeds 9000000 to 9000309"),
