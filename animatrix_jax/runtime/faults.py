@@ -14,12 +14,15 @@ import numpy as np
 
 from animatrix_data.files import digest_file, whole_file
 from animatrix_data.procedural.oracles import NOTHING, Reading
+from animatrix_data.procedural.oracles.tears import tear_score
 from animatrix_data.settings import build
 from animatrix_jax.checkpoint.folder import load_part, save_part
 from animatrix_jax.models.oracle import FAULT
 from animatrix_jax.models.oracle_faults import FaultConfig, FaultNet, clip_odds
 from animatrix_jax.runtime.oracle import FaultAccuracy, above_floor, fitted_clip
 
+CLASSICAL: Mapping[str, Callable[[np.ndarray], float]] = {"tear": tear_score}
+"""Kinds of faults to what scores them in [0, 1) from frames uint8 [T, H, W, 3] without weights."""
 PART = "faults"
 CARD = "faults.json"
 
@@ -29,7 +32,7 @@ class FaultCard:
     """What `faults/faults.json` holds beside the weights.
 
     `fps` is the rate of the clips it reads; `faults` says how well each kind is told, by the name
-    of the answers, on clips of `sampler`.
+    of the answers, on clips of `sampler`. The kinds in `classical` are scored without the network.
     """
 
     config: FaultConfig
@@ -37,6 +40,7 @@ class FaultCard:
     faults: Mapping[str, FaultAccuracy] = field(default_factory=dict)
     note: str = ""
     sampler: str = "distinct_faulty"
+    classical: tuple[str, ...] = ()
 
     @property
     def labels(self) -> dict[str, tuple[str, ...]]:
@@ -87,17 +91,20 @@ def frame_odds(config: FaultConfig) -> Callable[[Any, np.ndarray, np.ndarray], j
 
 
 def clip_scores(
-    config: FaultConfig, params: Any
+    config: FaultConfig, params: Any, classical: Sequence[str] = ()
 ) -> Callable[[Sequence[np.ndarray]], Iterator[np.ndarray]]:
     """Return a function of clips uint8 [T, H, W, 3] of the config's size that yields how probable
-    each kind of fault is in each, [K]."""
+    each kind of fault is in each, [K]; those in `classical` by what is in `CLASSICAL`."""
     odds = frame_odds(config)
     which = np.array(config.looked)
 
     def scores(clips: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         for clip in clips:
             found = clip_odds(odds(params, clip[which], clip[which - 1]))
-            yield np.asarray(jax.nn.sigmoid(found))
+            probable = np.array(jax.nn.sigmoid(found))
+            for kind in classical:
+                probable[config.kinds.index(kind)] = CLASSICAL[kind](clip)
+            yield probable
 
     return scores
 
@@ -134,7 +141,7 @@ class FaultOracle:
 
     @cached_property
     def _scores(self) -> Callable[[Sequence[np.ndarray]], Iterator[np.ndarray]]:
-        return clip_scores(self.card.config, self.params)
+        return clip_scores(self.card.config, self.params, self.card.classical)
 
 
 def load_fault_oracle(folder: Path) -> FaultOracle:

@@ -25,6 +25,7 @@ def get_config() -> ConfigDict:
                 "fps": 16.0,
                 "kinds": ("limb", "face", "outline", "tear", "melt"),
                 "quiet": {"limb": 0.9, "tear": 0.9},
+                "classical": ("tear",),
                 "clips": 3700,
                 "steps": 6000,
                 "batch": 64,

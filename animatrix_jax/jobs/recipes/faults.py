@@ -25,7 +25,7 @@ from animatrix_jax.jobs.recipes.oracle_exam import fault_accuracy
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe, batch_random
 from animatrix_jax.models.oracle import FAULT
 from animatrix_jax.models.oracle_faults import CELL, SCALE, FaultConfig, FaultNet
-from animatrix_jax.runtime.faults import FaultCard, clip_scores, frame_odds, save_faults
+from animatrix_jax.runtime.faults import CLASSICAL, FaultCard, clip_scores, frame_odds, save_faults
 from animatrix_jax.runtime.oracle import FaultAccuracy
 from animatrix_jax.training.faults import fault_step
 from animatrix_jax.training.optimizer import OptimizerSettings, make_optimizer
@@ -49,7 +49,8 @@ class FaultSettings:
     few that are cut out anywhere the one that shows most of arms. In the end `examined` whole
     clips of `exam_sampler` from `exam_seed` on measure how well each of `kinds` is told; `quiet`
     is, by kind, the share of sound clips whose scores say nothing (`QUIET` where none is named).
-    The other numbers are `FaultConfig`'s.
+    The kinds in `classical` are told without the network (`CLASSICAL`). The other numbers are
+    `FaultConfig`'s.
     """
 
     kept: Path
@@ -68,6 +69,7 @@ class FaultSettings:
     exam_seed: int = 9_500_000
     exam_sampler: str = "distinct_faulty"
     quiet: Mapping[str, float] = field(default_factory=dict)
+    classical: tuple[str, ...] = ()
     processes: int = 0
     skip: int = 1
     dims: tuple[int, int, int] = (48, 96, 192)
@@ -85,6 +87,11 @@ class FaultSettings:
             )
         if unknown := {*self.kinds, *self.quiet} - set(KINDS):
             raise ValueError(f"there is no fault {min(unknown)!r}: it is one of {', '.join(KINDS)}")
+        if unknown := set(self.classical) - ({*self.kinds} & {*CLASSICAL}):
+            raise ValueError(
+                f"the fault {min(unknown)!r} is not told without a network; of the kinds to be "
+                f"found it is {', '.join(k for k in self.kinds if k in CLASSICAL) or 'none'}"
+            )
         last = self.seed + self.clips + self.held_out
         if self.seed < self.exam_seed + self.examined and self.exam_seed < last:
             raise ValueError(
@@ -150,7 +157,13 @@ def prepare(settings: FaultSettings, seed: int) -> Recipe:
         dtype = jnp.dtype(settings.export_dtype)
         stored = jax.tree.map(lambda leaf: leaf.astype(dtype).astype(leaf.dtype), state.average)
         found = examine(config, stored, settings)
-        card = FaultCard(config, settings.fps, found, sampler=settings.exam_sampler)
+        card = FaultCard(
+            config,
+            settings.fps,
+            found,
+            sampler=settings.exam_sampler,
+            classical=settings.classical,
+        )
         save_faults(folder, stored, card, dtype)
 
     return Recipe(
@@ -184,7 +197,7 @@ def frame_areas(
 
 def examine(config: FaultConfig, params: Any, settings: FaultSettings) -> dict[str, FaultAccuracy]:
     """Return how well each kind of fault is told in whole clips, by the name of its answers."""
-    s, read = settings, clip_scores(config, params)
+    s, read = settings, clip_scores(config, params, settings.classical)
     scores: list[np.ndarray] = []
     kinds, deformation = [], []
     for number in track(range(s.exam_seed, s.exam_seed + s.examined), label="Examining"):

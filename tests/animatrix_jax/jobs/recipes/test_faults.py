@@ -28,7 +28,7 @@ def small(folder: Path) -> dict[str, Any]:
     """A run on frames of six clips, measured on forty clips."""
     return {
         "kept": str(folder / "kept"), "clip": (5, 32, 32), "fps": 8.0,
-        "kinds": ("limb", "face", "outline", "tear", "melt"), "clips": 6, "held_out": 6,
+        "kinds": ("limb", "face", "outline", "tear", "melt"), "classical": ("tear",), "clips": 6, "held_out": 6,
         "examined": 40, "exam_seed": 9_500_030, "steps": 2, "batch": 2, "crop": 16,
         "processes": 1, "dims": (8, 8, 8), "hidden": 16,
     }  # fmt: skip
@@ -72,6 +72,7 @@ def test_settings_that_cannot_be_are_refused_with_a_sentence() -> None:
     for wrong, why in (
         ({"kinds": ("leg",)}, "there is no fault 'leg'"),
         ({"quiet": {"leg": 0.9}}, "there is no fault 'leg'"),
+        ({"classical": ("limb",)}, "the fault 'limb' is not told without a network"),
         ({"crop": 72}, "crop must be a multiple of 16"),
         ({"crop": 144}, "frames of 128x128 hold, not 144"),
         ({"exam_seed": 9_000_300}, "must leave the seeds 9000000 to 9000309"),
