@@ -13,6 +13,7 @@ from animatrix_data.procedural.oracles import (
     camera_path,
     classify_camera,
 )
+from animatrix_data.settings import near
 from animatrix_jax.evaluation.adherence import NEEDED_ACCURACY
 from animatrix_jax.models.oracle_camera import FIELD
 from animatrix_jax.runtime import camera, faults, oracle
@@ -157,10 +158,14 @@ class Oracles:
 def load_oracles(name: str | Path = "pocket") -> Oracles:
     """Return the oracles of a model folder, a run's workdir, or those shipped under a name.
 
-    Raises ValueError where the folder has none.
+    Raises ValueError where the folder has none, or there is no such folder.
     """
     path, shipped = Path(name), SHIPPED / str(name)
     parts = (oracle, camera, faults)
+    if not path.exists() and not shipped.is_dir():
+        known = sorted({card.parts[-3] for part in parts
+                        for card in SHIPPED.glob(f"*/{part.PART}/{part.CARD}")})  # fmt: skip
+        raise ValueError(f"there are no oracles {str(name)!r}{near(str(name), known)}")
     inside = path.name in [part.PART for part in parts]
     for folder in (path, path / "model", path.parent if inside else path, shipped):
         learned, moved, broken = ((folder / part.PART / part.CARD).is_file() for part in parts)

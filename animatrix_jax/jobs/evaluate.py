@@ -15,7 +15,7 @@ from animatrix_jax.evaluation.bench import Bench, measure_clips
 from animatrix_jax.evaluation.examination import examine, through_vae
 from animatrix_jax.evaluation.oracles import load_oracles
 from animatrix_jax.evaluation.sources import held_out_seed, load_clips
-from animatrix_jax.runtime.model import load_model
+from animatrix_jax.runtime.model import find_model, load_model
 
 RENDERS = 200
 
@@ -69,6 +69,8 @@ def run(
     if sampler is not None:
         find_sampler(sampler)
     shown = [] if clips is None else load_clips(clips)
+    if oracle is None and not Path(model).exists():
+        find_model(model)
     readers = load_oracles(model if oracle is None else oracle)
     sampler = readers.sampler if sampler is None else sampler
     report: dict[str, Any] = {

@@ -48,3 +48,8 @@ def test_movements_that_are_read_are_read_right(desk: Oracles) -> None:
 def test_a_fault_scores_above_the_sound_clip(desk: Oracles, kind: str) -> None:
     sound, broken = desk.read([drawn("static"), drawn("static", (Fault(kind, 0.9),))], 16.0)
     assert broken[f"Fault:{kind}"][kind] > sound[f"Fault:{kind}"][kind] + 0.3
+
+
+def test_oracles_that_are_not_there_are_named_with_what_is_near() -> None:
+    with pytest.raises(ValueError, match="no oracles 'deks': did you mean desk"):
+        load_oracles("deks")

@@ -28,7 +28,8 @@ def small(folder: Path) -> dict[str, Any]:
     """A run on frames of six clips, measured on forty clips."""
     return {
         "kept": str(folder / "kept"), "clip": (5, 32, 32), "fps": 8.0,
-        "kinds": ("limb", "face", "outline", "tear", "melt"), "classical": ("tear",), "clips": 6, "held_out": 6,
+        "kinds": ("limb", "face", "outline", "tear", "melt"), "classical": ("tear",),
+        "clips": 6, "held_out": 6,
         "examined": 40, "exam_seed": 9_500_030, "steps": 2, "batch": 2, "crop": 16,
         "processes": 1, "dims": (8, 8, 8), "hidden": 16,
     }  # fmt: skip
