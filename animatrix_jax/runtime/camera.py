@@ -1,7 +1,5 @@
 """The camera oracle of a model folder: its card, its weights, its reading of clips."""
 
-import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -12,14 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from animatrix_data.files import digest_file, whole_file
+from animatrix_data.files import digest_file
 from animatrix_data.procedural.oracles import Reading, movement
 from animatrix_data.procedural.oracles.parallax import parallax
 from animatrix_data.procedural.oracles.patterns import patterns
-from animatrix_data.settings import build
-from animatrix_jax.checkpoint.folder import load_part, save_part
+from animatrix_jax.checkpoint.folder import load_part
 from animatrix_jax.models.oracle_camera import FIELD, CameraConfig, CameraNet, read_movement
 from animatrix_jax.runtime.oracle import Accuracy, fitted_clip
+from animatrix_jax.runtime.oracle_cards import read_card, save_with_card
 
 PART = "camera"
 CARD = "camera.json"
@@ -56,21 +54,12 @@ class CameraCard:
 
 def save_camera(folder: Path, params: Any, card: CameraCard, dtype: Any = jnp.float32) -> None:
     """Write a camera oracle into a model folder: `camera/model.safetensors` and its card."""
-    save_part(folder, PART, params["params"], dtype)
-    with whole_file(folder / PART / CARD) as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(card), indent=1) + "\n", "utf-8")
+    save_with_card(folder, PART, params, card, dtype)
 
 
 def read_camera_card(folder: Path) -> CameraCard:
     """Return the card of a model folder's camera oracle; ValueError where there is no sound one."""
-    path = folder / PART / CARD
-    if not path.is_file():
-        raise ValueError(f"the model folder {folder} has no {PART}/{CARD}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a camera oracle's card: {error}") from error
-    return build(CameraCard, content, str(path))
+    return read_card(CameraCard, folder, PART)
 
 
 @dataclass(frozen=True)

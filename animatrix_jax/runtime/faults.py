@@ -1,7 +1,5 @@
 """The fault oracle of a model folder: its card, its weights, its reading of clips."""
 
-import dataclasses
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,14 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from animatrix_data.files import digest_file, whole_file
+from animatrix_data.files import digest_file
 from animatrix_data.procedural.oracles import NOTHING, Reading
 from animatrix_data.procedural.oracles.tears import tear_score
-from animatrix_data.settings import build
-from animatrix_jax.checkpoint.folder import load_part, save_part
+from animatrix_jax.checkpoint.folder import load_part
 from animatrix_jax.models.oracle import FAULT
 from animatrix_jax.models.oracle_faults import FaultConfig, FaultNet, clip_odds
 from animatrix_jax.runtime.oracle import FaultAccuracy, above_floor, fitted_clip
+from animatrix_jax.runtime.oracle_cards import read_card, save_with_card
 
 CLASSICAL: Mapping[str, Callable[[np.ndarray], float]] = {"tear": tear_score}
 """Kinds of faults to what scores them in [0, 1) from frames uint8 [T, H, W, 3] without weights."""
@@ -59,21 +57,12 @@ class FaultCard:
 
 def save_faults(folder: Path, params: Any, card: FaultCard, dtype: Any = jnp.float32) -> None:
     """Write a fault oracle into a model folder: `faults/model.safetensors` and its card."""
-    save_part(folder, PART, params["params"], dtype)
-    with whole_file(folder / PART / CARD) as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(card), indent=1) + "\n", "utf-8")
+    save_with_card(folder, PART, params, card, dtype)
 
 
 def read_fault_card(folder: Path) -> FaultCard:
     """Return the card of a model folder's fault oracle; ValueError where there is no sound one."""
-    path = folder / PART / CARD
-    if not path.is_file():
-        raise ValueError(f"the model folder {folder} has no {PART}/{CARD}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a fault oracle's card: {error}") from error
-    return build(FaultCard, content, str(path))
+    return read_card(FaultCard, folder, PART)
 
 
 def frame_odds(config: FaultConfig) -> Callable[[Any, np.ndarray, np.ndarray], jax.Array]:

@@ -1,7 +1,5 @@
 """The learned oracle of a model folder: its card, its weights, its reading of clips."""
 
-import dataclasses
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +14,10 @@ import numpy as np
 
 from animatrix_data.files import digest_file, whole_file
 from animatrix_data.procedural.oracles import Reading, flow_field, frame_statistics
-from animatrix_data.settings import build
-from animatrix_jax.checkpoint.folder import copy_part, load_part, save_part
+from animatrix_jax.checkpoint.folder import copy_part, load_part
 from animatrix_jax.models.oracle import OracleConfig, OracleNet
 from animatrix_jax.models.oracle_frames import HEAT, LOOKED, PRESENCE, TRACKS
+from animatrix_jax.runtime.oracle_cards import read_card, save_with_card
 
 PART = "oracle"
 CARD = "oracle.json"
@@ -91,9 +89,7 @@ class OracleCard:
 
 def save_oracle(folder: Path, params: Any, card: OracleCard, dtype: Any = jnp.float32) -> None:
     """Write an oracle into a model folder: `oracle/model.safetensors` and `oracle/oracle.json`."""
-    save_part(folder, PART, params["params"], dtype)
-    with whole_file(folder / PART / CARD) as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(card), indent=1) + "\n", "utf-8")
+    save_with_card(folder, PART, params, card, dtype)
 
 
 def carry_oracle(source: Path, target: Path) -> None:
@@ -106,14 +102,7 @@ def carry_oracle(source: Path, target: Path) -> None:
 
 def read_oracle_card(folder: Path) -> OracleCard:
     """Return the card of a model folder's oracle; ValueError where there is no sound one."""
-    path = folder / PART / CARD
-    if not path.is_file():
-        raise ValueError(f"the model folder {folder} has no {PART}/{CARD}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not an oracle's card: {error}") from error
-    return build(OracleCard, content, str(path))
+    return read_card(OracleCard, folder, PART)
 
 
 def clip_views(frames: np.ndarray, fps: float, config: OracleConfig) -> dict[str, np.ndarray]:

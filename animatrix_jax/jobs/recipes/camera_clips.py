@@ -120,13 +120,13 @@ def see_clip(seed: int, drawing: Drawing) -> tuple[ProductionSpec, Parallax, dic
     clip = draw_clip(spec, seed, drawing.size, staging)
     frames = clip.frames
     if drawing.coded and seed % drawing.coded == CODED:
-        frames = _coded(frames, drawing.size.fps)
+        frames = recoded(frames, drawing.size.fps)
     camera = np.stack([clip.truth["camera"][name] for name in CAMERA], axis=1)
     points = np.stack([clip.truth["keypoints"][name] for name in POINTS], axis=1)
     return spec, parallax(frames, drawing.size.fps), {"camera": camera, "points": points}
 
 
-def _coded(frames: np.ndarray, fps: float) -> np.ndarray:
+def recoded(frames: np.ndarray, fps: float) -> np.ndarray:
     """Return frames as a corpus would give them back."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"

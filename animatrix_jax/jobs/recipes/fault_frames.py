@@ -5,7 +5,6 @@ seen: nobody asks for that, but arms are where most is lost. A stopped drawing g
 stopped, and a second run draws nothing.
 """
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from animatrix_data.corpus.video import decode_video, encode_video
 from animatrix_data.files import whole_file
 from animatrix_data.procedural import (
     FAULTS,
@@ -27,6 +25,7 @@ from animatrix_data.procedural import (
 )
 from animatrix_data.procedural.registry import generator
 from animatrix_data.progress import ticking
+from animatrix_jax.jobs.recipes.camera_clips import recoded
 from animatrix_jax.jobs.workers import spread
 from animatrix_jax.models.oracle_faults import CELL
 
@@ -120,7 +119,7 @@ def see_clip(seed: int, drawing: Drawing) -> np.ndarray:
         row["arms"] = _changed(frames[1::2], without[1::2])
         row["changed"] = _changed(frames[1::2], shown[0][1::2])
         if drawing.coded and seed % drawing.coded == 0:
-            frames = _coded(frames, size.fps)
+            frames = recoded(frames, size.fps)
         row["before"], row["frames"] = frames[::2], frames[1::2]
     return rows.reshape(-1)
 
@@ -131,14 +130,6 @@ def _changed(broken: np.ndarray, sound: np.ndarray) -> np.ndarray:
     apart = np.stack([cv2.absdiff(*pair) for pair in zip(broken, sound, strict=True)])
     differ = (apart.max(axis=-1) > CHANGE).reshape(count, height // CELL, CELL, width // CELL, CELL)
     return differ.sum(axis=(2, 4))
-
-
-def _coded(frames: np.ndarray, fps: float) -> np.ndarray:
-    """Return frames as a corpus would give them back."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        encode_video(path, frames, fps)
-        return decode_video(path).frames
 
 
 def kinds_of(files: Sequence[np.ndarray]) -> np.ndarray:
