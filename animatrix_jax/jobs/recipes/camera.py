@@ -14,7 +14,8 @@ from animatrix_data.procedural import Size
 from animatrix_data.procedural.oracles import answers, movement, sampler_labels
 from animatrix_data.taxonomy import ProductionSpec
 from animatrix_jax.evaluation.selective import choose_threshold, with_coverage
-from animatrix_jax.jobs.recipes.camera_clips import Drawing, MovedClips, see_clips
+from animatrix_jax.jobs.recipes.camera_clips import MovedClips, see_clips
+from animatrix_jax.jobs.recipes.drawings import Drawing
 from animatrix_jax.jobs.recipes.oracle_clips import place
 from animatrix_jax.jobs.recipes.oracle_exam import accuracy_tables
 from animatrix_jax.jobs.recipes.recipe import Core, Recipe

@@ -5,19 +5,15 @@ motion: a twentieth of its pixels. A stopped drawing goes on where it was stoppe
 draws nothing.
 """
 
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from animatrix_data.corpus.video import decode_video, encode_video
 from animatrix_data.files import whole_file
 from animatrix_data.procedural import (
-    STUDIO_VERSION,
-    Size,
     draw_clip,
     sample_spec,
     sample_staging,
@@ -26,6 +22,7 @@ from animatrix_data.procedural.oracles.parallax import Parallax, parallax
 from animatrix_data.procedural.oracles.patterns import Patterns, patterns
 from animatrix_data.progress import ticking
 from animatrix_data.taxonomy import ProductionSpec, parse_tags, print_tags
+from animatrix_jax.jobs.recipes.drawings import Drawing, recoded
 from animatrix_jax.jobs.workers import spread
 from animatrix_jax.models.oracle_camera import TOLD
 
@@ -38,31 +35,6 @@ FARTHEST = 1.5
 """How far (frame heights from the middle) a point is said to be at most."""
 CODED = 1
 """Which of every `coded` clips goes through H.264."""
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """Clips of a sampler from a seed on, one in `coded` of them through H.264 (0: none)."""
-
-    sampler: str
-    size: Size
-    seed: int
-    clips: int
-    coded: int = 0
-
-    @property
-    def name(self) -> str:
-        """A file name that says all that the clips depend on."""
-        s, seen = self.size, f"{self.coded}-{STUDIO_VERSION}-{self.seed}-{self.clips}"
-        return f"{self.sampler}-{s.height}x{s.width}x{s.frames}@{s.fps:g}-{seen}.npz"
-
-    def chunks(self) -> list["Drawing"]:
-        """Return the drawing in parts that a file holds each."""
-        firsts = range(0, self.clips, CHUNK)
-        return [
-            replace(self, seed=self.seed + first, clips=min(CHUNK, self.clips - first))
-            for first in firsts
-        ]
 
 
 @dataclass(frozen=True)
@@ -80,12 +52,12 @@ class MovedClips:
 
 def see_clips(drawings: Sequence[Drawing], kept: Path, processes: int = 1) -> MovedClips:
     """Return the clips of some drawings, drawing those that are not in the folder `kept` yet."""
-    chunks = [chunk for drawing in drawings for chunk in drawing.chunks()]
-    missing = [chunk for chunk in chunks if not (kept / chunk.name).is_file()]
+    chunks = [chunk for drawing in drawings for chunk in drawing.chunks(CHUNK)]
+    missing = [chunk for chunk in chunks if not (kept / f"{chunk.name}.npz").is_file()]
     with ticking("Drawing", sum(chunk.clips for chunk in missing)) as ticker:
         for done in spread(partial(_see, kept), missing, processes):
             ticker.advance(done)
-    files = [_loaded(kept / chunk.name) for chunk in chunks]
+    files = [_loaded(kept / f"{chunk.name}.npz") for chunk in chunks]
     image, course, totals, told = (
         np.concatenate([arrays[name] for _, arrays in files]) for name in KEPT
     )
@@ -107,7 +79,7 @@ def _see(kept: Path, drawing: Drawing) -> int:
     told = told_truth(camera, points, found, drawing.size.height)
     values = (found.image, found.course, found.totals, told)
     arrays = {name: of.astype(np.float16) for name, of in zip(KEPT, values, strict=True)}
-    with whole_file(kept / drawing.name) as temporary:
+    with whole_file(kept / f"{drawing.name}.npz") as temporary:
         tags = np.array([print_tags(spec) for spec, *_ in rows])
         np.savez(temporary, allow_pickle=False, tags=tags, **arrays)
     return drawing.clips
@@ -124,14 +96,6 @@ def see_clip(seed: int, drawing: Drawing) -> tuple[ProductionSpec, Parallax, dic
     camera = np.stack([clip.truth["camera"][name] for name in CAMERA], axis=1)
     points = np.stack([clip.truth["keypoints"][name] for name in POINTS], axis=1)
     return spec, parallax(frames, drawing.size.fps), {"camera": camera, "points": points}
-
-
-def recoded(frames: np.ndarray, fps: float) -> np.ndarray:
-    """Return frames as a corpus would give them back."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        encode_video(path, frames, fps)
-        return decode_video(path).frames
 
 
 def _loaded(path: Path) -> tuple[tuple[ProductionSpec, ...], dict[str, np.ndarray]]:

@@ -6,7 +6,6 @@ stopped, and a second run draws nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import numpy as np
 from animatrix_data.files import whole_file
 from animatrix_data.procedural import (
     FAULTS,
-    STUDIO_VERSION,
     Size,
     draw_frames,
     sample_faults,
@@ -25,7 +23,7 @@ from animatrix_data.procedural import (
 )
 from animatrix_data.procedural.registry import generator
 from animatrix_data.progress import ticking
-from animatrix_jax.jobs.recipes.camera_clips import recoded
+from animatrix_jax.jobs.recipes.drawings import Drawing, recoded
 from animatrix_jax.jobs.workers import spread
 from animatrix_jax.models.oracle_faults import CELL
 
@@ -42,31 +40,6 @@ CHUNK = 100
 """How many clips a file holds."""
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """Frames of the clips of a sampler from a seed on; one clip in `coded` goes through H.264."""
-
-    sampler: str
-    size: Size
-    seed: int
-    clips: int
-    coded: int
-
-    @property
-    def name(self) -> str:
-        """A file name that says all that the frames depend on."""
-        s, seen = self.size, f"{self.coded}-{STUDIO_VERSION}-{self.seed}-{self.clips}"
-        return f"{self.sampler}-{s.height}x{s.width}x{s.frames}@{s.fps:g}-{seen}.npy"
-
-    def chunks(self) -> list["Drawing"]:
-        """Return the drawing in parts that a file holds each."""
-        firsts = range(0, self.clips, CHUNK)
-        return [
-            replace(self, seed=self.seed + first, clips=min(CHUNK, self.clips - first))
-            for first in firsts
-        ]
-
-
 def row_type(size: Size) -> np.dtype:
     """Return what is kept of a frame: the one before it, itself, how many of the 16 pixels of each
     cell its fault has changed, how many show arms, and which of `KINDS` that is (`SOUND`: none)."""
@@ -80,19 +53,19 @@ def row_type(size: Size) -> np.dtype:
 def see_frames(drawing: Drawing, kept: Path, processes: int = 1) -> list[np.ndarray]:
     """Return the rows (`row_type`) of a drawing's files, mapped from disk; what is not in the
     folder `kept` yet is drawn."""
-    chunks = drawing.chunks()
-    missing = [chunk for chunk in chunks if not (kept / chunk.name).is_file()]
+    chunks = drawing.chunks(CHUNK)
+    missing = [chunk for chunk in chunks if not (kept / f"{chunk.name}.npy").is_file()]
     with ticking("Drawing", sum(chunk.clips for chunk in missing)) as ticker:
         for done in spread(partial(_see, kept), missing, processes):
             ticker.advance(done)
-    return [np.load(kept / chunk.name, mmap_mode="r") for chunk in chunks]
+    return [np.load(kept / f"{chunk.name}.npy", mmap_mode="r") for chunk in chunks]
 
 
 def _see(kept: Path, drawing: Drawing) -> int:
     """Draw the frames of a file and keep them; return how many clips they are of."""
     seeds = range(drawing.seed, drawing.seed + drawing.clips)
     rows = np.concatenate([see_clip(seed, drawing) for seed in seeds])
-    with whole_file(kept / drawing.name) as temporary:
+    with whole_file(kept / f"{drawing.name}.npy") as temporary:
         np.save(temporary, rows, allow_pickle=False)
     return drawing.clips
 

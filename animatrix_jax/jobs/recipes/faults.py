@@ -13,10 +13,10 @@ from animatrix_data.procedural import Size
 from animatrix_data.progress import track
 from animatrix_jax.evaluation.sources import draw_shown
 from animatrix_jax.evaluation.statistics import area_under_curve
+from animatrix_jax.jobs.recipes.drawings import Drawing
 from animatrix_jax.jobs.recipes.fault_frames import (
     KINDS,
     SOUND,
-    Drawing,
     kinds_of,
     see_frames,
 )

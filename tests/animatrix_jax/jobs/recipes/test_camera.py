@@ -20,7 +20,8 @@ from animatrix_jax.jobs.recipes.camera import (
     movement_thresholds,
     selective_tables,
 )
-from animatrix_jax.jobs.recipes.camera_clips import Drawing, see_clips, told_truth
+from animatrix_jax.jobs.recipes.camera_clips import see_clips, told_truth
+from animatrix_jax.jobs.recipes.drawings import Drawing
 from animatrix_jax.models.oracle_camera import FIELD, TOLD, CameraConfig
 
 SMALL = Size(32, 32, 9, 8)

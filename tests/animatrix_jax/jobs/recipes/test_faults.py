@@ -10,10 +10,10 @@ from animatrix_data.procedural import Size, sample_faults
 from animatrix_jax.evaluation.oracles import load_oracles
 from animatrix_jax.jobs import train
 from animatrix_jax.jobs.recipes import fault_frames
+from animatrix_jax.jobs.recipes.drawings import Drawing
 from animatrix_jax.jobs.recipes.fault_frames import (
     KINDS,
     SOUND,
-    Drawing,
     kinds_of,
     row_type,
     see_clip,
